@@ -1,0 +1,60 @@
+// Package flow holds the nouns of flowd: a flow, the tuple it counts for, the totals of a
+// tuple, and the rows of an answer; and their forms: JSON and NDJSON in, JSON out, and the
+// key that the rest of the program hashes and compares.
+//
+// It imports nothing else of this program.
+package flow
+
+// Limits of the contract. They hold for every flow, whatever the server's settings are.
+const (
+	// MaxName is the longest name in bytes; the shortest is 1.
+	MaxName = 256
+	// MaxBytes is the largest byte count of one flow. Totals go further, to 2^64-1.
+	MaxBytes = 1<<63 - 1
+	// MaxHour is the largest hour.
+	MaxHour = 1<<31 - 1
+)
+
+// Hour labels the bucket that a flow is added to, from 0 to MaxHour. The engine gives it no
+// meaning; hours since the Unix epoch are recommended.
+type Hour uint32
+
+// Flow is one report: what SrcApp exchanged with DestApp inside VPCID during Hour.
+type Flow struct {
+	SrcApp, DestApp, VPCID string
+	BytesTx, BytesRx       uint64
+	Hour                   Hour
+}
+
+// Key returns f's tuple.
+func (f *Flow) Key() Key {
+	return AppendKey(nil, f.SrcApp, f.DestApp, f.VPCID)
+}
+
+// Totals is what a tuple, or a whole hour, adds up to, in bytes each way.
+type Totals struct {
+	BytesTx, BytesRx uint64
+}
+
+// Row is one line of an answer: a tuple's totals in an hour. Key is lent by whoever filled
+// the row: it is never written again, and keeps the memory behind it alive.
+type Row struct {
+	Key    Key
+	Totals Totals
+	Hour   Hour
+}
+
+// Rows is a cursor over the rows of an answer.
+type Rows interface {
+	// Next fills dst from its start and returns how many rows it wrote. It writes at least
+	// one unless dst is empty or there are no more. The cursor belongs to one goroutine.
+	Next(dst []Row) int
+}
+
+// HourTotals is what an hour holds: distinct tuples, flows counted, and their bytes.
+type HourTotals struct {
+	Hour   Hour
+	Tuples uint64
+	Flows  uint64
+	Totals Totals
+}

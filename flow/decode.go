@@ -1,5 +1,11 @@
 package flow
 
+import (
+	"bytes"
+
+	"github.com/cespare/xxhash/v2"
+)
+
 // Format is how a body holds its flows.
 type Format uint8
 
@@ -12,7 +18,159 @@ const (
 
 // Decode replaces what is in b by the flows of body, of which there may be limit. It returns
 // nil, a *DecodeError or a *TooManyFlowsError; after an error b is empty. It keeps no reference
-// to body.
+// to body, and makes no garbage but for errors.
 func (b *Batch) Decode(body []byte, format Format, limit int) error {
-	panic("being written")
+	b.Reset()
+	// Every byte of a key but its three lengths is a byte of the body, and a flow has many more
+	// than three bytes that are not names: so keys never outgrow the body, and need no check.
+	if need := len(body) + wordSize; cap(b.keys) < need {
+		b.keys = make([]byte, 0, need)
+	}
+	d := decoder{batch: b, keys: b.keys[:cap(b.keys)], body: body, end: len(body), limit: limit}
+	if format == NDJSON {
+		d.lines()
+	} else {
+		d.array()
+	}
+	if err := d.err(); err != nil {
+		b.Reset()
+		return err
+	}
+	b.keys = d.keys[:d.used]
+	return nil
+}
+
+// decoder walks a body once. A flow is first tried in the shape that agents usually send
+// (usual.go); one that differs in any way is read again from its first byte by the general path
+// (object.go), which knows all of JSON and finds the errors.
+type decoder struct {
+	batch *Batch
+	keys  []byte // the batch's keys at full capacity, of which used bytes are filled
+	used  int
+
+	body []byte
+	pos  int
+	end  int // where the body, or the line being read, ends
+
+	limit   int
+	index   int  // of the flow being read
+	tooMany bool // there are more flows than limit
+	fault   DecodeError
+}
+
+// array reads a JSON array of flows with nothing but white space around it.
+func (d *decoder) array() {
+	d.space()
+	switch {
+	case d.pos == d.end:
+		d.syntax("", "the body is empty; a JSON array of flows is expected")
+		return
+	case d.body[d.pos] != '[':
+		d.syntax("", "a JSON array of flows is expected; flows without an array, one per line, "+
+			"are application/x-ndjson")
+		return
+	}
+	d.pos++
+	d.space()
+	if d.pos < d.end && d.body[d.pos] == ']' {
+		d.finish()
+		return
+	}
+	for d.flow() {
+		// Nearly always the comma and the next brace follow at once.
+		if d.pos+1 < d.end && d.body[d.pos] == ',' && d.body[d.pos+1] == '{' {
+			d.pos++
+			continue
+		}
+		d.space()
+		switch {
+		case d.pos < d.end && d.body[d.pos] == ',':
+			d.pos++
+			d.space()
+		case d.pos < d.end && d.body[d.pos] == ']':
+			d.finish()
+			return
+		default:
+			d.syntax("", "',' or ']' is expected after a flow")
+			return
+		}
+	}
+}
+
+// finish steps over the array's bracket and sees to it that nothing follows.
+func (d *decoder) finish() {
+	d.pos++
+	d.space()
+	if d.pos != d.end {
+		d.syntax("", "nothing may follow the array")
+	}
+}
+
+// lines reads one flow from each line. A line that is not JSON spoils only itself, so that all
+// bad lines of a body are reported at once.
+func (d *decoder) lines() {
+	for d.pos < len(d.body) && !d.tooMany {
+		d.end = len(d.body)
+		read := d.usual()
+		if read && d.lineEnds() {
+			continue
+		}
+		if i := bytes.IndexByte(d.body[d.pos:], '\n'); i >= 0 {
+			d.end = d.pos + i
+		}
+		d.space()
+		if !read && d.pos < d.end {
+			read = d.general()
+			d.space()
+		}
+		if read && d.pos < d.end {
+			d.index--
+			d.syntax(d.here(), "one flow per line is expected, and nothing after it")
+			d.index++
+		}
+		d.pos = d.end + 1
+	}
+}
+
+// lineEnds steps over the end of the line if it is what comes next.
+func (d *decoder) lineEnds() bool {
+	p := d.pos
+	if p < len(d.body) && d.body[p] == '\r' {
+		p++
+	}
+	if p < len(d.body) && d.body[p] != '\n' {
+		return false
+	}
+	d.pos = p + 1
+	return true
+}
+
+// flow reads the flow that begins at pos. It reports false when no more can be read after it:
+// the body stops being JSON there, or there are too many flows.
+func (d *decoder) flow() bool {
+	return d.usual() || d.general()
+}
+
+// general does the same for a flow that is not in the usual shape.
+func (d *decoder) general() bool {
+	if d.index == d.limit {
+		d.tooMany = true
+		return false
+	}
+	ok := d.object()
+	d.index++
+	return ok
+}
+
+// add appends the flow whose key was written to keys from used up to keyEnd.
+func (d *decoder) add(keyEnd int, totals Totals, hour Hour) {
+	key := d.keys[d.used:keyEnd]
+	d.batch.Items = append(d.batch.Items, Item{
+		Hash:    xxhash.Sum64(key),
+		Totals:  totals,
+		Hour:    hour,
+		keyLen:  uint16(len(key)),
+		keyFrom: uint32(d.used),
+	})
+	d.used = keyEnd
 }

@@ -1,6 +1,11 @@
 package flow
 
-import "github.com/cespare/xxhash/v2"
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+)
 
 // Batch is the flows of one request. Its memory is two slices without pointers, kept from one
 // use to the next, so a server that reuses its batches takes flows without making garbage.
@@ -28,6 +33,36 @@ func (b *Batch) Key(it *Item) Key {
 	return b.keys[it.keyFrom : it.keyFrom+uint32(it.keyLen)]
 }
 
+// ShortKey is the length in bytes up to which a key counts as short.
+const ShortKey = 32
+
+// ShortKey returns the tuple of it, an item of b, as the little-endian words of its bytes, filled
+// up with zeros; or false if it is not short.
+func (b *Batch) ShortKey(it *Item) (w0, w1, w2, w3 uint64, ok bool) {
+	if it.keyLen > ShortKey {
+		return 0, 0, 0, 0, false
+	}
+	// Whole words are read, whatever follows the key, and masked: to read just the key would take
+	// branches on its length, which no processor guesses. Keys has the capacity; see slack.
+	src := b.keys[it.keyFrom : it.keyFrom+ShortKey]
+	mask := &masks[it.keyLen]
+	return binary.LittleEndian.Uint64(src) & mask[0], binary.LittleEndian.Uint64(src[8:]) & mask[1],
+		binary.LittleEndian.Uint64(src[16:]) & mask[2], binary.LittleEndian.Uint64(src[24:]) & mask[3], true
+}
+
+// slack is the capacity in bytes that keys has beyond the end of any key.
+const slack = ShortKey
+
+// masks keep the first n bytes of a short key, by n.
+var masks = func() (m [ShortKey + 1][ShortKey / 8]uint64) {
+	for n := range m {
+		for i := range n {
+			m[n][i/8] |= 0xff << (i % 8 * 8)
+		}
+	}
+	return m
+}()
+
 // Len returns the number of flows.
 func (b *Batch) Len() int { return len(b.Items) }
 
@@ -47,6 +82,7 @@ func (b *Batch) Reset() {
 // program makes; what comes from outside goes through Decode.
 func (b *Batch) Add(f *Flow) {
 	from := len(b.keys)
+	b.keys = slices.Grow(b.keys, MaxKey+slack)
 	b.keys = AppendKey(b.keys, f.SrcApp, f.DestApp, f.VPCID)
 	b.Items = append(b.Items, Item{
 		Hash:    xxhash.Sum64(b.keys[from:]),

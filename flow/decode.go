@@ -23,7 +23,7 @@ func (b *Batch) Decode(body []byte, format Format, limit int) error {
 	b.Reset()
 	// Every byte of a key but its three lengths is a byte of the body, and a flow has many more
 	// than three bytes that are not names: so keys never outgrow the body, and need no check.
-	if need := len(body) + wordSize; cap(b.keys) < need {
+	if need := len(body) + slack; cap(b.keys) < need {
 		b.keys = make([]byte, 0, need)
 	}
 	d := decoder{batch: b, keys: b.keys[:cap(b.keys)], body: body, end: len(body), limit: limit}

@@ -44,11 +44,14 @@ type Row struct {
 	Hour   Hour
 }
 
-// Rows is a cursor over the rows of an answer.
+// Rows is a cursor over the rows of an answer. It belongs to one goroutine.
 type Rows interface {
-	// Next fills dst from its start and returns how many rows it wrote. It writes at least
-	// one unless dst is empty or there are no more. The cursor belongs to one goroutine.
+	// Next fills dst from its start and returns how many rows it wrote: at least one, unless dst
+	// is empty or there are no more.
 	Next(dst []Row) int
+	// Close ends the reading. It must be called, once or more often: until then whoever answers
+	// keeps the hour as it was. The keys of the rows stay valid.
+	Close()
 }
 
 // HourTotals is what an hour holds: distinct tuples, flows counted, and their bytes.

@@ -4,50 +4,134 @@
 package shard
 
 import (
+	"fmt"
+	"math/bits"
+	"runtime"
+	"sync"
 	"time"
 
 	"flowd/flow"
 )
 
+// MaxShards is the most shards that a table may have.
+const MaxShards = 1024
+
 // Options sets a Table up. The zero value is a table of this machine's size.
 type Options struct {
-	// Shards is the number of shards, a power of two. Zero means one per CPU, rounded up.
+	// Shards is the number of shards, a power of two up to MaxShards. Zero means one per CPU,
+	// rounded up.
 	Shards int
 	// Batches bounds how many batches may be out at once: being filled by their callers, or
 	// waiting for a shard. Zero means 32 per shard.
 	Batches int
 }
 
-// Table is the totals of all tuples in all hours.
-type Table struct{}
+// Table is the totals of all tuples in all hours. Its methods but Start and Close may be called
+// from any goroutine.
+type Table struct {
+	shards  []*shard
+	running sync.WaitGroup
+
+	tickets chan struct{} // one for each batch that is out
+	batches sync.Pool     // of *flow.Batch
+	splits  sync.Pool     // of *split
+}
 
 // New returns a table that is not running yet.
-func New(o Options) (*Table, error) { panic("being written") }
+func New(o Options) (*Table, error) { return newTable(o, newHasher()) }
+
+func newTable(o Options, h hasher) (*Table, error) {
+	if o.Shards == 0 {
+		o.Shards = 1 << bits.Len(uint(min(runtime.GOMAXPROCS(0), MaxShards)-1))
+	}
+	if o.Shards < 0 || o.Shards > MaxShards || o.Shards&(o.Shards-1) != 0 {
+		return nil, fmt.Errorf("shard: %d shards: a power of two from 1 to %d is required", o.Shards, MaxShards)
+	}
+	if o.Batches == 0 {
+		o.Batches = 32 * o.Shards
+	}
+	if o.Batches < 1 {
+		return nil, fmt.Errorf("shard: %d batches: at least 1 is required", o.Batches)
+	}
+	t := &Table{tickets: make(chan struct{}, o.Batches)}
+	t.batches.New = func() any { return new(flow.Batch) }
+	t.splits.New = func() any { return &split{table: t, ends: make([]uint32, o.Shards)} }
+	for range o.Shards {
+		t.shards = append(t.shards, newShard(o.Batches, h))
+	}
+	return t, nil
+}
 
 // Start starts the shards.
-func (t *Table) Start() { panic("being written") }
+func (t *Table) Start() {
+	for _, s := range t.shards {
+		t.running.Go(s.run)
+	}
+}
 
 // Close applies what was appended, then ends the shards. Nothing may be appended or asked
 // after it was called, or still be under way.
-func (t *Table) Close() { panic("being written") }
+func (t *Table) Close() {
+	for _, s := range t.shards {
+		close(s.in)
+	}
+	t.running.Wait()
+}
+
+// keepSize is the largest batch, in bytes, that is kept for the next use.
+const keepSize = 4 << 20
 
 // Acquire lends an empty batch to fill, and waits up to wait for one to come free. It returns
-// nil if none did: the table is over its load, and the caller should say so. A batch goes back
-// by Append or Release.
-func (t *Table) Acquire(wait time.Duration) *flow.Batch { panic("being written") }
+// nil if none did: more comes in than the shards can add up, and the caller should say so. A
+// batch goes back by Append or Release.
+func (t *Table) Acquire(wait time.Duration) *flow.Batch {
+	select {
+	case t.tickets <- struct{}{}:
+		return t.batches.Get().(*flow.Batch)
+	default:
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case t.tickets <- struct{}{}:
+		return t.batches.Get().(*flow.Batch)
+	case <-timer.C:
+		return nil
+	}
+}
 
 // Release takes back a batch that will not be appended.
-func (t *Table) Release(b *flow.Batch) { panic("being written") }
+func (t *Table) Release(b *flow.Batch) {
+	if b.Size() <= keepSize {
+		b.Reset()
+		t.batches.Put(b)
+	}
+	<-t.tickets
+}
 
-// Append hands b over to be added up, and owns it from here on. Every Rows and Hours that
-// starts after Append returned counts b's flows.
-func (t *Table) Append(b *flow.Batch) { panic("being written") }
-
-// Rows returns the rows of hour h as of now, in no particular order.
-func (t *Table) Rows(h flow.Hour) flow.Rows { panic("being written") }
-
-// Hours returns what hours there are, in ascending order.
-func (t *Table) Hours() []flow.HourTotals { panic("being written") }
+// Append hands b over to be added up, and owns it from here on. Every Rows and Hours that starts
+// after Append returned counts all of b's flows; one that runs meanwhile may count those of some
+// shards. It waits for nothing but, at most, questions that are already in the queues.
+func (t *Table) Append(b *flow.Batch) {
+	s := t.splits.Get().(*split)
+	parts := s.divide(b, len(t.shards))
+	if parts == 0 {
+		t.Release(b)
+		t.splits.Put(s)
+		return
+	}
+	s.left.Store(parts)
+	from := uint32(0)
+	for i, to := range s.ends {
+		if from < to {
+			t.shards[i].in <- message{split: s, from: from, to: to}
+			if parts--; parts == 0 {
+				return // the shards may have given s back by now
+			}
+		}
+		from = to
+	}
+}
 
 // Stats is what a shard looks like from outside, for metrics.
 type Stats struct {
@@ -59,10 +143,17 @@ type Stats struct {
 	Bytes uint64
 	// Flows counts the flows added up since the start.
 	Flows uint64
-	// Saturated counts totals that reached 2^64-1 and stay there.
+	// Saturated counts additions that would have passed 2^64-1, where a total stays.
 	Saturated uint64
 }
 
 // Stats returns one Stats for each shard, without asking the shards: the figures may lag a
 // batch behind each other.
-func (t *Table) Stats() []Stats { panic("being written") }
+func (t *Table) Stats() []Stats {
+	all := make([]Stats, len(t.shards))
+	for i, s := range t.shards {
+		p := &s.stats
+		all[i] = Stats{len(s.in), p.tuples.Load(), p.hours.Load(), p.bytes.Load(), p.flows.Load(), p.saturated.Load()}
+	}
+	return all
+}

@@ -1,7 +1,7 @@
 package flow
 
 import (
-	"bytes"
+	"slices"
 	"strconv"
 )
 
@@ -11,17 +11,31 @@ func (f *Flow) AppendJSON(dst []byte) []byte {
 	return row.AppendJSON(dst)
 }
 
+// maxRowJSON is what a row takes at most beside its names: what is always there, two totals and
+// an hour.
+const maxRowJSON = len(`{"src_app":"","dest_app":"","vpc_id":"","bytes_tx":,"bytes_rx":,"hour":}`) + 3*20
+
 // AppendJSON appends r as a JSON object:
 //
 //	{"src_app":"a","dest_app":"b","vpc_id":"c","bytes_tx":1,"bytes_rx":2,"hour":3}
 func (r *Row) AppendJSON(dst []byte) []byte {
 	src, dest, vpc := r.Key.Names()
-	dst = append(dst, `{"src_app":"`...)
-	dst = appendName(dst, src)
-	dst = append(dst, `","dest_app":"`...)
-	dst = appendName(dst, dest)
-	dst = append(dst, `","vpc_id":"`...)
-	dst = appendName(dst, vpc)
+	dst = slices.Grow(dst, maxRowJSON+len(r.Key))
+	if needsEscape(r.Key[keyHeader:]) {
+		dst = append(dst, `{"src_app":"`...)
+		dst = appendEscaped(dst, src)
+		dst = append(dst, `","dest_app":"`...)
+		dst = appendEscaped(dst, dest)
+		dst = append(dst, `","vpc_id":"`...)
+		dst = appendEscaped(dst, vpc)
+	} else {
+		dst = append(dst, `{"src_app":"`...)
+		dst = append(dst, src...)
+		dst = append(dst, `","dest_app":"`...)
+		dst = append(dst, dest...)
+		dst = append(dst, `","vpc_id":"`...)
+		dst = append(dst, vpc...)
+	}
 	dst = append(dst, `","bytes_tx":`...)
 	dst = strconv.AppendUint(dst, r.Totals.BytesTx, 10)
 	dst = append(dst, `,"bytes_rx":`...)
@@ -31,16 +45,31 @@ func (r *Row) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendName appends a name as it stands between quotes. Names are valid UTF-8 without control
-// characters, so the quote and the backslash are all that JSON wants escaped.
-func appendName(dst, name []byte) []byte {
-	for {
-		i := bytes.IndexAny(name, `"\`)
-		if i < 0 {
-			return append(dst, name...)
+// needsEscape reports whether there is a byte in names that cannot stand for itself in JSON. Names
+// are valid UTF-8 without control characters, so that is the quote and the backslash alone.
+func needsEscape(names []byte) bool {
+	if len(names) < wordSize {
+		for _, c := range names {
+			if c == '"' || c == '\\' {
+				return true
+			}
 		}
-		dst = append(dst, name[:i]...)
-		dst = append(dst, '\\', name[i])
-		name = name[i+1:]
+		return false
 	}
+	found := uint64(0)
+	for p := 0; p < len(names)-wordSize; p += wordSize {
+		found |= quoteOrSlash(word(names, p))
+	}
+	return found|quoteOrSlash(word(names, len(names)-wordSize)) != 0
+}
+
+// appendEscaped appends a name as it stands between quotes.
+func appendEscaped(dst, name []byte) []byte {
+	for _, c := range name {
+		if c == '"' || c == '\\' {
+			dst = append(dst, '\\')
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }

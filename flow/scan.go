@@ -19,9 +19,13 @@ func word(b []byte, p int) uint64 { return binary.LittleEndian.Uint64(b[p:]) }
 // notPlain marks the lanes of w that end or complicate a name: the quote, the backslash,
 // control characters, and all that is not ASCII.
 func notPlain(w uint64) uint64 {
-	quote := w ^ ones*'"'
-	slash := w ^ ones*'\\'
-	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w | w | (w + ones)) & highs
+	return quoteOrSlash(w) | ((w-ones*' ')&^w|w|(w+ones))&highs
+}
+
+// quoteOrSlash marks the lanes of w that are a quote or a backslash.
+func quoteOrSlash(w uint64) uint64 {
+	quote, slash := w^ones*'"', w^ones*'\\'
+	return ((quote-ones)&^quote | (slash-ones)&^slash) & highs
 }
 
 // copyPlain copies bytes from body[p:] to keys[k:] up to the first that is not plain, in whole

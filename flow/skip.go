@@ -42,9 +42,7 @@ func ordinary(b []byte) int {
 	p := 0
 	for ; p+wordSize <= len(b); p += wordSize {
 		w := word(b, p)
-		quote, slash := w^ones*'"', w^ones*'\\'
-		m := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs
-		if m != 0 {
+		if m := quoteOrSlash(w) | (w-ones*' ')&^w&highs; m != 0 {
 			return p + bits.TrailingZeros64(m)/8
 		}
 	}

@@ -30,21 +30,29 @@ func quoteOrSlash(w uint64) uint64 {
 
 // copyPlain copies bytes from body[p:] to keys[k:] up to the first that is not plain, in whole
 // words, so what follows in keys is garbage to be overwritten. It returns where it stopped in
-// both. It stops short where fewer than a word is left in body; keys must have room for body
-// and a word more.
+// both. It stops short where fewer than two words are left in body; keys must have room for body
+// and two words more.
+//
+// Two words at once hold nearly every name, and the place of its end is computed: a branch for
+// each word would be guessed wrong as often as names differ in length.
 func copyPlain(keys []byte, k int, body []byte, p int) (int, int) {
-	for p+wordSize <= len(body) {
-		w := word(body, p)
-		binary.LittleEndian.PutUint64(keys[k:], w)
-		if m := notPlain(w); m != 0 {
-			n := bits.TrailingZeros64(m) / 8
-			return k + n, p + n
+	for p+2*wordSize <= len(body) {
+		from, to := body[p:p+2*wordSize], keys[k:k+2*wordSize]
+		w0, w1 := word(from, 0), word(from, wordSize)
+		binary.LittleEndian.PutUint64(to, w0)
+		binary.LittleEndian.PutUint64(to[wordSize:], w1)
+		n0, n1 := lanesBefore(notPlain(w0)), lanesBefore(notPlain(w1))
+		n := n0 + n1*(n0/wordSize)
+		k, p = k+n, p+n
+		if n < 2*wordSize {
+			break
 		}
-		k += wordSize
-		p += wordSize
 	}
 	return k, p
 }
+
+// lanesBefore returns how many lanes there are below the lowest mark.
+func lanesBefore(marks uint64) int { return bits.TrailingZeros64(marks) / 8 }
 
 // allPlain reports whether no byte of name is marked by notPlain.
 func allPlain(name []byte) bool {
@@ -62,24 +70,28 @@ func allPlain(name []byte) bool {
 }
 
 // plainNumber reads the digits at body[p:] and returns their value and where they end. That is
-// p again if there is no digit, a zero before others, or more than 18 digits: the general path
-// says which.
+// p again if there is no digit, a zero before others, or more digits than it can be sure of, at
+// least 16: the general path says which.
 func plainNumber(body []byte, p int) (v uint64, next int) {
-	if p+wordSize > len(body) {
-		return digits(body, p, p, 0)
+	if p+2*wordSize > len(body) {
+		return digits(body, p)
 	}
-	w := word(body, p) ^ ones*'0'
-	m := (w + ones*(0x7f-9) | w) & highs // marks what is not a digit
-	n := bits.TrailingZeros64(m) / 8     // 8 when all are
-	if w&0xff == 0 && n != 1 || n == 0 {
-		return 0, p
+	from := body[p : p+2*wordSize]
+	w0, w1 := word(from, 0)^ones*'0', word(from, wordSize)^ones*'0'
+	n0 := lanesBefore(notDigit(w0))
+	n1 := lanesBefore(notDigit(w1)) * (n0 / wordSize)
+	if n0 == 0 || w0&0xff == 0 && n0 > 1 || n1 == wordSize {
+		return digits(body, p)
 	}
-	v = eightDigits(w << (64 - 8*n))
-	if n < wordSize {
-		return v, p + n
-	}
-	return digits(body, p, p+wordSize, v)
+	v = eightDigits(w0<<(64-8*n0))*powers[n1] + eightDigits(w1<<(64-8*n1))
+	return v, p + n0 + n1
 }
+
+// notDigit marks the lanes that are more than 9.
+func notDigit(w uint64) uint64 { return (w + ones*(0x7f-9) | w) & highs }
+
+// powers are those of ten.
+var powers = [wordSize + 1]uint64{1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000}
 
 // eightDigits returns the value of eight digits, the first in the lowest lane. Pairs are joined
 // to hundreds, those to ten thousands, and those to the whole (D. Lemire, "Quickly parsing eight
@@ -90,8 +102,9 @@ func eightDigits(w uint64) uint64 {
 	return (w&pair*mul1 + w>>16&pair*mul2) >> 32
 }
 
-// digits goes on reading a number that began at start and has the value v up to p.
-func digits(body []byte, start, p int, v uint64) (uint64, int) {
+// digits does what plainNumber does, digit by digit.
+func digits(body []byte, p int) (v uint64, next int) {
+	start := p
 	for ; p < len(body); p++ {
 		c := body[p] - '0'
 		if c > 9 {

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"flowd/config"
+	"flowd/httpapi"
+	"flowd/shard"
+)
+
+// serveCommand is "flowd serve", with all flows in memory:
+//
+//	clients ── listener ── httpapi.Server ── batches, questions ── shard.Table
+//	                            │                                      │
+//	                        GET /metrics ──────── metrics.Set ────── Stats
+//
+// The parts start from right to left, so that each finds what it needs, and stop from left to
+// right, so that each is asked to stop when nothing comes to it any more.
+type serveCommand struct {
+	config.Config
+}
+
+// Run serves until a signal or the end of p.ctx, then stops gracefully. A second signal ends
+// it at once.
+func (c *serveCommand) Run(p *process) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(signals)
+
+	logger := newLogger(p.stderr, c.LogLevel, c.LogFormat)
+	// Libraries that log by package log are heard in our format.
+	log.SetFlags(0)
+	log.SetOutput(slog.NewLogLogger(logger.Handler(), slog.LevelWarn).Writer())
+	table, err := shard.New(shard.Options{Shards: int(c.Shards), Batches: c.QueueBatches})
+	if err != nil {
+		return err
+	}
+	set := metrics.NewSet()
+	set.RegisterMetricsWriter(tableMetrics(table.Stats))
+	version := buildVersion()
+	server := httpapi.New(httpapi.Options{
+		Engine: table, Limits: c.limits(), Logger: logger, Metrics: set,
+		Version: version, Durability: string(c.Durability),
+	})
+	listener, err := net.Listen("tcp", string(c.Listen))
+	if err != nil {
+		return listenError(string(c.Listen), err)
+	}
+	table.Start()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	logger.Info("started", "version", version.Version, "revision", version.Revision, "go", version.Go,
+		"shards", len(table.Stats()), "durability", c.Durability)
+	fmt.Fprintf(p.stdout, "flowd serves on http://%s\n", listener.Addr())
+
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving ended by itself: %w", err)
+	case s := <-signals:
+		logger.Info("stopping", "signal", signalName(s))
+	case <-p.ctx.Done():
+		logger.Info("stopping")
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.stop(server, served, table, logger) }()
+	select {
+	case err := <-stopped:
+		return err
+	case s := <-signals:
+		return fmt.Errorf("second signal (%s): ended at once, requests under way were cut", signalName(s))
+	}
+}
+
+// stop ends the parts in the direction of the data: first load balancers see that the server is
+// not ready, then no connection is taken any more and requests under way finish, then the shards
+// add up what they were given.
+func (c *serveCommand) stop(server *httpapi.Server, served <-chan error, table *shard.Table, logger *slog.Logger) error {
+	begin := time.Now()
+	server.Drain()
+	if c.DrainDelay > 0 {
+		logger.Info("draining", "for", c.DrainDelay.String())
+		time.Sleep(c.DrainDelay)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		// Requests may still hold batches of the table, so it is left as it is.
+		return fmt.Errorf("requests under way were cut, as they had not finished within the shutdown-timeout of %s: %w", c.ShutdownTimeout, err)
+	}
+	if err := <-served; err != nil {
+		return err
+	}
+	table.Close()
+	logger.Info("stopped", "after", time.Since(begin).Round(time.Millisecond).String())
+	return nil
+}
+
+// limits returns the settings that bound what a client may ask of the server.
+func (c *serveCommand) limits() httpapi.Limits {
+	return httpapi.Limits{
+		BodyBytes: int(c.MaxBodyBytes), DecodedBytes: int(c.MaxDecodedBytes), Flows: c.MaxFlows,
+		HeaderBytes: int(c.MaxHeaderBytes), InflightBytes: int64(c.MaxInflightBytes),
+		Connections: c.MaxConnections, Queries: c.MaxQueries, QueueWait: c.QueueWait,
+		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout,
+	}
+}
+
+func newLogger(w io.Writer, level config.LogLevel, format config.LogFormat) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level.Level()}
+	if format == config.LogJSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// listenError says what an operator can do about the usual reasons.
+func listenError(address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s is in use by another program: stop that one, or choose another address with --listen", address)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s is no address of this machine: choose another one with --listen", address)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s may not be listened on by this user: choose a port of 1024 or more with --listen", address)
+	}
+	return err
+}
+
+func signalName(s os.Signal) string {
+	if s == syscall.SIGTERM {
+		return "SIGTERM"
+	}
+	return "SIGINT"
+}

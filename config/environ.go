@@ -1,0 +1,54 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// given is what a source has: the value of a setting, or something that is none.
+type given struct {
+	key, text string
+	// place is where it stands: "FLOWD_SHARDS", "flowd.yaml:7".
+	place string
+	// wrong says why it is no value of a setting; then key and text are empty.
+	wrong string
+}
+
+// serviceLink matches the variables that Kubernetes sets in every container for each service of
+// its namespace; a service called flowd must not stop the server of that name.
+var serviceLink = regexp.MustCompile(
+	`^FLOWD(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
+// isServiceLink tells whether Kubernetes set this variable. FLOWD_PORT alone could be somebody's
+// misspelt setting, so there the value must look like Kubernetes' own: tcp://10.0.0.1:8080.
+func isServiceLink(name, value string) bool {
+	if strings.HasPrefix(name, envPrefix) && strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://") {
+		return true
+	}
+	return serviceLink.MatchString(name)
+}
+
+// readEnviron finds the settings in environ, which is in the form of os.Environ, by name.
+func readEnviron(environ []string) []given {
+	keys := map[string]string{}
+	var names []string
+	for _, s := range settings() {
+		keys[s.env] = s.key
+		names = append(names, s.env)
+	}
+	var values []given
+	for _, pair := range environ {
+		name, text, _ := strings.Cut(pair, "=")
+		key, known := keys[name]
+		switch {
+		case known:
+			values = append(values, given{key: key, text: text, place: name})
+		case strings.HasPrefix(name, envPrefix) && !isServiceLink(name, text):
+			wrong := "is no setting of flowd" + suggest(name, names)
+			values = append(values, given{place: name, wrong: wrong})
+		}
+	}
+	slices.SortStableFunc(values, func(a, b given) int { return strings.Compare(a.place, b.place) })
+	return values
+}

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// sourceDefault is the source of a value that nobody gave.
+const sourceDefault = "default"
+
+// Setting is a setting in force, and where it comes from.
+type Setting struct {
+	Key string `json:"key"`
+	// Value is in a form that every source takes, or empty for a setting without a value.
+	Value string `json:"value"`
+	// Source is "default", a line of the file as "flowd.yaml:7", a variable as "FLOWD_SHARDS",
+	// or a flag as "--shards".
+	Source string `json:"source"`
+}
+
+// Report returns every setting of c, which l has filled, in the order of the help.
+func (l *Loader) Report(c *Config) []Setting {
+	var report []Setting
+	for _, s := range settings() {
+		report = append(report, Setting{
+			Key:    s.key,
+			Value:  encode(reflect.ValueOf(c).Elem().Field(s.field)),
+			Source: l.source(s.key),
+		})
+	}
+	return report
+}
+
+func (l *Loader) source(key string) string {
+	if l.flags[key] {
+		return "--" + key
+	}
+	if v, ok := l.values[key]; ok {
+		return v.place
+	}
+	return sourceDefault
+}
+
+// conflicts finds settings that are right one by one and wrong together.
+func (l *Loader) conflicts(c *Config) []Problem {
+	var problems []Problem
+	conflict := func(keys []string, why string) {
+		problems = append(problems, Problem{l.given(keys), why})
+	}
+	if c.MaxDecodedBytes < c.MaxBodyBytes {
+		conflict([]string{"max-decoded-bytes", "max-body-bytes"}, fmt.Sprintf(
+			"max-decoded-bytes (%s) is less than max-body-bytes (%s), and a plain body must keep both",
+			c.MaxDecodedBytes, c.MaxBodyBytes))
+	}
+	// Memory for a body comes in powers of two, so it may be twice the body. While it grows, the
+	// memory before is held too; and while it is decompressed, so is the compressed body.
+	if most := 2*c.MaxBodyBytes + 3*c.MaxDecodedBytes; c.MaxInflightBytes < most {
+		conflict([]string{"max-inflight-bytes", "max-decoded-bytes", "max-body-bytes"}, fmt.Sprintf(
+			"max-inflight-bytes (%s) is less than the %s that one request may need with max-body-bytes %s and max-decoded-bytes %s (2 and 3 times as much)",
+			c.MaxInflightBytes, most, c.MaxBodyBytes, c.MaxDecodedBytes))
+	}
+	return problems
+}
+
+// given returns the source of the first of keys that somebody gave a value.
+func (l *Loader) given(keys []string) string {
+	for _, key := range keys {
+		if source := l.source(key); source != sourceDefault {
+			return source
+		}
+	}
+	return sourceDefault
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Problem is one thing wrong with the settings.
+type Problem struct {
+	// Place is where it stands: "flowd.yaml:7", "FLOWD_SHARDS", "--queue-wait".
+	Place string
+	// Text says what is wrong, and what is expected instead.
+	Text string
+}
+
+// Error is everything wrong with the settings; Problems is never empty.
+type Error struct{ Problems []Problem }
+
+// Error has one line for each problem, each beginning with its place.
+func (e *Error) Error() string {
+	var lines []string
+	for _, p := range e.Problems {
+		lines = append(lines, p.Place+": "+p.Text)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Loader fills a Config that is part of a command line parsed by kong. It serves one parse.
+//
+//	flags ─── kong ── Decode ──┐
+//	environment ── readEnviron ┼─ load: check all, keep the strongest ── Resolve ── kong ── Config
+//	file ───────── loadFile ───┘
+type Loader struct {
+	environ  []string
+	values   map[string]given
+	flags    map[string]bool
+	problems []Problem
+}
+
+// NewLoader returns a loader for an environment in the form of os.Environ.
+func NewLoader(environ []string) *Loader {
+	return &Loader{environ: environ, values: map[string]given{}, flags: map[string]bool{}}
+}
+
+// Options returns what kong.New needs to read a grammar that embeds Config.
+func (l *Loader) Options() []kong.Option {
+	options := []kong.Option{kong.Bind(l), kong.Resolvers(l), kong.ValueFormatter(help)}
+	for _, s := range settings() {
+		options = append(options, kong.TypeMapper(s.typ, l))
+	}
+	return options
+}
+
+// help adds to a flag's help what its values are and its environment variable.
+func help(value *kong.Value) string {
+	s, ok := settingOf(value.Name)
+	switch {
+	case !ok:
+		return value.Help
+	case s.low == "":
+		return fmt.Sprintf("%s ($%s)", value.Help, s.env)
+	}
+	return fmt.Sprintf("%s (%s to %s, $%s)", value.Help, s.low, s.high, s.env)
+}
+
+// BeforeResolve is called by kong once the flags are known, for a command with settings.
+func (*Config) BeforeResolve(ctx *kong.Context, l *Loader) error {
+	l.load(ctx)
+	return nil
+}
+
+// AfterApply is called by kong once all settings are in place. It returns an *Error when
+// anything was wrong in any source.
+func (c *Config) AfterApply(l *Loader) error {
+	if len(l.problems) == 0 {
+		l.problems = l.conflicts(c)
+	}
+	if len(l.problems) > 0 {
+		return &Error{l.problems}
+	}
+	return nil
+}
+
+// load reads the environment and the file, checks all that they hold, and keeps for each
+// setting the value of the stronger source.
+func (l *Loader) load(ctx *kong.Context) {
+	file := ""
+	for _, path := range ctx.Path {
+		if path.Flag != nil {
+			l.flags[path.Flag.Name] = true
+			if path.Flag.Name == "config" {
+				file, _ = ctx.FlagValue(path.Flag).(string)
+			}
+		}
+	}
+	l.keep(readEnviron(l.environ))
+	if !l.flags["config"] {
+		file = l.values["config"].text
+	}
+	if file != "" {
+		l.keep(loadFile(file))
+	}
+}
+
+// keep checks values, and takes those of settings that no stronger source has.
+func (l *Loader) keep(values []given) {
+	for _, v := range values {
+		if v.wrong != "" {
+			l.problems = append(l.problems, Problem{v.place, v.wrong})
+			continue
+		}
+		s, _ := settingOf(v.key)
+		if err := s.decode(v.text, reflect.New(s.typ).Elem()); err != nil {
+			text := err.Error()
+			if v.place != s.env {
+				text = v.key + ": " + text
+			}
+			l.problems = append(l.problems, Problem{v.place, text})
+			continue
+		}
+		if _, stronger := l.values[v.key]; !stronger {
+			l.values[v.key] = v
+		}
+	}
+}
+
+// Decode is kong's way to turn a text into a setting's value: of a flag, a default, or what
+// Resolve returned. A bad flag is kept for the report, so that kong goes on to the next one.
+func (l *Loader) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("value")
+	if err != nil {
+		return err
+	}
+	text := token.String()
+	s, ok := settingOf(ctx.Value.Name)
+	if !ok {
+		return decodeText(text, target)
+	}
+	if err := s.decode(text, target); err != nil {
+		l.problems = append(l.problems, Problem{"--" + s.key, err.Error()})
+	}
+	return nil
+}
+
+// Resolve is kong's question for the value of a flag that was not given.
+func (l *Loader) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	v, ok := l.values[flag.Name]
+	if !ok {
+		return nil, nil
+	}
+	return v.text, nil
+}
+
+// Validate is part of kong.Resolver; AfterApply has reported what was wrong.
+func (*Loader) Validate(*kong.Application) error { return nil }

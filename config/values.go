@@ -1,0 +1,151 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Address is what to listen on, as host:port.
+type Address string
+
+// UnmarshalText takes host:port with a numeric port.
+func (a *Address) UnmarshalText(text []byte) error {
+	_, port, err := net.SplitHostPort(string(text))
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not an address such as 127.0.0.1:8080, [::1]:8080 or :8080, with a port from 0 to 65535", text)
+	}
+	*a = Address(text)
+	return nil
+}
+
+// Folder is where a durable server keeps its files.
+type Folder string
+
+// UnmarshalText refuses every folder: nothing would be written to it.
+func (*Folder) UnmarshalText(text []byte) error {
+	return fmt.Errorf("%q would stay empty: this version keeps flows in memory only (durability none); leave data out", text)
+}
+
+// Durability is what an accepted flow survives.
+type Durability string
+
+// DurabilityNone keeps flows in memory only: they end with the process.
+const DurabilityNone Durability = "none"
+
+// UnmarshalText takes none.
+func (d *Durability) UnmarshalText(text []byte) error {
+	switch Durability(text) {
+	case DurabilityNone:
+		*d = DurabilityNone
+		return nil
+	case "fsync", "interval":
+		return fmt.Errorf("%q needs a log on disk: this version keeps flows in memory only, so durability is none", text)
+	}
+	return fmt.Errorf("%q is not a durability: this version keeps flows in memory only, so it is none", text)
+}
+
+// Shards is a number of shards, a power of two. Zero is one per CPU, rounded up.
+type Shards int
+
+// UnmarshalText takes zero and the powers of two.
+func (s *Shards) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil {
+		return errors.New(notA(string(text), "whole number"))
+	}
+	if n&(n-1) != 0 {
+		return errors.New(notA(string(text), "power of two (0 is one per CPU)"))
+	}
+	*s = Shards(n)
+	return nil
+}
+
+// LogLevel is the least level that is logged.
+type LogLevel string
+
+// UnmarshalText takes debug, info, warn and error.
+func (l *LogLevel) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "debug", "info", "warn", "error":
+		*l = LogLevel(text)
+		return nil
+	}
+	return fmt.Errorf("%q is not a level: debug, info, warn or error", text)
+}
+
+// Level returns l for slog.
+func (l LogLevel) Level() slog.Level {
+	var level slog.Level
+	if level.UnmarshalText([]byte(l)) != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// LogText and LogJSON are the formats of log lines.
+const (
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// UnmarshalText takes text and json.
+func (f *LogFormat) UnmarshalText(text []byte) error {
+	switch LogFormat(text) {
+	case LogText, LogJSON:
+		*f = LogFormat(text)
+		return nil
+	}
+	return fmt.Errorf("%q is not a format of log lines: text or json", text)
+}
+
+// Size is a number of bytes.
+type Size int64
+
+// units are longest first, so that the "B" of "KiB" is not taken for bytes.
+var units = []struct {
+	suffix string
+	bytes  int64
+}{
+	{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
+}
+
+// UnmarshalText takes a whole number of bytes, or of a unit: 4194304, 512KiB, 4 MiB, 4MB.
+func (s *Size) UnmarshalText(text []byte) error {
+	number, unit := string(text), int64(1)
+	for _, u := range units {
+		if cut, ok := strings.CutSuffix(number, u.suffix); ok {
+			number, unit = strings.TrimSuffix(cut, " "), u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseUint(number, 10, 63)
+	if err != nil || int64(n) > math.MaxInt64/unit {
+		return errors.New(notA(string(text), "size"))
+	}
+	*s = Size(int64(n) * unit)
+	return nil
+}
+
+// String writes s in the largest binary unit that divides it.
+func (s Size) String() string {
+	for _, u := range units[:4] {
+		if s >= Size(u.bytes) && s%Size(u.bytes) == 0 {
+			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.suffix
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
+
+func notA(text, what string) string { return fmt.Sprintf("%q is not a %s", text, what) }

@@ -67,7 +67,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &Config{
 		Listen: "127.0.0.1:8080", Durability: DurabilityNone, LogLevel: "info", LogFormat: LogText,
-		MaxBodyBytes: 4 << 20, MaxDecodedBytes: 16 << 20, MaxFlows: 50_000, MaxHeaderBytes: 16 << 10,
+		MaxBodyBytes: 4 << 20, MaxDecodedBytes: 16 << 20, MaxFlows: 50_000, MaxHeaderBytes: 8 << 10,
 		MaxInflightBytes: 256 << 20, MaxConnections: 20_000, MaxQueries: 32, QueueWait: time.Second,
 		ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		ShutdownTimeout: 15 * time.Second,

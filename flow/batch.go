@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -33,31 +32,31 @@ func (b *Batch) Key(it *Item) Key {
 	return b.keys[it.keyFrom : it.keyFrom+uint32(it.keyLen)]
 }
 
-// ShortKey is the length in bytes up to which a key counts as short.
-const ShortKey = 32
+// ShortKey is the length in bytes up to which a key counts as short. It fits two names of 16
+// bytes and the 12 of a usual VPC.
+const ShortKey = 48
 
 // ShortKey returns the tuple of it, an item of b, as the little-endian words of its bytes, filled
 // up with zeros; or false if it is not short.
-func (b *Batch) ShortKey(it *Item) (w0, w1, w2, w3 uint64, ok bool) {
+func (b *Batch) ShortKey(it *Item) (w0, w1, w2, w3, w4, w5 uint64, ok bool) {
 	if it.keyLen > ShortKey {
-		return 0, 0, 0, 0, false
+		return 0, 0, 0, 0, 0, 0, false
 	}
 	// Whole words are read, whatever follows the key, and masked: to read just the key would take
 	// branches on its length, which no processor guesses. Keys has the capacity; see slack.
-	src := b.keys[it.keyFrom : it.keyFrom+ShortKey]
-	mask := &masks[it.keyLen]
-	return binary.LittleEndian.Uint64(src) & mask[0], binary.LittleEndian.Uint64(src[8:]) & mask[1],
-		binary.LittleEndian.Uint64(src[16:]) & mask[2], binary.LittleEndian.Uint64(src[24:]) & mask[3], true
+	src, mask := b.keys[it.keyFrom:it.keyFrom+ShortKey], &masks[it.keyLen]
+	return word(src, 0) & mask[0], word(src, 8) & mask[1], word(src, 16) & mask[2],
+		word(src, 24) & mask[3], word(src, 32) & mask[4], word(src, 40) & mask[5], true
 }
 
-// slack is the capacity in bytes that keys has beyond the end of any key.
+// slack is the capacity in bytes that keys has beyond where any key begins.
 const slack = ShortKey
 
 // masks keep the first n bytes of a short key, by n.
-var masks = func() (m [ShortKey + 1][ShortKey / 8]uint64) {
+var masks = func() (m [ShortKey + 1][ShortKey / wordSize]uint64) {
 	for n := range m {
 		for i := range n {
-			m[n][i/8] |= 0xff << (i % 8 * 8)
+			m[n][i/wordSize] |= 0xff << (i % wordSize * 8)
 		}
 	}
 	return m

@@ -49,7 +49,7 @@ func (s *shard) applyBlock(b *flow.Batch, order []uint32) {
 	h := s.hour(b.Items[order[0]].Hour)
 	for i, id := range ids {
 		item, k := &b.Items[order[i]], &probes[i]
-		if id == noID || k.long || !d.record(id).same(&k.record) {
+		if id == noID || !d.is(id, k, b.Key(item)) {
 			id = d.id(k, b.Key(item))
 		}
 		if item.Hour != h.label {
@@ -71,8 +71,13 @@ func (d *dict) touchBuckets(probes []probe) (sink uint64) {
 // touchCells loads the records and cells of the tuples that were guessed.
 func (s *shard) touchCells(b *flow.Batch, order, ids []uint32) (sink uint64) {
 	for i, id := range ids {
-		if id != noID {
-			sink += s.dict.record(id).word(0) + s.hour(b.Items[order[i]].Hour).peek(id)
+		if id == noID {
+			continue
+		}
+		r := s.dict.record(id)
+		sink += r.word(0) + r.word(len(r)/8-1) + s.hour(b.Items[order[i]].Hour).peek(id)
+		if s.block.probes[i].long {
+			sink += s.dict.peek(r)
 		}
 	}
 	return sink

@@ -17,7 +17,7 @@ func benchTuple(n int) flow.Flow {
 	return flow.Flow{
 		SrcApp:  fmt.Sprintf("%s-%d", apps[n%8], n/8%1000),
 		DestApp: fmt.Sprintf("%s-%d", apps[n/8%8], n/8000),
-		VPCID:   fmt.Sprintf("vpc-%d", n%3),
+		VPCID:   fmt.Sprintf("vpc-%08x", n%3*0x5bd1e995),
 	}
 }
 

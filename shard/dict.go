@@ -16,10 +16,10 @@ import (
 //	  +-------------------+----------------------+    is 0; 0 is a free place
 //	                          |
 //	                          v
-//	chunks[id / 256][id % 256]                  a record of 32 bytes
+//	chunks[id / 256][id % 256]                  a record of 48 bytes
 //	  +------------------------------------------+
-//	  | key, zeros                               |    a key of at most 32 bytes, or
-//	  | key[:24]          | place in the arena   |    the beginning of a longer one
+//	  | key, zeros                               |    a key of at most 48 bytes, or
+//	  | key[:40]          | place in the arena   |    the beginning of a longer one
 //	  +------------------------------------------+
 //
 // All tags of a bucket are compared at once, in one word, so a search hardly ever takes a branch
@@ -152,17 +152,22 @@ func (d *dict) id(k *probe, key flow.Key) uint32 {
 // is reports whether id is the id of k, whose whole key is key.
 func (d *dict) is(id uint32, k *probe, key flow.Key) bool {
 	r := d.record(id)
-	if k.long {
-		// If they begin alike, with the lengths, r is the record of a long key too.
-		return string(r[:recordPrefix]) == string(key[:recordPrefix]) && string(d.long(r, len(key))) == string(key)
+	if !k.long {
+		return r.same(&k.record)
 	}
-	return r.same(&k.record)
+	n := r.len()
+	return n == len(key) && string(d.long(r, n)) == string(key)
 }
 
-// same compares whole records, which is the comparison of short keys.
+// same compares whole records, which is to compare short keys: the record of a long one has
+// other lengths.
 func (r *record) same(o *record) bool {
-	return r.word(0)^o.word(0)|r.word(1)^o.word(1)|r.word(2)^o.word(2)|r.word(3)^o.word(3) == 0
+	return r.word(0)^o.word(0)|r.word(1)^o.word(1)|r.word(2)^o.word(2)|
+		r.word(3)^o.word(3)|r.word(4)^o.word(4)|r.word(5)^o.word(5) == 0
 }
+
+// len returns the length of the key, which may be longer than the record.
+func (r *record) len() int { return flow.KeyLen(r[:]) }
 
 func (r *record) word(i int) uint64 { return binary.LittleEndian.Uint64(r[8*i:]) }
 
@@ -197,7 +202,7 @@ func (d *dict) grow(p *part) {
 func (d *dict) store(k *probe, key flow.Key) uint32 {
 	id := d.count
 	if id == maxTuples {
-		// 200 GB of records come first; were it reached, going on would mix up tuples.
+		// 250 GB come first; were it reached, going on would mix up tuples.
 		panic("shard: more than 2^32-2 tuples in one shard")
 	}
 	if id%chunkSize == 0 {
@@ -233,7 +238,7 @@ func (k *keys) record(id uint32) *record { return &k.chunks[id/chunkSize][id%chu
 // key returns the key of an id. It shares the memory of k.
 func (k *keys) key(id uint32) flow.Key {
 	r := k.record(id)
-	n := flow.KeyLen(r[:])
+	n := r.len()
 	if n <= len(r) {
 		return r[:n:n]
 	}
@@ -245,6 +250,16 @@ func (k *keys) long(r *record, n int) flow.Key {
 	place := binary.LittleEndian.Uint64(r[recordPrefix:])
 	from := int(uint32(place))
 	return k.arena[place>>32][from : from+n : from+n]
+}
+
+// peek loads the beginning of the long key that r points to, if it is the record of one, for
+// nothing but bringing it into the cache.
+func (k *keys) peek(r *record) uint64 {
+	if r.len() <= len(r) {
+		return 0
+	}
+	place := binary.LittleEndian.Uint64(r[recordPrefix:])
+	return uint64(k.arena[place>>32][uint32(place)])
 }
 
 // bytes returns the memory that the dict takes.

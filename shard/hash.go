@@ -20,7 +20,7 @@ type probe struct {
 // could compute it could send tuples that all collide, and make each search walk all of them.
 // The hash that chooses the shard is public, and of no use here.
 type hasher struct {
-	secret [6]uint64
+	secret [7]uint64
 	seed   maphash.Seed
 	mask   uint64 // of the bits of the result that are used: all, but in tests of collisions
 }
@@ -33,11 +33,14 @@ func newHasher() hasher {
 	return h
 }
 
-// short hashes a key that fits a record, with its zeros: always the same four words, so there is
+// short hashes a key that fits a record, with its zeros: always the same six words, so there is
 // no branch on its length to be guessed wrong. It is the folded multiplication of wyhash (Wang
 // Yi), which Go's own maps use where the processor has no AES.
-func (h *hasher) short(w0, w1, w2, w3 uint64) uint64 {
-	return fold(fold(w0^h.secret[0], w1^h.secret[1])^h.secret[2], fold(w2^h.secret[3], w3^h.secret[4])^h.secret[5])
+func (h *hasher) short(w0, w1, w2, w3, w4, w5 uint64) uint64 {
+	a := fold(w0^h.secret[0], w1^h.secret[1])
+	b := fold(w2^h.secret[2], w3^h.secret[3])
+	c := fold(w4^h.secret[4], w5^h.secret[5])
+	return fold(a^c, b^h.secret[6])
 }
 
 func fold(a, b uint64) uint64 {
@@ -52,7 +55,7 @@ func (h *hasher) probes(into []probe, b *flow.Batch, order []uint32) {
 	le, items := binary.LittleEndian, b.Items
 	for i, at := range order[:len(into)] {
 		k, item := &into[i], &items[at]
-		w0, w1, w2, w3, short := b.ShortKey(item)
+		w0, w1, w2, w3, w4, w5, short := b.ShortKey(item)
 		if !short {
 			key := b.Key(item)
 			copy(k.record[:], key)
@@ -63,15 +66,17 @@ func (h *hasher) probes(into []probe, b *flow.Batch, order []uint32) {
 		le.PutUint64(k.record[8:], w1)
 		le.PutUint64(k.record[16:], w2)
 		le.PutUint64(k.record[24:], w3)
-		k.long, k.hash = false, h.short(w0, w1, w2, w3)&h.mask
+		le.PutUint64(k.record[32:], w4)
+		le.PutUint64(k.record[40:], w5)
+		k.long, k.hash = false, h.short(w0, w1, w2, w3, w4, w5)&h.mask
 	}
 }
 
 // hashOf returns the hash of a tuple that d holds.
 func (d *dict) hashOf(id uint32) uint64 {
 	r := d.record(id)
-	if n := flow.KeyLen(r[:]); n > len(r) {
+	if n := r.len(); n > len(r) {
 		return d.hasher.long(d.long(r, n)) & d.hasher.mask
 	}
-	return d.hasher.short(r.word(0), r.word(1), r.word(2), r.word(3)) & d.hasher.mask
+	return d.hasher.short(r.word(0), r.word(1), r.word(2), r.word(3), r.word(4), r.word(5)) & d.hasher.mask
 }

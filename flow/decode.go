@@ -21,12 +21,12 @@ const (
 // to body, and makes no garbage but for errors.
 func (b *Batch) Decode(body []byte, format Format, limit int) error {
 	b.Reset()
-	// Every byte of a key but its three lengths is a byte of the body, and a flow has many more
-	// than three bytes that are not names: so keys never outgrow the body, and need no check.
-	if need := len(body) + slack; cap(b.keys) < need {
-		b.keys = make([]byte, 0, need)
+	// No flow is shorter than the slot of its key, or than its key: so keys never outgrow the body
+	// by more than what is written behind the last one, and need no check.
+	if need := len(body) + KeySlot; cap(b.Keys) < need {
+		b.Keys = make([]byte, 0, need)
 	}
-	d := decoder{batch: b, keys: b.keys[:cap(b.keys)], body: body, end: len(body), limit: limit}
+	d := decoder{batch: b, keys: b.Keys[:cap(b.Keys)], body: body, end: len(body), limit: limit}
 	if format == NDJSON {
 		d.lines()
 	} else {
@@ -36,7 +36,7 @@ func (b *Batch) Decode(body []byte, format Format, limit int) error {
 		b.Reset()
 		return err
 	}
-	b.keys = d.keys[:d.used]
+	b.Keys = d.keys[:d.used]
 	return nil
 }
 
@@ -165,12 +165,13 @@ func (d *decoder) general() bool {
 // add appends the flow whose key was written to keys from used up to keyEnd.
 func (d *decoder) add(keyEnd int, totals Totals, hour Hour) {
 	key := d.keys[d.used:keyEnd]
+	*(*[KeySlot]byte)(d.keys[keyEnd:]) = [KeySlot]byte{}
 	d.batch.Items = append(d.batch.Items, Item{
 		Hash:    xxhash.Sum64(key),
 		Totals:  totals,
 		Hour:    hour,
-		keyLen:  uint16(len(key)),
-		keyFrom: uint32(d.used),
+		KeyFrom: uint32(d.used),
+		KeyLen:  uint16(len(key)),
 	})
-	d.used = keyEnd
+	d.used += max(len(key), KeySlot)
 }

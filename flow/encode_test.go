@@ -67,7 +67,8 @@ func TestFlowsComeBack(t *testing.T) {
 				if b.Items[i].Hash != added.Items[i].Hash || string(b.Key(&b.Items[i])) != string(added.Key(&added.Items[i])) {
 					t.Fatalf("flow %d has another key when decoded than when added", i)
 				}
-				checkShortKey(t, &b, &b.Items[i])
+				checkSlot(t, &b, &b.Items[i])
+				checkSlot(t, &added, &added.Items[i])
 			}
 		}
 		var std []jsonFlow
@@ -82,17 +83,15 @@ func TestFlowsComeBack(t *testing.T) {
 	})
 }
 
-func checkShortKey(t *rapid.T, b *Batch, it *Item) {
-	key := b.Key(it)
-	var want [ShortKey]byte
-	copy(want[:], key)
-	w0, w1, w2, w3, w4, w5, short := b.ShortKey(it)
-	if short != (len(key) <= ShortKey) {
-		t.Fatalf("a key of %d bytes is short: %v", len(key), short)
+// checkSlot makes sure that a key's slot is filled up with zeros.
+func checkSlot(t *rapid.T, b *Batch, it *Item) {
+	end := int(it.KeyFrom) + KeySlot
+	if end > len(b.Keys) {
+		t.Fatalf("the slot of a key ends at %d, after the keys, at %d", end, len(b.Keys))
 	}
-	for i, w := range []uint64{w0, w1, w2, w3, w4, w5} {
-		if short && w != word(want[:], 8*i) {
-			t.Fatalf("word %d of key %q is %x", i, key, w)
+	for at := int(it.KeyFrom) + int(it.KeyLen); at < end; at++ {
+		if b.Keys[at] != 0 {
+			t.Fatalf("behind the key %q its slot has %q", b.Key(it), b.Keys[at:end])
 		}
 	}
 }

@@ -7,14 +7,14 @@ import (
 // blockSize is how many flows go through the passes together: enough for the processor to have
 // as many cache misses under way as it can, few enough for all they touch to stay in its nearest
 // cache until the last pass.
-const blockSize = 32
+const blockSize = 64
 
 // cached is how many tuples a shard may have for the nearer caches to hold what belongs to them.
 const cached = 16 << 10
 
 // block is what one pass leaves for the next.
 type block struct {
-	probes [blockSize]probe
+	hashes [blockSize]uint64
 	ids    [blockSize]uint32
 	sink   uint64 // keeps loads that are made for the cache's sake
 }
@@ -35,34 +35,29 @@ func (s *shard) apply(b *flow.Batch, order []uint32) {
 // that the processor runs far ahead in it and has many misses under way at once; the last pass
 // finds everything in the cache.
 func (s *shard) applyBlock(b *flow.Batch, order []uint32) {
-	d, probes, ids := s.dict, s.block.probes[:len(order)], s.block.ids[:len(order)]
-	d.hasher.probes(probes, b, order)
+	d, items, hashes, ids := s.dict, b.Items, s.block.hashes[:len(order)], s.block.ids[:len(order)]
+	d.hasher.items(b, order, hashes)
 	if d.count > cached {
-		s.block.sink = d.touchBuckets(probes)
+		s.block.sink += d.touchBuckets(hashes)
 	}
-	for i := range ids {
-		ids[i] = d.bucket(probes[i].hash).guess(probes[i].hash)
+	for i, hash := range hashes {
+		ids[i] = d.bucket(hash).guess(hash)
 	}
 	if d.count > cached {
 		s.block.sink += s.touchCells(b, order, ids)
 	}
-	h := s.hour(b.Items[order[0]].Hour)
 	for i, id := range ids {
-		item, k := &b.Items[order[i]], &probes[i]
-		if id == noID || !d.is(id, k, b.Key(item)) {
-			id = d.id(k, b.Key(item))
+		if item := &items[order[i]]; id == noID || !d.is(id, b, item) {
+			ids[i] = d.id(b, item, hashes[i])
 		}
-		if item.Hour != h.label {
-			h = s.hour(item.Hour)
-		}
-		s.saturated += h.add(id, item.Totals)
 	}
+	s.add(items, order, ids)
 }
 
 // touchBuckets loads what the guesses will need.
-func (d *dict) touchBuckets(probes []probe) (sink uint64) {
-	for i := range probes {
-		home := d.bucket(probes[i].hash)
+func (d *dict) touchBuckets(hashes []uint64) (sink uint64) {
+	for _, hash := range hashes {
+		home := d.bucket(hash)
 		sink += home.tags + uint64(home.ids[bucketSize-1])
 	}
 	return sink
@@ -71,14 +66,31 @@ func (d *dict) touchBuckets(probes []probe) (sink uint64) {
 // touchCells loads the records and cells of the tuples that were guessed.
 func (s *shard) touchCells(b *flow.Batch, order, ids []uint32) (sink uint64) {
 	for i, id := range ids {
-		if id == noID {
-			continue
-		}
-		r := s.dict.record(id)
-		sink += r.word(0) + r.word(len(r)/8-1) + s.hour(b.Items[order[i]].Hour).peek(id)
-		if s.block.probes[i].long {
-			sink += s.dict.peek(r)
+		if id != noID {
+			sink += s.dict.peek(s.dict.record(id)) + s.hour(b.Items[order[i]].Hour).peek(id)
 		}
 	}
 	return sink
+}
+
+// add adds the flows to the cells of their tuples.
+func (s *shard) add(items []flow.Item, order, ids []uint32) {
+	h := s.hour(items[order[0]].Hour)
+	for i, id := range ids {
+		item := &items[order[i]]
+		if item.Hour != h.label {
+			h = s.hour(item.Hour)
+		}
+		c := id / chunkSize
+		if c >= uint32(len(h.chunks)) || !h.chunks[c].owned {
+			h.own(c)
+		}
+		cell := &h.chunks[c].cells[id%chunkSize]
+		if cell.BytesTx|cell.BytesRx == 0 {
+			h.arrive(id, item.Totals)
+		}
+		h.flows++
+		plus(&h.totals, item.Totals)
+		s.saturated += plus(cell, item.Totals)
+	}
 }

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"encoding/binary"
 	"math/bits"
 
 	"flowd/flow"
@@ -16,11 +15,7 @@ import (
 //	  +-------------------+----------------------+    is 0; 0 is a free place
 //	                          |
 //	                          v
-//	chunks[id / 256][id % 256]                  a record of 48 bytes
-//	  +------------------------------------------+
-//	  | key, zeros                               |    a key of at most 48 bytes, or
-//	  | key[:40]          | place in the arena   |    the beginning of a longer one
-//	  +------------------------------------------+
+//	chunks[id / 256][id % 256]                  a record (record.go)
 //
 // All tags of a bucket are compared at once, in one word, so a search hardly ever takes a branch
 // that the processor did not expect, which would cost more than the rest of it (the layout is
@@ -70,10 +65,6 @@ const (
 	bucketSize  = 8
 	bucketBytes = 40
 )
-
-type record [flow.ShortKey]byte
-
-const recordPrefix = len(record{}) - 8
 
 // noID is what a search returns that found nothing.
 const noID = 1<<32 - 1
@@ -125,51 +116,39 @@ func (b *bucket) guess(hash uint64) uint32 {
 	return b.ids[bits.TrailingZeros64(m)/8]
 }
 
-// id returns the id of k, and makes one if it is new. Key is the whole key of k.
-func (d *dict) id(k *probe, key flow.Key) uint32 {
-	p := &d.parts[k.hash>>56]
+// id returns the id of the tuple of an item, whose hash is given, and makes one if it is new.
+func (d *dict) id(b *flow.Batch, item *flow.Item, hash uint64) uint32 {
+	p := &d.parts[hash>>56]
 	mask := uint32(len(p.buckets) - 1)
-	t := tag(k.hash)
-	for i := p.first(k.hash); ; i = (i + 1) & mask {
-		b := &p.buckets[i]
-		for m := match(b.tags, t); m != 0; m &= m - 1 {
-			if id := b.ids[bits.TrailingZeros64(m)/8]; d.is(id, k, key) {
+	t := tag(hash)
+	for i := p.first(hash); ; i = (i + 1) & mask {
+		at := &p.buckets[i]
+		for m := match(at.tags, t); m != 0; m &= m - 1 {
+			if id := at.ids[bits.TrailingZeros64(m)/8]; d.is(id, b, item) {
 				return id
 			}
 		}
-		if match(b.tags, 0) != 0 {
+		if match(at.tags, 0) != 0 {
 			break
 		}
 	}
 	if p.used++; p.used > len(p.buckets)*bucketSize/8*7 {
 		d.grow(p)
 	}
-	id := d.store(k, key)
-	p.put(k.hash, id)
+	id := d.store(b.Key(item))
+	p.put(hash, id)
 	return id
 }
 
-// is reports whether id is the id of k, whose whole key is key.
-func (d *dict) is(id uint32, k *probe, key flow.Key) bool {
+// is reports whether id is the id of an item's tuple.
+func (d *dict) is(id uint32, b *flow.Batch, item *flow.Item) bool {
 	r := d.record(id)
-	if !k.long {
-		return r.same(&k.record)
+	if item.KeyLen <= recordSize {
+		return r.is((*record)(b.Keys[item.KeyFrom:]))
 	}
 	n := r.len()
-	return n == len(key) && string(d.long(r, n)) == string(key)
+	return n == int(item.KeyLen) && string(d.long(r, n)) == string(b.Key(item))
 }
-
-// same compares whole records, which is to compare short keys: the record of a long one has
-// other lengths.
-func (r *record) same(o *record) bool {
-	return r.word(0)^o.word(0)|r.word(1)^o.word(1)|r.word(2)^o.word(2)|
-		r.word(3)^o.word(3)|r.word(4)^o.word(4)|r.word(5)^o.word(5) == 0
-}
-
-// len returns the length of the key, which may be longer than the record.
-func (r *record) len() int { return flow.KeyLen(r[:]) }
-
-func (r *record) word(i int) uint64 { return binary.LittleEndian.Uint64(r[8*i:]) }
 
 // put adds an id that is not yet in p, where there is room.
 func (p *part) put(hash uint64, id uint32) {
@@ -193,13 +172,13 @@ func (d *dict) grow(p *part) {
 	for i := range old {
 		for at, tags := 0, old[i].tags; tags != 0; at, tags = at+1, tags>>8 {
 			id := old[i].ids[at]
-			p.put(d.hashOf(id), id)
+			p.put(d.hasher.record(&d.keys, d.record(id)), id)
 		}
 	}
 }
 
 // store copies a key to a new record.
-func (d *dict) store(k *probe, key flow.Key) uint32 {
+func (d *dict) store(key flow.Key) uint32 {
 	id := d.count
 	if id == maxTuples {
 		// 250 GB come first; were it reached, going on would mix up tuples.
@@ -210,9 +189,8 @@ func (d *dict) store(k *probe, key flow.Key) uint32 {
 	}
 	d.count++
 	r := d.record(id)
-	*r = k.record
-	if k.long {
-		binary.LittleEndian.PutUint64(r[recordPrefix:], d.keep(key))
+	if copy(r[:], key) < len(key) {
+		r.setPlace(d.keep(key))
 	}
 	return id
 }
@@ -245,24 +223,24 @@ func (k *keys) key(id uint32) flow.Key {
 	return k.long(r, n)
 }
 
-// long returns the key of n bytes that r points to.
+// long returns the key of n bytes that r has the place of.
 func (k *keys) long(r *record, n int) flow.Key {
-	place := binary.LittleEndian.Uint64(r[recordPrefix:])
+	place := r.place()
 	from := int(uint32(place))
 	return k.arena[place>>32][from : from+n : from+n]
 }
 
-// peek loads the beginning of the long key that r points to, if it is the record of one, for
-// nothing but bringing it into the cache.
+// peek loads r and, if its key is long, the beginning of that, for nothing but bringing them into
+// the cache.
 func (k *keys) peek(r *record) uint64 {
 	if r.len() <= len(r) {
-		return 0
+		return r.place()
 	}
-	place := binary.LittleEndian.Uint64(r[recordPrefix:])
+	place := r.place()
 	return uint64(k.arena[place>>32][uint32(place)])
 }
 
 // bytes returns the memory that the dict takes.
 func (d *dict) bytes() uint64 {
-	return d.bucketBytes + d.arenaBytes + uint64(len(d.chunks))*chunkSize*uint64(len(record{}))
+	return d.bucketBytes + d.arenaBytes + uint64(len(d.chunks))*chunkSize*recordSize
 }

@@ -57,22 +57,6 @@ func (h *hour) peek(id uint32) uint64 {
 	return 0
 }
 
-// add adds a flow to the tuple id. It returns 1 if a total would have passed 2^64-1 and stays
-// there, else 0.
-func (h *hour) add(id uint32, t flow.Totals) (saturated uint64) {
-	h.flows++
-	plus(&h.totals, t)
-	c := id / chunkSize
-	if c >= uint32(len(h.chunks)) || !h.chunks[c].owned {
-		h.own(c)
-	}
-	cell := &h.chunks[c].cells[id%chunkSize]
-	if cell.BytesTx|cell.BytesRx == 0 {
-		h.arrive(id, t)
-	}
-	return plus(cell, t)
-}
-
 // arrive counts a tuple whose cell is zero so far.
 func (h *hour) arrive(id uint32, t flow.Totals) {
 	word, bit := int(id/64), uint64(1)<<(id%64)

@@ -92,10 +92,10 @@ func appendFlows(t failer, table *Table, flows ...flow.Flow) {
 	table.Append(b)
 }
 
-// allBits and the masks under which tuples collide: all with all, or in their places and tags.
+// allBits and the hashMasks under which tuples collide: all with all, or in their places and tags.
 const allBits = math.MaxUint64
 
-var masks = []uint64{allBits, 0, 0xff << 56, 0xff, 1}
+var hashMasks = []uint64{allBits, 0, 0xff << 56, 0xff, 1}
 
 // names makes collisions of every kind likely: few tuples, of lengths around the border between
 // short and long keys, that differ in the first byte, the last one or the length alone.
@@ -123,7 +123,7 @@ func flows() *rapid.Generator[flow.Flow] {
 func TestTableIsAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table := start(t, Options{Shards: rapid.SampledFrom([]int{1, 2, 8}).Draw(t, "shards")},
-			rapid.SampledFrom(masks).Draw(t, "mask"))
+			rapid.SampledFrom(hashMasks).Draw(t, "mask"))
 		defer table.Close()
 		want, added := model{}, uint64(0)
 		type answer struct {

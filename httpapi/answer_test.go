@@ -1,0 +1,286 @@
+package httpapi
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-json"
+
+	"flowd/flow"
+)
+
+// wantRows checks that body is the answer of a manyEngine with this number of rows.
+func wantRows(t *testing.T, body string, n int) {
+	t.Helper()
+	var rows []struct {
+		SrcApp  string `json:"src_app"`
+		BytesTx int    `json:"bytes_tx"`
+		Hour    int    `json:"hour"`
+	}
+	if err := json.Unmarshal([]byte(body), &rows); err != nil {
+		t.Fatalf("%v in %.100q…", err, body)
+	}
+	if len(rows) != n {
+		t.Fatalf("%d rows, want %d", len(rows), n)
+	}
+	for i, row := range rows {
+		if row.BytesTx != n-i || row.Hour != 5 || row.SrcApp != "frontend-service-17" {
+			t.Fatalf("row %d is %+v", i, row)
+		}
+	}
+}
+
+// Answers of every length are whole, whatever the client's HTTP version, and around the sizes
+// of a block and of what is asked of the engine at once.
+func TestAnswerLengths(t *testing.T) {
+	t.Parallel()
+	e := newMany(0)
+	ts := serve(t, e, nil)
+	c := ts.dial()
+	perBlock := blockBytes / len(`{"src_app":"frontend-service-17","dest_app":"pay\"ments","vpc_id":"vpc-0a1b2c3d","bytes_tx":500,"bytes_rx":1099511627776,"hour":5},`)
+	for _, n := range []int{0, 1, 63, 64, 65, 128, perBlock - 3, perBlock - 1, perBlock, perBlock + 1, perBlock + 3, 2 * perBlock, 10_000} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			e.rows.Store(int64(n))
+			c.write(head("GET", "/flows?hour=5"))
+			r := c.read("GET")
+			wantRows(t, r.body, n)
+			one := len(r.body) <= blockBytes
+			if (r.ContentLength == int64(len(r.body))) != one || (len(r.TransferEncoding) == 0) != one {
+				t.Errorf("%d bytes with Content-Length %d, Transfer-Encoding %q", len(r.body), r.ContentLength, r.TransferEncoding)
+			}
+			c.write(head("HEAD", "/flows?hour=5"))
+			h := c.read("HEAD")
+			if h.StatusCode != 200 || h.ContentLength != r.ContentLength || len(h.TransferEncoding) != len(r.TransferEncoding) {
+				t.Errorf("HEAD: %d, Content-Length %d, Transfer-Encoding %q", h.StatusCode, h.ContentLength, h.TransferEncoding)
+			}
+
+			old := ts.dial()
+			old.write("GET /flows?hour=5 HTTP/1.0\r\n\r\n")
+			r = old.read("GET")
+			wantRows(t, r.body, n)
+			if len(r.TransferEncoding) > 0 || !r.Close {
+				t.Errorf("HTTP/1.0: Transfer-Encoding %q, close %t", r.TransferEncoding, r.Close)
+			}
+			old.ends()
+
+			old = ts.dial()
+			old.write("GET /flows?hour=5 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+			r = old.read("GET")
+			wantRows(t, r.body, n)
+			if r.Close == one {
+				t.Errorf("HTTP/1.0 with keep-alive: close %t", r.Close)
+			}
+		})
+	}
+	if e.open.Load() != 0 {
+		t.Errorf("%d readings were not closed", e.open.Load())
+	}
+}
+
+// Read gives the same text as WriteTo.
+func TestAnswerRead(t *testing.T) {
+	e := newMany(3000)
+	s := newServer(t, e, nil).Server
+	a := s.openAnswer()
+	a.rows.cursor = e.Rows(5)
+	a.source, a.block = &a.rows, append(a.block, '[')
+	a.fill()
+	text, err := io.ReadAll(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRows(t, string(text), 3000)
+	a.abandon()
+	if s.queries.Load() != 0 || e.open.Load() != 0 {
+		t.Errorf("%d queries, %d readings left", s.queries.Load(), e.open.Load())
+	}
+}
+
+// The longest row there can be fits the room of a block.
+func TestLongestRow(t *testing.T) {
+	name := strings.Repeat(`"`, flow.MaxName)
+	row := flow.Row{Key: flow.AppendKey(nil, name, name, name), Totals: flow.Totals{BytesTx: 1<<64 - 1, BytesRx: 1<<64 - 1}, Hour: flow.MaxHour}
+	if n := len(row.AppendJSON(nil)) + len(",]\r\n"); n > blockRoom-blockBytes {
+		t.Errorf("%d bytes, but there is room for %d", n, blockRoom-blockBytes)
+	}
+}
+
+func TestHoursAnswer(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	ts := serve(t, table, nil)
+	if r := ts.do("GET", "/hours", ""); r.body != "[]" {
+		t.Errorf("%s", r.body)
+	}
+	const hours = 2000 // more than a block
+	var body strings.Builder
+	for h := range hours {
+		body.WriteString(cut(oneFlow("a", h), 1)[1:] + "\n" + cut(oneFlow("b", h), 1)[1:] + "\n" + cut(oneFlow("a", h), 1)[1:] + "\n")
+	}
+	if r := ts.do("POST", "/flows", body.String(), asNDJSON); r.StatusCode != 200 {
+		t.Fatalf("%d: %s", r.StatusCode, r.body)
+	}
+	var got []map[string]int
+	if err := json.Unmarshal([]byte(ts.do("GET", "/hours", "").body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != hours {
+		t.Fatalf("%d hours, want %d", len(got), hours)
+	}
+	for i, h := range got {
+		if len(h) != 5 || h["hour"] != i || h["tuples"] != 2 || h["flows"] != 3 || h["bytes_tx"] != 3 || h["bytes_rx"] != 6 {
+			t.Fatalf("hour %d: %v", i, h)
+		}
+	}
+}
+
+// A client that does not read its answer holds up nobody, and is cut off in the end; one that
+// reads slowly, but reads, gets all of it, longer as that takes than any timeout.
+func TestSlowReaders(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	many := newMany(50_000) // 6.7 MB, more than the socket buffers
+	e := &hookEngine{Engine: table, rows: func(h flow.Hour) flow.Rows {
+		if h == 5 {
+			return many.Rows(h)
+		}
+		return table.Rows(h)
+	}}
+	ts := serve(t, e, func(l *Limits) { l.WriteTimeout, l.Queries = 400*time.Millisecond, 3 })
+
+	stalled, slow := ts.dial(), ts.dial()
+	stalled.write(head("GET", "/flows?hour=5"))
+	eventually(t, "first answer under way", func() bool { return ts.metric("flowd_http_queries") == "1" })
+	slow.write(head("GET", "/flows?hour=5"))
+	eventually(t, "second answer under way", func() bool { return ts.metric("flowd_http_queries") == "2" })
+
+	began := time.Now()
+	done := make(chan string, 1)
+	go func() { // about 3 MB a second, less in WriteTimeout than the kernel would take at once
+		text, err := readSlowly(slow.r, 30<<10, 10*time.Millisecond)
+		if err != nil {
+			t.Errorf("after %d bytes and %s: %v", len(text), time.Since(began), err)
+		}
+		done <- text
+	}()
+	for i := range 20 {
+		if r := ts.do("POST", "/flows", oneFlow("a", 1)); r.StatusCode != 200 {
+			t.Fatalf("%d: %s", r.StatusCode, r.body)
+		}
+		if r := ts.do("GET", "/flows?hour=1", ""); !strings.Contains(r.body, `"bytes_tx":`+itoa(i+1)+`,`) {
+			t.Fatalf("after %d batches: %s", i+1, r.body)
+		}
+	}
+	if took := time.Since(began); took > 300*time.Millisecond && !raceEnabled {
+		t.Errorf("20 batches and queries beside two slow readers took %s", took)
+	}
+	text := <-done
+	if took := time.Since(began); took < 2*ts.limits.WriteTimeout {
+		t.Errorf("the slow reader took only %s", took)
+	}
+	wantRows(t, text, 50_000)
+
+	eventually(t, "the stalled reader is cut off", func() bool { return ts.metric("flowd_http_answers_cut_total") == "1" })
+	res, err := http.ReadResponse(stalled.r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, res.Body); err == nil {
+		t.Errorf("the stalled reader was told of a whole answer after %d bytes", n)
+	}
+	if !strings.Contains(ts.log.String(), `msg="answer cut off" target="/flows?hour=5"`) {
+		t.Errorf("not in the log: %s", ts.log.String())
+	}
+}
+
+// readSlowly reads the body of an answer, n bytes at each tick.
+func readSlowly(r *bufio.Reader, n int64, tick time.Duration) (string, error) {
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	var text strings.Builder
+	for ticks := time.Tick(tick); ; <-ticks {
+		_, err := io.CopyN(&text, res.Body, n)
+		if errors.Is(err, io.EOF) {
+			return text.String(), nil
+		}
+		if err != nil {
+			return text.String(), err
+		}
+	}
+}
+
+// A client that goes away in the middle of its answer gives its place back.
+func TestReaderGoesAway(t *testing.T) {
+	t.Parallel()
+	ts := serve(t, newMany(1_000_000), nil)
+	c := ts.dial()
+	c.write(head("GET", "/flows?hour=5"))
+	if _, err := c.r.Peek(1); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	eventually(t, "the answer is given up", func() bool {
+		return ts.metric("flowd_http_queries") == "0" && ts.metric("flowd_http_answers_cut_total") == "1"
+	})
+}
+
+func TestTooManyQueries(t *testing.T) {
+	t.Parallel()
+	ts := serve(t, newMany(20_000), func(l *Limits) { l.Queries = 2 })
+	readers := []*client{ts.dial(), ts.dial()}
+	for _, c := range readers {
+		c.write(head("GET", "/flows?hour=5"))
+		if _, err := c.r.Peek(1); err != nil { // it is under way
+			t.Fatal(err)
+		}
+	}
+	for _, target := range []string{"/flows?hour=5", "/hours"} {
+		if p := problemIn(t, ts.do("GET", target, ""), 503); !strings.Contains(p.Detail, "max-queries") {
+			t.Errorf("%s: %q", target, p.Detail)
+		}
+	}
+	wantRows(t, readers[0].read("GET").body, 20_000)
+	eventually(t, "a place is free", func() bool { return ts.metric("flowd_http_queries") == "1" })
+	if r := ts.do("HEAD", "/flows?hour=5", ""); r.StatusCode != 200 {
+		t.Errorf("%d with a place free", r.StatusCode)
+	}
+	wantRows(t, readers[1].read("GET").body, 20_000)
+}
+
+// The memory of an answer does not grow with its length.
+func TestAnswerMemory(t *testing.T) {
+	ts := serve(t, newMany(500_000), nil) // 66 MB
+	measure := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.TotalAlloc
+	}
+	c := ts.dial()
+	buf := make([]byte, 1<<16)
+	before := measure()
+	c.write(head("GET", "/flows?hour=5"))
+	size := 0
+	for r := bufio.NewReaderSize(c, 1<<16); ; {
+		n, err := r.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += n
+		if strings.HasSuffix(string(buf[max(0, n-5):n]), "0\r\n\r\n") {
+			break
+		}
+	}
+	if grown := measure() - before; grown > 2<<20 || size < 60<<20 {
+		t.Errorf("an answer of %d bytes allocated %d", size, grown)
+	}
+}

@@ -1,0 +1,186 @@
+package httpapi
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// lingerTime is how long a connection that is closed with a part of a request unread goes on
+// swallowing what still arrives.
+const lingerTime = 2 * time.Second
+
+// conn is a client's connection. It keeps its own deadlines: fasthttp would set three of them
+// for each request, at half a microsecond, where nearly every request of a busy connection can
+// do with those that are still set. All but Close belongs to the goroutine that serves it.
+type conn struct {
+	net.Conn
+	limits *Limits
+	epoch  time.Time
+	// slack is how much earlier than it should a deadline may come, so that not every request
+	// has to move it.
+	slack time.Duration
+
+	// await is the time that the next read may take, 0 if its deadline is set already.
+	await time.Duration
+	// readDue and writeDue are the deadlines that are set, counted from epoch.
+	readDue, writeDue time.Duration
+
+	// unsentLimited says that limitUnsent was called.
+	unsentLimited bool
+	// ended says that the client has closed its sending side, and all that it sent was read.
+	ended bool
+	// unread says that a part of a request was left unread, so the peer may still be sending.
+	unread atomic.Bool
+}
+
+func newConn(nc net.Conn, limits *Limits, epoch time.Time) *conn {
+	return &conn{
+		Conn:   nc,
+		limits: limits,
+		epoch:  epoch,
+		slack:  min(limits.ReadTimeout, limits.WriteTimeout, limits.IdleTimeout) / 16,
+		await:  limits.ReadTimeout,
+	}
+}
+
+// state follows what fasthttp does with the connection.
+func (c *conn) state(s fasthttp.ConnState) {
+	switch s {
+	case fasthttp.StateActive: // the first byte of a request is there
+		c.await = c.limits.ReadTimeout
+	case fasthttp.StateIdle: // the answer is written
+		c.await = c.limits.IdleTimeout
+		c.unread.Store(false)
+	}
+}
+
+// Read is net.Conn's. The first read of a wait or of a request sets the deadline for all of it.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.await > 0 {
+		due := time.Since(c.epoch) + c.await
+		if early := due - c.readDue; early < 0 || early > c.slack {
+			if err := c.Conn.SetReadDeadline(c.epoch.Add(due)); err != nil {
+				return 0, err
+			}
+			c.readDue = due
+		}
+		c.await = 0
+	}
+	n, err := c.Conn.Read(p)
+	if err == io.EOF {
+		c.ended = true
+	}
+	return n, err
+}
+
+// Write is net.Conn's. Each write may take WriteTimeout.
+func (c *conn) Write(p []byte) (int, error) {
+	due := time.Since(c.epoch) + c.limits.WriteTimeout
+	if due-c.writeDue > c.slack {
+		if err := c.Conn.SetWriteDeadline(c.epoch.Add(due)); err != nil {
+			return 0, err
+		}
+		c.writeDue = due
+	}
+	return c.Conn.Write(p)
+}
+
+// Close closes the connection. To close a TCP connection with unread bytes makes the kernel
+// send a reset, and a reset can take the answer away from a client that is still sending. So
+// after an early answer the sending side alone is closed, and what comes is swallowed until
+// the client is done or lingerTime has passed.
+func (c *conn) Close() error {
+	if c.unread.Swap(false) {
+		linger(c.Conn, time.Now().Add(lingerTime))
+	}
+	return c.Conn.Close()
+}
+
+// linger closes the sending side of nc and reads it to its end, or until the deadline. Errors do
+// not matter: the connection is about to be closed.
+func linger(nc net.Conn, deadline time.Time) {
+	half, ok := nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || nc.SetReadDeadline(deadline) != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, nc)
+}
+
+// leaveUnread notes that a part of ctx's request may stay unread. Where it is so, the connection
+// is closed after the answer; fasthttp reads what is short itself, and goes on.
+func leaveUnread(ctx *fasthttp.RequestCtx) {
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.unread.Store(true)
+	}
+}
+
+// endedEarly tells whether the client stopped sending before the chunk that ends a body. It must
+// be asked where fasthttp says that a chunked body is at its end: it says so for both.
+func endedEarly(ctx *fasthttp.RequestCtx) bool {
+	c, ok := ctx.Conn().(*conn)
+	return ok && c.ended
+}
+
+// conns is the set of open connections. A connection is in it until nothing serves it any more.
+type conns struct {
+	mu    sync.Mutex
+	open  map[*conn]struct{}
+	count atomic.Int64
+	// none is closed when the set becomes empty; nil while nobody waits for it.
+	none chan struct{}
+}
+
+// add puts c in, unless there are limit connections already.
+func (s *conns) add(c *conn, limit int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.open) >= limit {
+		return false
+	}
+	if s.open == nil {
+		s.open = make(map[*conn]struct{})
+	}
+	s.open[c] = struct{}{}
+	s.count.Store(int64(len(s.open)))
+	return true
+}
+
+func (s *conns) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+	s.count.Store(int64(len(s.open)))
+	if len(s.open) == 0 && s.none != nil {
+		close(s.none)
+		s.none = nil
+	}
+}
+
+// closeAll cuts every connection off, so that whatever serves it ends soon.
+func (s *conns) closeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		_ = c.Conn.Close() // whoever serves c sees it in the next read or write
+	}
+}
+
+// empty returns a channel that is closed once there are no connections.
+func (s *conns) empty() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.none == nil {
+		s.none = make(chan struct{})
+	}
+	none := s.none
+	if len(s.open) == 0 {
+		close(none)
+		s.none = nil
+	}
+	return none
+}

@@ -1,0 +1,180 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/valyala/fasthttp"
+)
+
+// encoding is how a body is compressed.
+type encoding uint8
+
+const (
+	noEncoding encoding = iota
+	gzipEncoding
+	zstdEncoding
+)
+
+// maxWindow is the largest window of a zstd body, which RFC 9659 sets.
+const maxWindow = 8 << 20
+
+// maxBlock is the most that a block of zstd holds, and what the decoder may write behind it.
+const maxBlock = 128<<10 + 16
+
+// gzipReader reads gzip from memory.
+type gzipReader struct {
+	src bytes.Reader
+	gz  gzip.Reader
+}
+
+// gzipReaders and zstdReaders hold decoders not in use. One is taken when a body is complete, so
+// no decoder waits for a client.
+var (
+	gzipReaders = sync.Pool{New: func() any { return new(gzipReader) }}
+	zstdReaders = sync.Pool{New: func() any { return newZstdReader() }}
+)
+
+// newZstdReader returns a decoder that works in the goroutine of its caller and writes no
+// further than the capacity of the memory that it is given.
+func newZstdReader() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		panic("these options are in range: " + err.Error())
+	}
+	return d
+}
+
+// decompress replaces the body by what it holds.
+func (in *intake) decompress() *problem {
+	if p := in.makeRoom(min(growth*len(in.body.data), in.server.limits.DecodedBytes)); p != nil {
+		return p
+	}
+	// A decoder that panicked would not be taken back.
+	var p *problem
+	if in.head.encoding == gzipEncoding {
+		r := gzipReaders.Get().(*gzipReader)
+		p = in.gunzip(r)
+		r.src.Reset(nil)
+		gzipReaders.Put(r)
+	} else {
+		d := zstdReaders.Get().(*zstd.Decoder)
+		p = in.unzstd(d)
+		zstdReaders.Put(d)
+	}
+	if p != nil {
+		return p
+	}
+	in.server.bodies.give(in.body)
+	in.body, in.plain = in.plain, nil
+	in.server.metrics.decodedBytes.Add(len(in.body.data))
+	return nil
+}
+
+// gunzip decompresses the body, which may be several gzip files in a row, into plain.
+func (in *intake) gunzip(r *gzipReader) *problem {
+	r.src.Reset(in.body.data)
+	err := r.gz.Reset(&r.src)
+	if err == nil {
+		err = in.server.bodies.fill(&in.plain, &r.gz, -1, in.server.limits.DecodedBytes)
+	}
+	switch err {
+	case nil:
+		return nil
+	case errTooLarge:
+		return in.server.decodedTooLarge()
+	case errNoMemory:
+		return in.server.noMemory()
+	default:
+		return corruptBody("gzip")
+	}
+}
+
+// unzstd decompresses the body, which may be several zstd frames in a row, into plain. The
+// decoder works in one go, so when there was too little memory it begins again with more.
+func (in *intake) unzstd(d *zstd.Decoder) *problem {
+	limit := in.server.limits.DecodedBytes
+	var header zstd.Header
+	if header.Decode(in.body.data) == nil && header.HasFCS {
+		if header.FrameContentSize > uint64(limit) {
+			return in.server.decodedTooLarge()
+		}
+		if p := in.makeRoom(int(header.FrameContentSize)); p != nil {
+			return p
+		}
+	}
+	for {
+		room := min(cap(in.plain.data), limit+maxBlock)
+		data, err := d.DecodeAll(in.body.data, in.plain.data[:0:room])
+		// Where less memory is left than for a whole block, the error is not always this one.
+		exceeded := errors.Is(err, zstd.ErrDecoderSizeExceeded)
+		switch {
+		case len(data) > limit, exceeded && room >= limit:
+			return in.server.decodedTooLarge()
+		case err == nil && len(in.body.data) > 0:
+			// The decoder may have moved the data to memory of its own.
+			in.plain.data = in.plain.data[:copy(in.plain.data[:room], data)]
+			return nil
+		case errors.Is(err, zstd.ErrWindowSizeExceeded):
+			return windowTooLarge()
+		case !exceeded && len(data) <= room-maxBlock, room == limit+maxBlock:
+			return corruptBody("zstd")
+		}
+		larger := limit + maxBlock
+		if room < limit {
+			larger = min(growth*room, limit)
+		}
+		if p := in.makeRoom(larger); p != nil {
+			return p
+		}
+	}
+}
+
+// makeRoom sees to it that plain has memory for n bytes.
+func (in *intake) makeRoom(n int) *problem {
+	bodies := &in.server.bodies
+	var larger *buffer
+	switch {
+	case in.plain == nil:
+		larger = bodies.take(n)
+	case cap(in.plain.data) >= n:
+		return nil
+	default:
+		larger = bodies.grow(in.plain, n)
+	}
+	if larger == nil {
+		return in.server.noMemory()
+	}
+	in.plain = larger
+	return nil
+}
+
+func windowTooLarge() *problem {
+	return &problem{
+		status: fasthttp.StatusUnsupportedMediaType, reason: reasonEncoding,
+		detail: "The zstd body needs a window of more than " + bytesText(maxWindow) +
+			"; compress it with a smaller one.",
+		header: headerAcceptEncoding, value: acceptEncoding,
+	}
+}
+
+func corruptBody(name string) *problem {
+	return &problem{
+		status: fasthttp.StatusBadRequest, reason: reasonCorrupt,
+		detail: "The body is not what Content-Encoding says: it cannot be decompressed as " + name +
+			" to its end. Nothing of it counts.",
+	}
+}
+
+func (s *Server) decodedTooLarge() *problem {
+	return &problem{
+		status: fasthttp.StatusRequestEntityTooLarge, reason: reasonDecodedSize,
+		detail: fmt.Sprintf("The body is larger than %s once decompressed; send smaller batches, or raise "+
+			"max-decoded-bytes.", bytesText(int64(s.limits.DecodedBytes))),
+	}
+}

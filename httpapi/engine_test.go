@@ -1,0 +1,124 @@
+package httpapi
+
+import (
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"flowd/flow"
+	"flowd/shard"
+)
+
+var _ Engine = (*shard.Table)(nil)
+
+// nullEngine takes batches and forgets them.
+type nullEngine struct{ batch flow.Batch }
+
+func (e *nullEngine) Acquire(time.Duration) *flow.Batch { return &e.batch }
+func (e *nullEngine) Release(*flow.Batch)               {}
+func (e *nullEngine) Append(*flow.Batch)                {}
+func (e *nullEngine) Rows(flow.Hour) flow.Rows          { return &manyRows{} }
+func (e *nullEngine) Hours() []flow.HourTotals          { return nil }
+
+// manyEngine answers every hour with the same number of rows, and counts the readings that
+// were not closed.
+type manyEngine struct {
+	nullEngine
+	rows atomic.Int64
+	open atomic.Int64
+}
+
+func newMany(rows int) *manyEngine {
+	e := &manyEngine{}
+	e.rows.Store(int64(rows))
+	return e
+}
+
+func (e *manyEngine) Rows(h flow.Hour) flow.Rows {
+	e.open.Add(1)
+	key := flow.AppendKey(nil, "frontend-service-17", `pay"ments`, "vpc-0a1b2c3d")
+	return &manyRows{engine: e, hour: h, left: int(e.rows.Load()), key: key}
+}
+
+type manyRows struct {
+	engine *manyEngine
+	hour   flow.Hour
+	left   int
+	key    flow.Key
+}
+
+func (r *manyRows) Next(dst []flow.Row) int {
+	n := min(len(dst), r.left)
+	for i := range dst[:n] {
+		dst[i] = flow.Row{Key: r.key, Totals: flow.Totals{BytesTx: uint64(r.left - i), BytesRx: 1 << 40}, Hour: r.hour}
+	}
+	r.left -= n
+	return n
+}
+
+func (r *manyRows) Close() {
+	if r.engine != nil {
+		r.engine.open.Add(-1)
+		r.engine = nil
+	}
+}
+
+// hookEngine runs a function in place of a method, where one is set.
+type hookEngine struct {
+	Engine
+	acquire func() *flow.Batch
+	append  func(*flow.Batch)
+	rows    func(flow.Hour) flow.Rows
+	hours   func() []flow.HourTotals
+}
+
+func (e *hookEngine) Acquire(wait time.Duration) *flow.Batch {
+	if e.acquire != nil {
+		return e.acquire()
+	}
+	return e.Engine.Acquire(wait)
+}
+
+func (e *hookEngine) Append(b *flow.Batch) {
+	if e.append != nil {
+		e.append(b)
+		return
+	}
+	e.Engine.Append(b)
+}
+
+func (e *hookEngine) Rows(h flow.Hour) flow.Rows {
+	if e.rows != nil {
+		return e.rows(h)
+	}
+	return e.Engine.Rows(h)
+}
+
+func (e *hookEngine) Hours() []flow.HourTotals {
+	if e.hours != nil {
+		return e.hours()
+	}
+	return e.Engine.Hours()
+}
+
+func hex(n int) string  { return strconv.FormatInt(int64(n), 16) }
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// oneFlow is a batch of one flow from src in this hour.
+func oneFlow(src string, hour int) string {
+	return `[{"src_app":"` + src + `","dest_app":"d","vpc_id":"v","bytes_tx":1,"bytes_rx":2,"hour":` + itoa(hour) + `}]`
+}
+
+// flowsBody is a batch of n flows among fifty tuples, as a JSON array.
+func flowsBody(n int) []byte {
+	b := []byte{'['}
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"src_app":"app-`...)
+		b = strconv.AppendInt(b, int64(i%50), 10)
+		b = append(b, `","dest_app":"db","vpc_id":"vpc-0","bytes_tx":100,"bytes_rx":300,"hour":1}`...)
+	}
+	return append(b, ']')
+}

@@ -1,0 +1,170 @@
+package httpapi
+
+import (
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// route is what a request asked for, as metrics and logs name it: the same under both prefixes
+// and all aliases, so that no client can make new names.
+type route uint8
+
+const (
+	routeOther route = iota // unknown paths and methods, and OPTIONS
+	routePostFlows
+	routeGetFlows
+	routeHours
+	routeMetrics
+	routeLive
+	routeReady
+	routeVersion
+	routes
+)
+
+var routeNames = [routes]string{
+	routeOther:     "other",
+	routePostFlows: "POST /flows",
+	routeGetFlows:  "GET /flows",
+	routeHours:     "GET /hours",
+	routeMetrics:   "GET /metrics",
+	routeLive:      "GET /livez",
+	routeReady:     "GET /readyz",
+	routeVersion:   "GET /version",
+}
+
+// reason is why a request was refused.
+type reason uint8
+
+const (
+	reasonMalformed reason = iota
+	reasonHeader
+	reasonTimeout
+	reasonCutShort
+	reasonUnknownPath
+	reasonMethod
+	reasonParameter
+	reasonUnserved
+	reasonMediaType
+	reasonEncoding
+	reasonCorrupt
+	reasonBodySize
+	reasonDecodedSize
+	reasonTooManyFlows
+	reasonInvalidBatch
+	reasonInflight
+	reasonQueue
+	reasonQueries
+	reasonConnections
+	reasonNotReady
+	reasonPanic
+	reasons
+)
+
+var reasonNames = [reasons]string{
+	reasonMalformed:    "malformed_request",
+	reasonHeader:       "header_too_large",
+	reasonTimeout:      "timeout",
+	reasonCutShort:     "cut_short",
+	reasonUnknownPath:  "unknown_path",
+	reasonMethod:       "method",
+	reasonParameter:    "parameter",
+	reasonUnserved:     "unserved_header",
+	reasonMediaType:    "media_type",
+	reasonEncoding:     "content_encoding",
+	reasonCorrupt:      "corrupt_encoding",
+	reasonBodySize:     "body_too_large",
+	reasonDecodedSize:  "decoded_body_too_large",
+	reasonTooManyFlows: "too_many_flows",
+	reasonInvalidBatch: "invalid_batch",
+	reasonInflight:     "inflight_bytes",
+	reasonQueue:        "queue_full",
+	reasonQueries:      "too_many_queries",
+	reasonConnections:  "too_many_connections",
+	reasonNotReady:     "not_ready",
+	reasonPanic:        "panic",
+}
+
+// outcome is what became of a batch.
+type outcome uint8
+
+const (
+	outcomeFailed   outcome = iota // a fault of the server
+	outcomeAccepted                // added up
+	outcomeRejected                // a fault of the client
+	outcomeOverload                // a limit was used up; the same batch may pass later
+	outcomes
+)
+
+var outcomeNames = [outcomes]string{
+	outcomeFailed:   "failed",
+	outcomeAccepted: "accepted",
+	outcomeRejected: "rejected",
+	outcomeOverload: "overloaded",
+}
+
+// durationBuckets are the upper bounds in seconds of the histograms of request times.
+var durationBuckets = []float64{
+	.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10,
+}
+
+// maxStatus is one more than the largest status that is counted by itself.
+const maxStatus = 600
+
+// counters are the metrics of the server, held so that to count needs no look-up.
+type counters struct {
+	set *metrics.Set
+
+	// durations are made when a route first answers with a status, for most never do.
+	durations [routes][maxStatus]atomic.Pointer[metrics.PrometheusHistogram]
+
+	flows        *metrics.Counter // accepted
+	batches      [outcomes]*metrics.Counter
+	rejected     [reasons]*metrics.Counter
+	bodyBytes    *metrics.Counter
+	decodedBytes *metrics.Counter
+	cutAnswers   *metrics.Counter
+	panics       *metrics.Counter
+}
+
+// newCounters registers s's metrics in set.
+func newCounters(set *metrics.Set, s *Server, v Version) *counters {
+	c := &counters{
+		set:          set,
+		flows:        set.NewCounter(`flowd_flows_received_total{outcome="accepted"}`),
+		bodyBytes:    set.NewCounter(`flowd_http_request_body_bytes_total`),
+		decodedBytes: set.NewCounter(`flowd_http_request_decompressed_bytes_total`),
+		cutAnswers:   set.NewCounter(`flowd_http_answers_cut_total`),
+		panics:       set.NewCounter(`flowd_http_panics_total`),
+	}
+	for o, name := range outcomeNames {
+		c.batches[o] = set.NewCounter(`flowd_batches_total{outcome="` + name + `"}`)
+	}
+	for r, name := range reasonNames {
+		c.rejected[r] = set.NewCounter(`flowd_http_requests_rejected_total{reason="` + name + `"}`)
+	}
+	set.NewGauge(`flowd_http_inflight_body_bytes`, func() float64 { return float64(s.bodies.held.Load()) })
+	set.NewGauge(`flowd_http_connections`, func() float64 { return float64(s.conns.count.Load()) })
+	set.NewGauge(`flowd_http_queries`, func() float64 { return float64(s.queries.Load()) })
+	set.NewGauge(fmt.Sprintf(`flowd_build_info{version=%q,revision=%q,goversion=%q}`, v.Version, v.Revision, v.Go),
+		func() float64 { return 1 })
+	return c
+}
+
+// observe counts a request and how long it took.
+func (c *counters) observe(r route, status int, took time.Duration) {
+	if status < 0 || status >= maxStatus {
+		status = 0
+	}
+	h := c.durations[r][status].Load()
+	if h == nil {
+		h = c.set.GetOrCreatePrometheusHistogramExt(
+			`flowd_http_request_duration_seconds{route="`+routeNames[r]+`",code="`+strconv.Itoa(status)+`"}`,
+			durationBuckets)
+		c.durations[r][status].Store(h)
+	}
+	h.Update(took.Seconds())
+}

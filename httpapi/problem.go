@@ -1,0 +1,97 @@
+package httpapi
+
+import (
+	"strconv"
+
+	"github.com/goccy/go-json"
+	"github.com/valyala/fasthttp"
+
+	"flowd/flow"
+)
+
+// problem is a refusal on its way to the client. What it says is for the sender: what is
+// wrong, where, and what to do; never an error of Go, a stack or a path.
+type problem struct {
+	status int
+	reason reason
+	detail string
+	// fields are what is wrong with a batch.
+	fields []flow.FieldError
+	// reasons name why the server is not ready.
+	reasons []string
+	// header and value are one more header of the answer, unless header is empty.
+	header, value string
+}
+
+// Header names, in the form in which fasthttp keeps them.
+const (
+	headerAcceptPost     = "Accept-Post"
+	headerAcceptEncoding = "Accept-Encoding"
+	headerRetryAfter     = "Retry-After"
+)
+
+// retryAfter is how many seconds a client should wait when the server is over its limits. They
+// pass quickly: what fills them are requests, and each has a deadline.
+const retryAfter = "1"
+
+const problemType = "application/problem+json"
+
+// overloaded makes a problem of a limit that other requests have used up.
+func overloaded(r reason, detail string) *problem {
+	return &problem{
+		status: fasthttp.StatusServiceUnavailable, reason: r, detail: detail,
+		header: headerRetryAfter, value: retryAfter,
+	}
+}
+
+// append appends p as JSON by RFC 9457. The type is "about:blank": the status says all that a
+// program needs, so the title is the status's own.
+func (p *problem) append(dst []byte) []byte {
+	body := struct {
+		Type    string            `json:"type"`
+		Title   string            `json:"title"`
+		Status  int               `json:"status"`
+		Detail  string            `json:"detail"`
+		Errors  []flow.FieldError `json:"errors,omitempty"`
+		Reasons []string          `json:"reasons,omitempty"`
+	}{"about:blank", fasthttp.StatusMessage(p.status), p.status, p.detail, p.fields, p.reasons}
+	text, err := json.MarshalWithOption(&body, json.DisableHTMLEscape())
+	if err != nil {
+		// The struct above cannot fail to encode; without a body the status still tells.
+		return dst
+	}
+	return append(dst, text...)
+}
+
+// raw returns p as a whole answer for a connection that is closed after it.
+func (p *problem) raw() []byte {
+	body := p.append(nil)
+	raw := []byte("HTTP/1.1 " + strconv.Itoa(p.status) + " " + fasthttp.StatusMessage(p.status) + "\r\n")
+	if p.header != "" {
+		raw = append(raw, p.header+": "+p.value+"\r\n"...)
+	}
+	raw = append(raw, "Content-Type: "+problemType+"\r\nContent-Length: "+strconv.Itoa(len(body))+
+		"\r\nConnection: close\r\n\r\n"...)
+	return append(raw, body...)
+}
+
+// refuse answers ctx with p, and counts it.
+func (s *Server) refuse(ctx *fasthttp.RequestCtx, p *problem) {
+	s.metrics.rejected[p.reason].Inc()
+	ctx.SetUserValue(keyProblem, p)
+	ctx.Response.ResetBody()
+	ctx.SetStatusCode(p.status)
+	ctx.SetContentType(problemType)
+	if p.header != "" {
+		ctx.Response.Header.Set(p.header, p.value)
+	}
+	ctx.Response.SetBody(p.append(nil))
+}
+
+// contextKey keys what the handlers tell the middleware about a request.
+type contextKey uint8
+
+const (
+	keyRoute   contextKey = iota // its route
+	keyProblem                   // the *problem that it was answered with
+)

@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+)
+
+// prefix is where every route is served a second time, by the same handler.
+const prefix = "/api/v1"
+
+const flowsPath = "/flows"
+
+// isFlowsPath tells the path of POST /flows, where the body is looked at before it is sent.
+func isFlowsPath(path []byte) bool {
+	return string(path) == flowsPath || string(path) == prefix+flowsPath
+}
+
+// newRouter has a handler for every path. It redirects nothing: a client with a path that is
+// not quite right is told so.
+func (s *Server) newRouter() *router.Router {
+	r := router.New()
+	r.RedirectTrailingSlash = false
+	r.RedirectFixedPath = false
+	r.NotFound = ignoringBody(s.notFound)
+	r.MethodNotAllowed = ignoringBody(s.methodNotAllowed)
+	r.GlobalOPTIONS = ignoringBody(s.options)
+
+	post := s.on(routePostFlows, s.postFlows)
+	for _, root := range []string{"", prefix} {
+		r.POST(root+flowsPath, post)
+	}
+	get := func(to route, handle fasthttp.RequestHandler, paths ...string) {
+		handle = s.on(to, ignoringBody(handle))
+		for _, path := range paths {
+			for _, root := range []string{"", prefix} {
+				r.GET(root+path, handle)
+				r.HEAD(root+path, handle)
+			}
+		}
+	}
+	get(routeGetFlows, s.getFlows, flowsPath)
+	get(routeHours, s.getHours, "/hours")
+	get(routeMetrics, s.exposition, "/metrics")
+	get(routeLive, s.live, "/livez", "/health", "/-/healthy")
+	get(routeReady, s.ready, "/readyz", "/-/ready")
+	get(routeVersion, s.version, "/version")
+	return r
+}
+
+// on notes the route for the middleware.
+func (s *Server) on(to route, handle fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		ctx.SetUserValue(keyRoute, to)
+		handle(ctx)
+	}
+}
+
+// ignoringBody wraps a handler that does not read the body.
+func ignoringBody(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if ctx.RequestBodyStream() != nil {
+			leaveUnread(ctx)
+		}
+		handle(ctx)
+	}
+}
+
+func (s *Server) notFound(ctx *fasthttp.RequestCtx) {
+	s.refuse(ctx, &problem{
+		status: fasthttp.StatusNotFound, reason: reasonUnknownPath,
+		detail: "There is nothing at this path; flows are at /flows, and what hours there are at /hours.",
+	})
+}
+
+// methodNotAllowed finds the header Allow set by the router.
+func (s *Server) methodNotAllowed(ctx *fasthttp.RequestCtx) {
+	s.refuse(ctx, &problem{
+		status: fasthttp.StatusMethodNotAllowed, reason: reasonMethod,
+		detail: "This path does not take this method; the header Allow has those that it takes.",
+	})
+}
+
+// options finds the header Allow set by the router.
+func (s *Server) options(ctx *fasthttp.RequestCtx) {
+	ctx.SetStatusCode(fasthttp.StatusNoContent)
+}

@@ -1,0 +1,176 @@
+// Package httpapi serves flowd over HTTP: it reads batches of flows into an engine, and writes
+// the engine's totals out. Everything that a client can make it hold or wait for is bounded,
+// and every refusal is a problem of RFC 9457 that says what to do.
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/valyala/fasthttp"
+
+	"flowd/flow"
+)
+
+// Engine keeps the totals. Its methods may be called by many goroutines at once.
+type Engine interface {
+	// Acquire lends an empty batch, and waits up to wait for one to come free; nil if none did.
+	Acquire(wait time.Duration) *flow.Batch
+	// Release takes back a batch that will not be appended.
+	Release(b *flow.Batch)
+	// Append hands b over for good. What is read from then on counts its flows.
+	Append(b *flow.Batch)
+	// Rows returns the rows of an hour as of now. To read them holds nothing else up.
+	Rows(h flow.Hour) flow.Rows
+	// Hours returns what hours there are, in ascending order.
+	Hours() []flow.HourTotals
+}
+
+// Options are what a server is made of. All are required.
+type Options struct {
+	Engine  Engine
+	Limits  Limits
+	Logger  *slog.Logger
+	Metrics *metrics.Set // the server's metrics are registered in it; it is what /metrics shows
+	Version Version
+	// Durability is what a 200 of POST /flows promises: the value of the header
+	// Flowd-Durability.
+	Durability string
+}
+
+// Server serves the HTTP API.
+type Server struct {
+	engine  Engine
+	limits  Limits
+	logger  *slog.Logger
+	metrics *counters
+	http    *fasthttp.Server
+	epoch   time.Time // what connections count their deadlines from
+
+	durability  []byte
+	versionText []byte
+	crowded     []byte // the answer to a connection over the limit
+
+	conns    conns
+	bodies   bodyMemory
+	queries  atomic.Int64
+	draining atomic.Bool
+
+	mu        sync.Mutex // held by Shutdown, and by Serve as it begins and ends
+	stopped   bool
+	listeners []*listener
+}
+
+// cutTime is how long a request may go on after its connection was cut: time to decode a batch
+// and to hand it over.
+const cutTime = 5 * time.Second
+
+// New returns a server that serves nothing yet.
+func New(o Options) *Server {
+	s := &Server{
+		engine:      o.Engine,
+		limits:      o.Limits,
+		logger:      o.Logger,
+		epoch:       time.Now(),
+		durability:  []byte(o.Durability),
+		versionText: versionText(o.Version),
+		bodies:      bodyMemory{limit: o.Limits.InflightBytes},
+	}
+	s.metrics = newCounters(o.Metrics, s, o.Version)
+	s.crowded = overloaded(reasonConnections, fmt.Sprintf(
+		"There are %d connections already; use fewer, or raise max-connections.", o.Limits.Connections)).raw()
+	s.http = &fasthttp.Server{
+		Handler:       s.recovering(s.measuring(s.logging(s.newRouter().Handler))),
+		ErrorHandler:  s.protocolError,
+		ExpectHandler: s.expectation,
+		ConnState:     s.connState,
+		Logger:        transportLog{o.Logger},
+
+		// The handler reads the body, into memory that is counted. What fasthttp reads ahead of
+		// it is the smaller of this size and 8 KiB, and 1 is the least it takes.
+		StreamRequestBody:            true,
+		MaxRequestBodySize:           1,
+		DisablePreParseMultipartForm: true,
+
+		ReadBufferSize: o.Limits.HeaderBytes,
+		// The listener keeps the limit. fasthttp frees a connection's place a moment later, so
+		// its own limit must not come first.
+		Concurrency: 2*o.Limits.Connections + 1,
+
+		CloseOnShutdown:       true,
+		NoDefaultServerHeader: true,
+		NoDefaultContentType:  true,
+		SecureErrorLogMessage: true,
+	}
+	return s
+}
+
+// connState tells a connection what fasthttp does with it.
+func (s *Server) connState(nc net.Conn, state fasthttp.ConnState) {
+	c, ok := nc.(*conn)
+	if !ok {
+		return
+	}
+	c.state(state)
+	if state == fasthttp.StateClosed { // nothing serves it any more
+		s.conns.remove(c)
+	}
+}
+
+// Serve serves the connections of ln, which it closes. It returns nil when Shutdown is called,
+// which may still be waiting for requests then.
+func (s *Server) Serve(ln net.Listener) error {
+	l := newListener(ln, s)
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		return l.Close()
+	}
+	s.listeners = append(s.listeners, l)
+	s.mu.Unlock()
+	return s.http.Serve(l)
+}
+
+// Drain makes /readyz answer 503, so that no more requests are sent here. Those that come are
+// served as before.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Shutdown drains, stops accepting connections, and returns when the requests under way are
+// answered. If ctx ends before, it cuts them off and returns ctx's error. Either way nothing
+// uses the engine any more, unless the error says so. The server cannot be used again.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.Drain()
+	s.mu.Lock()
+	s.stopped = true
+	listeners := s.listeners
+	s.mu.Unlock()
+	for _, l := range listeners {
+		_ = l.Close() // it ends Serve; an error would say that it is closed already
+	}
+	_ = s.http.ShutdownWithContext(ctx) // its errors are ctx's, which is looked at below
+	return s.waitForConns(ctx)
+}
+
+// waitForConns waits for the end of all connections until ctx ends. Then it cuts them off, which
+// ends whatever reads from or writes to one.
+func (s *Server) waitForConns(ctx context.Context) error {
+	none := s.conns.empty()
+	select {
+	case <-none:
+		return nil
+	case <-ctx.Done():
+	}
+	s.conns.closeAll()
+	select {
+	case <-none:
+		return ctx.Err()
+	case <-time.After(s.limits.QueueWait + cutTime):
+		return fmt.Errorf("httpapi: %d connections are still in use: %w", s.conns.count.Load(), ctx.Err())
+	}
+}

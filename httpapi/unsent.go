@@ -1,0 +1,33 @@
+//go:build linux || darwin
+
+package httpapi
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// unsentBytes is how much of a long answer may wait in the kernel, unsent. The kernel asks for
+// more when half of it is gone.
+const unsentBytes = 4 * blockBytes
+
+// limitUnsent lets the kernel take more of an answer only as it is sent. By itself it would take
+// megabytes at once, and more only when a third of them is gone: a client that reads slowly
+// would seem to read nothing for longer than WriteTimeout. What is on its way is not limited,
+// so a link of any length is still filled.
+func (c *conn) limitUnsent() {
+	socket, ok := c.Conn.(syscall.Conn)
+	if c.unsentLimited || !ok {
+		return
+	}
+	c.unsentLimited = true
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return // it is closed, which the next write tells
+	}
+	_ = raw.Control(func(fd uintptr) {
+		// Without it an answer is as good, only less patient.
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentBytes)
+	})
+}

@@ -9,8 +9,8 @@ import (
 // cache until the last pass.
 const blockSize = 64
 
-// cached is how many tuples a shard may have for the nearer caches to hold what belongs to them.
-const cached = 16 << 10
+// cached is how many bytes a shard may take for the nearer caches to hold them.
+const cached = 1 << 20
 
 // block is what one pass leaves for the next.
 type block struct {
@@ -37,13 +37,14 @@ func (s *shard) apply(b *flow.Batch, order []uint32) {
 func (s *shard) applyBlock(b *flow.Batch, order []uint32) {
 	d, items, hashes, ids := s.dict, b.Items, s.block.hashes[:len(order)], s.block.ids[:len(order)]
 	d.hasher.items(b, order, hashes)
-	if d.count > cached {
+	large := d.bytes()+s.hourBytes > cached
+	if large {
 		s.block.sink += d.touchBuckets(hashes)
 	}
 	for i, hash := range hashes {
 		ids[i] = d.bucket(hash).guess(hash)
 	}
-	if d.count > cached {
+	if large {
 		s.block.sink += s.touchCells(b, order, ids)
 	}
 	for i, id := range ids {
@@ -75,12 +76,9 @@ func (s *shard) touchCells(b *flow.Batch, order, ids []uint32) (sink uint64) {
 
 // add adds the flows to the cells of their tuples.
 func (s *shard) add(items []flow.Item, order, ids []uint32) {
-	h := s.hour(items[order[0]].Hour)
 	for i, id := range ids {
 		item := &items[order[i]]
-		if item.Hour != h.label {
-			h = s.hour(item.Hour)
-		}
+		h := s.hour(item.Hour)
 		c := id / chunkSize
 		if c >= uint32(len(h.chunks)) || !h.chunks[c].owned {
 			h.own(c)

@@ -142,12 +142,17 @@ func (d *dict) id(b *flow.Batch, item *flow.Item, hash uint64) uint32 {
 
 // is reports whether id is the id of an item's tuple.
 func (d *dict) is(id uint32, b *flow.Batch, item *flow.Item) bool {
-	r := d.record(id)
 	if item.KeyLen <= recordSize {
-		return r.is((*record)(b.Keys[item.KeyFrom:]))
+		return d.record(id).is((*record)(b.Keys[item.KeyFrom:]))
 	}
+	return d.isLong(id, b.Key(item))
+}
+
+//go:noinline
+func (d *dict) isLong(id uint32, key flow.Key) bool {
+	r := d.record(id)
 	n := r.len()
-	return n == int(item.KeyLen) && string(d.long(r, n)) == string(b.Key(item))
+	return n == len(key) && string(d.long(r, n)) == string(key)
 }
 
 // put adds an id that is not yet in p, where there is room.

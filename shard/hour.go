@@ -57,7 +57,10 @@ func (h *hour) peek(id uint32) uint64 {
 	return 0
 }
 
-// arrive counts a tuple whose cell is zero so far.
+// arrive counts a tuple whose cell is zero so far. It is kept out of the loop that adds, as are
+// the other steps that are rarely taken: inside, they would take its registers.
+//
+//go:noinline
 func (h *hour) arrive(id uint32, t flow.Totals) {
 	word, bit := int(id/64), uint64(1)<<(id%64)
 	if word < len(h.zeros) && h.zeros[word]&bit != 0 {

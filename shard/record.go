@@ -36,6 +36,6 @@ func (r *record) word(i int) uint64 { return binary.LittleEndian.Uint64(r[8*i:])
 
 // is reports whether r is the record of the short key that k begins with, and then zeros.
 func (r *record) is(k *record) bool {
-	return k.word(0)^r.word(0)|k.word(1)^r.word(1)|k.word(2)^r.word(2)|
-		k.word(3)^r.word(3)|k.word(4)^r.word(4)|k.word(5)^r.word(5) == 0
+	return (k.word(0)^r.word(0))|(k.word(1)^r.word(1))|(k.word(2)^r.word(2))|
+		(k.word(3)^r.word(3))|(k.word(4)^r.word(4))|(k.word(5)^r.word(5)) == 0
 }

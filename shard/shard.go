@@ -55,16 +55,20 @@ func (s *shard) run() {
 
 // hour returns the hour with a label, and makes it if it is new.
 func (s *shard) hour(label flow.Hour) *hour {
-	recent := &s.recent[label%recentHours]
-	if h := *recent; h != nil && h.label == label {
+	if h := s.recent[label%recentHours]; h != nil && h.label == label {
 		return h
 	}
+	return s.findHour(label)
+}
+
+//go:noinline
+func (s *shard) findHour(label flow.Hour) *hour {
 	h := s.hours[label]
 	if h == nil {
 		h = newHour(label, &s.hourBytes)
 		s.hours[label] = h
 	}
-	*recent = h
+	s.recent[label%recentHours] = h
 	return h
 }
 

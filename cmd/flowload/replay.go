@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"flowd/loadtest"
+	"flowd/loadtest/flowfile"
+)
+
+// replayCmd is `flowload replay`.
+type replayCmd struct {
+	Files       []string      `arg:"" name:"file" type:"existingfile" help:"Files of flows, plain or gzip; - is standard input."`
+	Target      string        `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server (${default})."`
+	VPC         string        `name:"vpc" placeholder:"NAME" help:"The vpc_id of records that name none."`
+	Format      string        `default:"auto" enum:"auto,zeek,zeek-json,vpc,ndjson,csv" help:"What the records are: auto, zeek, zeek-json, vpc, ndjson or csv (${default})."`
+	Flows       int           `default:"1000" help:"Flows per POST (${default})."`
+	Connections int           `default:"4" help:"Connections, each with one request under way (${default})."`
+	Timeout     time.Duration `default:"30s" help:"How long a request may take (${default})."`
+	Attempts    int           `default:"8" help:"How often a POST is tried that the server puts off or that finds no server (${default})."`
+
+	// stdin is what - stands for; nil for the process's own. Tests put another in its place.
+	stdin io.Reader `kong:"-"`
+}
+
+// Help is what --help says beyond the flags.
+func (c *replayCmd) Help() string {
+	return `Reads Zeek conn.log (TSV or JSON), AWS VPC Flow Logs (version 2 in its default order, or with a header line), and
+this program's own fields as NDJSON, a JSON array or CSV with a header line. The format is found out for each file.
+The hour of a flow is that of its record's time. Connections become originator to responder with the bytes of each
+side; a VPC Flow Log record is bytes sent from srcaddr to dstaddr. Byte counts that a log leaves unset are 0. Records
+that cannot be used are skipped and counted.
+
+A POST that the server puts off (429, 503) or that finds no server is tried again, after as long as Retry-After asks. A
+POST without an answer is never sent again, since the server could not tell the second from new flows: its flows are
+reported as unknown. To compare what is stored, read the hours back.
+
+An interrupt ends the reading; requests under way are finished. A second one ends at once.
+
+Exit codes: 0 all flows that were read are stored, 1 they are not or a file could not be read to its end, 2 wrong usage.`
+}
+
+// errNotStored ends a command whose summary already says what is missing.
+var errNotStored = errors.New("not all flows are stored")
+
+// Run sends the files and prints what came of it.
+func (c *replayCmd) Run(e *env) error {
+	format := flowfile.Format(c.Format)
+	if c.Format == "auto" {
+		format = flowfile.Auto
+	}
+	src := &fileSource{
+		names:   c.Files,
+		opts:    flowfile.Options{Format: format, VPC: c.VPC},
+		stdin:   c.stdin,
+		readBar: newReadBar(e.progress(), c.Files),
+	}
+	if src.stdin == nil {
+		src.stdin = os.Stdin
+	}
+	begin := time.Now()
+	result, err := loadtest.Replay(e.ctx, src, loadtest.ReplayOptions{
+		Target: c.Target, FlowsPerPost: c.Flows, Connections: c.Connections, Timeout: c.Timeout, Attempts: c.Attempts,
+	})
+	src.close()
+	src.readBar.clear()
+	var invalid *loadtest.InvalidError
+	if errors.As(err, &invalid) {
+		return err
+	}
+	if e.ctx.Err() != nil && errors.Is(err, e.ctx.Err()) {
+		err = errors.New("interrupted")
+	}
+	if printed := printReplay(e.stdout, &result, src, time.Since(begin)); printed != nil {
+		return printed
+	}
+	if err == nil && result.Stored < result.Read {
+		err = errNotStored
+	}
+	return err
+}
+
+// printReplay prints the account in flows. Zeros are left out, but for the figures that everybody
+// looks for.
+func printReplay(w io.Writer, r *loadtest.ReplayResult, src *fileSource, took time.Duration) error {
+	var b strings.Builder
+	line := func(name string, n uint64, always bool, note string) {
+		if n > 0 || always {
+			fmt.Fprintf(&b, "%-9s %d%s\n", name, n, note)
+		}
+	}
+	line("read", r.Read, true, fmt.Sprintf("  in %v", took.Round(time.Millisecond)))
+	line("sent", r.Sent, true, "")
+	line("stored", r.Stored, true, "")
+	line("refused", r.Refused, false, "  by the server; they do not count")
+	line("unknown", r.Unknown, false, "  had no clear answer; they may count or not")
+	line("not sent", r.Read-r.Sent, false, "")
+	line("retries", r.Retries, false, "  of POSTs")
+	for _, problem := range r.Problems {
+		fmt.Fprintf(&b, "  %s\n", problem)
+	}
+	line("skipped", src.skipped.Records, true, "")
+	writeSkipped(&b, src)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeSkipped lists the reasons, the most frequent first, and the first records.
+func writeSkipped(b *strings.Builder, src *fileSource) {
+	reasons := src.skipped.Reasons
+	var names []string
+	for reason := range reasons {
+		names = append(names, reason)
+	}
+	slices.SortFunc(names, func(x, y string) int {
+		if reasons[x] != reasons[y] {
+			return int(reasons[y]) - int(reasons[x])
+		}
+		return strings.Compare(x, y)
+	})
+	for _, reason := range names {
+		fmt.Fprintf(b, "  %d: %s\n", reasons[reason], reason)
+	}
+	for _, first := range src.first {
+		fmt.Fprintf(b, "  %s\n", first)
+	}
+}

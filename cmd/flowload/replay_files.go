@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"flowd/flow"
+	"flowd/loadtest/flowfile"
+)
+
+// fileSource is the flows of files, one file after the other. A file that cannot be read ends
+// with an error of its own; the others are read all the same.
+type fileSource struct {
+	names   []string // still to be read
+	opts    flowfile.Options
+	stdin   io.Reader
+	readBar *readBar
+
+	name    string // of the file being read
+	file    *os.File
+	scanner *flowfile.Scanner // nil between files
+
+	skipped flowfile.Skipped
+	first   []string // the first skipped records, with the names of their files
+	errs    []error
+}
+
+// Next implements loadtest.Source.
+func (s *fileSource) Next() bool {
+	for {
+		if s.scanner == nil && !s.open() {
+			return false
+		}
+		if s.scanner != nil && s.scanner.Next() {
+			return true
+		}
+		s.close()
+	}
+}
+
+// Flow implements loadtest.Source.
+func (s *fileSource) Flow() *flow.Flow { return s.scanner.Flow() }
+
+// Err implements loadtest.Source.
+func (s *fileSource) Err() error { return errors.Join(s.errs...) }
+
+// open begins the next file. It returns false if there is none; of a file that cannot be
+// opened it keeps the error.
+func (s *fileSource) open() bool {
+	if len(s.names) == 0 {
+		return false
+	}
+	s.name, s.names = s.names[0], s.names[1:]
+	in := s.stdin
+	if s.name == "-" {
+		s.name = "standard input"
+	} else {
+		file, err := os.Open(s.name)
+		if err != nil {
+			s.errs = append(s.errs, err)
+			return true
+		}
+		s.file, in = file, file
+	}
+	s.scanner = flowfile.New(s.readBar.count(in), s.opts)
+	return true
+}
+
+// close ends the file being read, if there is one, and books what was skipped of it.
+func (s *fileSource) close() {
+	if s.scanner != nil {
+		skipped := s.scanner.Skipped()
+		s.skipped.Add(skipped)
+		for _, record := range skipped.First {
+			if len(s.first) < flowfile.MaxFirst {
+				s.first = append(s.first, s.name+": "+record.String())
+			}
+		}
+		if err := s.scanner.Err(); err != nil {
+			s.errs = append(s.errs, s.explain(err))
+		}
+		s.scanner = nil
+	}
+	if s.file != nil {
+		// It was only read.
+		_ = s.file.Close()
+		s.file = nil
+	}
+}
+
+// explain says which file it was, and what to do where that is known.
+func (s *fileSource) explain(err error) error {
+	if errors.Is(err, flowfile.ErrNoVPC) {
+		return fmt.Errorf("%s: %w: give one with --vpc", s.name, err)
+	}
+	return fmt.Errorf("%s: %w", s.name, err)
+}
+
+// readBar shows how far the reading of the files has come. A nil one shows nothing.
+type readBar struct{ bar *progressbar.ProgressBar }
+
+// newReadBar returns a bar that is drawn on w, of as many bytes as the files have; nil if w is.
+func newReadBar(w io.Writer, names []string) *readBar {
+	if w == nil {
+		return nil
+	}
+	total := int64(0)
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil || !info.Mode().IsRegular() {
+			total = -1 // nobody knows how much comes
+			break
+		}
+		total += info.Size()
+	}
+	return &readBar{progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionSetElapsedTime(true),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetSpinnerChangeInterval(0), // it moves with the bytes, not by itself
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+// count returns a reader of r whose bytes move the bar.
+func (b *readBar) count(r io.Reader) io.Reader {
+	if b == nil {
+		return r
+	}
+	return &countedReader{r, b.bar}
+}
+
+// clear takes the bar away.
+func (b *readBar) clear() {
+	if b != nil {
+		// A bar that cannot be drawn is no reason to fail.
+		_ = b.bar.Clear()
+	}
+}
+
+type countedReader struct {
+	io.Reader
+	bar *progressbar.ProgressBar
+}
+
+func (r *countedReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	_ = r.bar.Add(n) // it fails where a file has grown, which harms nobody
+	return n, err
+}

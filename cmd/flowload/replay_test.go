@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
+
+	"flowd/loadtest/mapserver"
+)
+
+const (
+	replayNDJSON = `{"src_app":"a","dest_app":"b","vpc_id":"v","bytes_tx":1,"bytes_rx":2,"hour":2}
+{"src_app":"a","dest_app":"b","vpc_id":"v","bytes_tx":10,"bytes_rx":20,"hour":2}
+{"src_app":"c","dest_app":"d","vpc_id":"v","bytes_tx":5,"bytes_rx":5,"hour":3}
+`
+	replayVPC = `2 1 eni-1 10.0.0.1 10.0.0.2 1 2 6 3 400 7200 7260 ACCEPT OK
+2 1 eni-1 - - - - - - - 7200 7260 - NODATA
+`
+)
+
+// replayFiles writes the files of a test and returns their folder.
+func replayFiles(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte(replayNDJSON)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"own.ndjson": replayNDJSON, "own.gz": packed.String(), "vpc.log": replayVPC, "empty": "", "other": "hello\n",
+		"cut.gz": packed.String()[:packed.Len()-5],
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestReplay(t *testing.T) {
+	dir := replayFiles(t)
+	refuse := mapserver.Faults{
+		Store:  func(int, []mapserver.Row) []mapserver.Row { return nil },
+		Answer: func(int) int { return 400 },
+	}
+	noAnswer := mapserver.Faults{Answer: func(post int) int { return 200 * min(post-1, 1) }}
+	for _, test := range []struct {
+		name   string
+		args   string // DIR stands for the folder
+		faults mapserver.Faults
+		code   int
+		stdout string
+		stderr string
+	}{
+		{"one file", "DIR/own.ndjson", mapserver.Faults{}, 0, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n", ""},
+		{"gzip", "DIR/own.gz", mapserver.Faults{}, 0, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n", ""},
+		{"an empty file", "DIR/empty", mapserver.Faults{}, 0, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n", ""},
+		{"several files", "--vpc v DIR/own.ndjson DIR/vpc.log", mapserver.Faults{}, 0, "read      4  in TIME\nsent      4\nstored    4\nskipped   1\n" +
+			"  1: log-status is NODATA: no traffic in the interval\n  DIR/vpc.log: line 2: log-status is NODATA: no traffic in the interval\n", ""},
+		{"a format that is none", "--vpc v --format vpc DIR/own.ndjson", mapserver.Faults{}, 0, "read      0  in TIME\nsent      0\nstored    0\nskipped   3\n" +
+			"  3: the line has another number of columns than the header\n" +
+			"  DIR/own.ndjson: line 1: the line has another number of columns than the header\n" +
+			"  DIR/own.ndjson: line 2: the line has another number of columns than the header\n" +
+			"  DIR/own.ndjson: line 3: the line has another number of columns than the header\n", ""},
+		{"no VPC", "DIR/vpc.log", mapserver.Faults{}, 1, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
+			"flowload: DIR/vpc.log: line 1: AWS VPC Flow Log: the file names no VPC, and none was given for it: give one with --vpc\n"},
+		{"bad files among good ones", "DIR/other DIR/cut.gz DIR/own.gz", mapserver.Faults{}, 1, "read      6  in TIME\nsent      6\nstored    6\nskipped   0\n",
+			"flowload: DIR/other: line 1: \"hello\" begins none of the known formats (zeek, zeek-json, vpc, ndjson, csv)\nDIR/cut.gz: line 4: unexpected EOF\n"},
+		{"refused", "DIR/own.ndjson", refuse, 1, "read      3  in TIME\nsent      3\nstored    0\nrefused   3  by the server; they do not count\n" +
+			"  3 flows: the server answered 400: Refused: as the test wants\nskipped   0\n", "flowload: not all flows are stored\n"},
+		{"no answer", "--flows 2 --connections 1 DIR/own.ndjson", noAnswer, 1, "read      3  in TIME\nsent      3\nstored    1\nunknown   2  had no clear answer; they may count or not\n" +
+			"  2 flows: no answer: EOF\nskipped   0\n", "flowload: not all flows are stored\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := startServer(t, test.faults)
+			args := append([]string{"replay", "--target", s.URL}, strings.Fields(strings.ReplaceAll(test.args, "DIR", dir))...)
+			var stdout, stderr bytes.Buffer
+			code := run(context.Background(), args, &stdout, &stderr)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			if diff := cmp.Diff(test.stdout, plainReplay(stdout.String(), dir)); diff != "" {
+				t.Errorf("output (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.stderr, plainReplay(stderr.String(), dir)); diff != "" {
+				t.Errorf("errors (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func startServer(t *testing.T, faults mapserver.Faults) *mapserver.Server {
+	t.Helper()
+	s, err := mapserver.Start(faults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// plainReplay puts words in the places of what differs from run to run.
+func plainReplay(text, dir string) string {
+	text = strings.ReplaceAll(text, dir, "DIR")
+	return regexp.MustCompile(`(?m)  in [0-9.]+m?s$`).ReplaceAllString(text, "  in TIME")
+}
+
+// TestReplayTotals looks at what the server holds afterwards.
+func TestReplayTotals(t *testing.T) {
+	dir := replayFiles(t)
+	held := map[mapserver.Row]int{}
+	s := startServer(t, mapserver.Faults{Store: func(_ int, rows []mapserver.Row) []mapserver.Row {
+		for _, r := range rows {
+			held[r]++
+		}
+		return rows
+	}})
+	var stdout, stderr bytes.Buffer
+	args := []string{"replay", "--target", s.URL, "--vpc", "w", "--flows", "1", "--connections", "1", filepath.Join(dir, "own.gz"), filepath.Join(dir, "vpc.log")}
+	if code := run(context.Background(), args, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d\n%s%s", code, &stdout, &stderr)
+	}
+	want := map[mapserver.Row]int{
+		{SrcApp: "a", DestApp: "b", VPCID: "v", BytesTx: 1, BytesRx: 2, Hour: 2}:                 1,
+		{SrcApp: "a", DestApp: "b", VPCID: "v", BytesTx: 10, BytesRx: 20, Hour: 2}:               1,
+		{SrcApp: "c", DestApp: "d", VPCID: "v", BytesTx: 5, BytesRx: 5, Hour: 3}:                 1,
+		{SrcApp: "10.0.0.1", DestApp: "10.0.0.2", VPCID: "w", BytesTx: 400, BytesRx: 0, Hour: 2}: 1,
+	}
+	if diff := cmp.Diff(want, held); diff != "" || s.Posts() != 4 {
+		t.Errorf("%d POSTs, flows (-want +got):\n%s", s.Posts(), diff)
+	}
+}
+
+func TestReplayStandardInput(t *testing.T) {
+	s := startServer(t, mapserver.Faults{})
+	var stdout, stderr bytes.Buffer
+	c := replayCmd{Files: []string{"-"}, Target: s.URL, Format: "ndjson", Flows: 10, Connections: 1, Timeout: 1e9, Attempts: 1,
+		stdin: strings.NewReader(replayNDJSON + "{}\n")}
+	err := c.Run(&env{ctx: t.Context(), stdout: &stdout, stderr: &stderr, isTerminal: true})
+	want := "read      3  in TIME\nsent      3\nstored    3\nskipped   1\n" +
+		"  1: vpc_id is not set\n  standard input: line 4: vpc_id is not set\n"
+	if diff := cmp.Diff(want, plainReplay(stdout.String(), "DIR")); diff != "" || err != nil {
+		t.Errorf("error %v, output (-want +got):\n%s", err, diff)
+	}
+	if stderr.Len() == 0 {
+		t.Error("no progress on a terminal")
+	}
+}
+
+func TestReplayInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := startServer(t, mapserver.Faults{Answer: func(int) int { cancel(); return 503 }})
+	var stdout, stderr bytes.Buffer
+	args := []string{"replay", "--target", s.URL, filepath.Join(replayFiles(t), "own.ndjson")}
+	code := run(ctx, args, &stdout, &stderr)
+	want := "read      3  in TIME\nsent      3\nstored    0\nrefused   3  by the server; they do not count\n" +
+		"  3 flows: the server answered 503: Refused: as the test wants\nskipped   0\n"
+	if diff := cmp.Diff(want, plainReplay(stdout.String(), "DIR")); diff != "" || code != 1 || stderr.String() != "flowload: interrupted\n" {
+		t.Errorf("exit code %d, errors %q, output (-want +got):\n%s", code, &stderr, diff)
+	}
+}
+
+func TestReplayUsage(t *testing.T) {
+	dir := replayFiles(t)
+	file := filepath.Join(dir, "own.ndjson")
+	for _, test := range []struct{ args, say string }{
+		{"", "expected \"<file> ...\""},
+		{filepath.Join(dir, "missing"), "no such file"},
+		{dir, "is a directory"},
+		{"--format tea " + file, "--format must be one of"},
+		{"--flows 0 " + file, "--flows must be 1 to 50000, not 0"},
+		{"--target tcp://x " + file, "--target target \"tcp://x\""},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(context.Background(), append([]string{"replay"}, strings.Fields(test.args)...), &stdout, &stderr)
+		if code != exitUsage || !strings.Contains(stderr.String(), test.say) || stdout.Len() > 0 {
+			t.Errorf("%q: exit code %d, errors %q", test.args, code, &stderr)
+		}
+	}
+	var help bytes.Buffer
+	if code := run(context.Background(), []string{"replay", "--help"}, &help, &help); code != 0 || !strings.Contains(strings.Join(strings.Fields(help.String()), " "), "is never sent again") {
+		t.Errorf("--help: exit code %d, %s", code, &help)
+	}
+}

@@ -1,0 +1,79 @@
+package loadtest
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// account is what the server must hold for each tuple and hour of a workload: what it held
+// before, and the flows of every batch that it answered with 200. Beside that stand the
+// batches without an answer, which may count or not.
+//
+// It takes 16 bytes for each pair of a tuple and an hour, whatever the run's length, and as
+// much again once a batch went without an answer. All connections add to it at once.
+type account struct {
+	gen    *Generator
+	sure   []Bytes
+	others []others // by hour
+
+	mu     sync.Mutex
+	unsure []Bytes // nil while every batch had an answer
+}
+
+// Bytes is a count of bytes each way.
+type Bytes struct {
+	Tx uint64 `json:"bytes_tx"`
+	Rx uint64 `json:"bytes_rx"`
+}
+
+func (b Bytes) String() string { return fmt.Sprintf("tx %d rx %d", b.Tx, b.Rx) }
+
+func (b *Bytes) add(other Bytes) {
+	b.Tx += other.Tx
+	b.Rx += other.Rx
+}
+
+// others is what an hour holds of tuples that are no part of the workload. Nobody should
+// change it during a run; a name that the server got wrong would.
+type others struct {
+	tuples uint64
+	bytes  Bytes
+}
+
+func (o others) String() string { return fmt.Sprintf("%d with %v", o.tuples, o.bytes) }
+
+func newAccount(g *Generator) *account {
+	return &account{gen: g, sure: make([]Bytes, g.cells()), others: make([]others, g.Hours)}
+}
+
+// stored adds a batch that was answered with 200.
+func (a *account) stored(batch []Sample) { addTo(a.sure, batch) }
+
+// unknown adds a batch of which nobody can say whether the server counted it.
+func (a *account) unknown(batch []Sample) {
+	a.mu.Lock()
+	if a.unsure == nil {
+		a.unsure = make([]Bytes, len(a.sure))
+	}
+	a.mu.Unlock()
+	addTo(a.unsure, batch)
+}
+
+func addTo(cells []Bytes, batch []Sample) {
+	for _, s := range batch {
+		c := &cells[s.cell]
+		atomic.AddUint64(&c.Tx, uint64(s.tx))
+		atomic.AddUint64(&c.Rx, uint64(s.rx))
+	}
+}
+
+// bounds returns the least and the most that the server may hold for a cell. It is called
+// when no connection adds any more.
+func (a *account) bounds(i int) (least, most Bytes) {
+	least, most = a.sure[i], a.sure[i]
+	if a.unsure != nil {
+		most.add(a.unsure[i])
+	}
+	return least, most
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// goRun is one benchmark with all its parts.
+type goRun struct {
+	pkg       string
+	name      string // without "Benchmark"
+	benchTime string
+}
+
+// goRuns are the benchmarks that the table needs. The one of memory fills 24 hours and must
+// not do so twice in one process.
+var goRuns = []goRun{
+	{"flowd/flow", "Decode", "300ms"},
+	{"flowd/shard", "Apply", "500ms"},
+	{"flowd/shard", "Memory", "1x"},
+	{"flowd/shard", "Answer", "500ms"},
+}
+
+// goRow is a row of the table from two benchmarks, or from one and a bound.
+type goRow struct {
+	what         string
+	flowd, rival string // names of benchmarks; no rival where there is a bound
+	rivalName    string
+	metric       string
+	unit         string
+	asked        float64 // least ratio
+	most         float64 // bound, used without a rival
+}
+
+var goRows = []goRow{
+	{what: "decoding 100 flows, usual shape", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", asked: 2.5},
+	{what: "decoding 100 flows, with spaces", flowd: "Decode/spaces/flowd", rival: "Decode/spaces/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", asked: 2.5},
+	{what: "decoding 100 flows, any order", flowd: "Decode/anyorder/flowd", rival: "Decode/anyorder/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", asked: 1.2},
+	{what: "decoding: allocations, usual shape", flowd: "Decode/usual/flowd", metric: "allocs/op"},
+	{what: "decoding: allocations, with spaces", flowd: "Decode/spaces/flowd", metric: "allocs/op"},
+	{what: "decoding: allocations, any order", flowd: "Decode/anyorder/flowd", metric: "allocs/op"},
+	{what: "adding up, 10,000 tuples", flowd: "Apply/tuples=10000/flowd", rival: "Apply/tuples=10000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", asked: 2},
+	{what: "adding up, 1,000,000 tuples", flowd: "Apply/tuples=1000000/flowd", rival: "Apply/tuples=1000000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", asked: 2},
+	{what: "memory of a tuple in an hour", flowd: "Memory/flowd", metric: "bytes/tuplehour", unit: "B", most: 24},
+	{what: "memory of a tuple, once", flowd: "Memory/flowd", metric: "bytes/tuple", unit: "B", most: 64},
+	{what: "garbage collection, 1,000,000 tuples in 24 hours", flowd: "Memory/flowd", rival: "Memory/map", rivalName: "Go map", metric: "gc-ms", unit: "ms", asked: 50},
+	{what: "answering 1,000,000 rows", flowd: "Answer/flowd", rival: "Answer/encodingjson", rivalName: "encoding/json", metric: "ns/row", unit: "ns/row", asked: 3},
+	{what: "answering 1,000,000 rows: memory", flowd: "Answer/flowd", rival: "Answer/encodingjson", rivalName: "encoding/json", metric: "B/op", unit: "B"},
+}
+
+// metrics are the values of benchmarks: by name without "Benchmark", then by unit, one for
+// each run.
+type metrics map[string]map[string][]float64
+
+// goBenchmarks runs the benchmarks that stand beside the code, in rounds: all of them once,
+// then all again, so that a machine that slows down does so for all.
+func goBenchmarks(ctx context.Context, b *bench) error {
+	found, failed := metrics{}, map[string]string{}
+	for round := range b.Count {
+		for _, run := range goRuns {
+			b.progress("%s of %s, round %d of %d", run.name, run.pkg, round+1, b.Count)
+			out, err := b.goBench(ctx, run)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			found.parse(out)
+			if err != nil {
+				b.progress("%v\n%s", err, out)
+				failed[run.name] = err.Error()
+			}
+		}
+	}
+	for _, r := range goRows {
+		found.addRow(&b.table, r, failed)
+	}
+	b.table.note("Go benchmarks: medians of %d runs.", b.Count)
+	return nil
+}
+
+// goBench runs one benchmark once, in a binary that is built the first time.
+func (b *bench) goBench(ctx context.Context, run goRun) (string, error) {
+	binary := filepath.Join(b.dir, path.Base(run.pkg)+".test")
+	if _, err := os.Stat(binary); err != nil {
+		out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, run.pkg).CombinedOutput()
+		if err != nil {
+			return string(out), fmt.Errorf("go test -c %s: %w", run.pkg, err)
+		}
+	}
+	cmd := exec.CommandContext(ctx, binary, "-test.run=^$", "-test.bench=^Benchmark"+run.name+"$",
+		"-test.benchmem", "-test.benchtime="+run.benchTime)
+	endWithParent(cmd)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("benchmark %s of %s: %w", run.name, run.pkg, err)
+	}
+	return string(out), err
+}
+
+// parse adds what go test printed. A line is a name with the number of processors, the number
+// of iterations, then pairs of a value and its unit:
+//
+//	BenchmarkDecode/usual/flowd-2   285714   4211 ns/op   42.1 ns/flow   0 B/op   0 allocs/op
+func (m metrics) parse(output string) {
+	for line := range strings.Lines(output) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 {
+			continue
+		}
+		name, ok := strings.CutPrefix(fields[0], "Benchmark")
+		if _, err := strconv.Atoi(fields[1]); !ok || err != nil {
+			continue
+		}
+		name = trimProcessors(name)
+		if m[name] == nil {
+			m[name] = map[string][]float64{}
+		}
+		for i := 2; i+1 < len(fields); i += 2 {
+			if v, err := strconv.ParseFloat(fields[i], 64); err == nil {
+				m[name][fields[i+1]] = append(m[name][fields[i+1]], v)
+			}
+		}
+	}
+}
+
+// trimProcessors removes the "-2" that go test puts behind a name, unless there is one alone.
+func trimProcessors(name string) string {
+	i := strings.LastIndexByte(name, '-')
+	if i < 0 {
+		return name
+	}
+	if _, err := strconv.Atoi(name[i+1:]); err != nil {
+		return name
+	}
+	return name[:i]
+}
+
+// addRow adds a row, or says that it is missing. Failed holds why benchmarks ended in an error,
+// by the first part of their names.
+func (m metrics) addRow(t *table, r goRow, failed map[string]string) {
+	benchmark, _, _ := strings.Cut(r.flowd, "/")
+	for _, name := range []string{r.flowd, r.rival} {
+		switch {
+		case name == "" || len(m[name][r.metric]) > 0:
+		case failed[benchmark] != "":
+			t.miss(r.what, failed[benchmark])
+			return
+		case m[name] == nil:
+			t.miss(r.what, "there is no Benchmark"+name)
+			return
+		default:
+			t.miss(r.what, "Benchmark"+name+" does not report "+r.metric)
+			return
+		}
+	}
+	flowd := median(m[r.flowd][r.metric])
+	if r.rival == "" {
+		t.limit(r.what, flowd, r.most, r.unit)
+		return
+	}
+	t.compare(comparison{what: r.what, rivalName: r.rivalName, flowd: flowd,
+		rival: median(m[r.rival][r.metric]), lower: true, unit: r.unit, asked: r.asked})
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"flowd/flow"
+	"flowd/loadtest"
+)
+
+// The load under which the answers are timed: flowload's defaults, on an hour of so many
+// tuples, with reads beside the posts.
+const (
+	answerTuples       = 1000
+	answerFlowsPerPost = 100
+	answerBound        = 50 * time.Millisecond // of the search, flowload's default
+	answerReads        = 250                   // per second
+	answerAsked        = 5 * time.Millisecond
+	answerFor          = 4 * time.Second // for each round
+)
+
+// latency measures how long a reader waits for an hour while flows come in at half of the rate
+// that the server holds.
+func latency(ctx context.Context, b *bench) (err error) {
+	s, err := b.startFlowd(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	what := fmt.Sprintf("p99 of GET /flows?hour=N, %d tuples, at half of the highest load", answerTuples)
+	load := loadtest.Options{
+		Target: s.url, Connections: b.Connections, Timeout: 10 * time.Second, Encoding: loadtest.Plain,
+		ServerPID: s.cmd.Process.Pid,
+		Workload: loadtest.Workload{
+			Tuples: answerTuples, FirstHour: flow.Hour(time.Now().Unix() / 3600), Hours: 1,
+			Skew: loadtest.Uniform, FlowsPerPost: answerFlowsPerPost, Seed: 1,
+		},
+	}
+	best, err := b.highest(ctx, load)
+	if err != nil {
+		return err
+	}
+	if best == nil {
+		b.table.miss(what, "no rate held")
+		return nil
+	}
+	load.Rate = best.Rate / 2
+	load.Reads = answerReads / (answerReads + load.Rate)
+	load.For = answerFor
+	load.Verify = true
+	var p99s []float64
+	for round := range b.Rounds {
+		report, err := loadtest.Run(ctx, load)
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !report.Verification.OK || len(report.Writes.Errors) > 0 || len(report.Reads.Errors) > 0:
+			b.table.miss(what, "requests failed, or the totals are wrong")
+			return report.WriteText(b.log)
+		}
+		p99s = append(p99s, report.Reads.Latency.P99*1000)
+		b.progress("reads under load, round %d of %d: p99 %s at %s beside %.0f reads/s", round+1, b.Rounds,
+			figure(p99s[round], "ms"), figure(report.Writes.FlowsPerSecond, "flows/s"), report.Reads.PerSecond)
+	}
+	b.table.limit(what, median(p99s), float64(answerAsked.Milliseconds()), "ms")
+	b.table.note("The highest load: flowload max found %s in POSTs of %d with p99 within %v; half of it came in beside "+
+		"%d reads per second, each timed from when it was due. All totals were read back and compared.",
+		figure(best.FlowsPerSecond, "flows/s"), answerFlowsPerPost, answerBound, answerReads)
+	return nil
+}
+
+// highest finds the highest rate that the server holds; nil if none.
+func (b *bench) highest(ctx context.Context, load loadtest.Options) (*loadtest.Step, error) {
+	b.progress("searching the highest rate of posts")
+	report, err := loadtest.Max(ctx, loadtest.MaxOptions{
+		Options: load, P99: answerBound, Step: 2 * time.Second, Start: 4000, Precision: 0.1,
+		Each: func(step *loadtest.Step) { _ = step.WriteText(b.log) }, // as with progress
+	})
+	if err != nil {
+		return nil, err
+	}
+	return report.Best, ctx.Err()
+}

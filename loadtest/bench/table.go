@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// table is what a run prints. Each row holds a figure of flowd, that of a rival, and how many
+// times better flowd is.
+type table struct {
+	rows  []row
+	notes []string
+}
+
+// row is one comparison.
+type row struct {
+	what  string
+	flowd string
+	rival string // its name and figure
+	ratio string
+	asked string
+	// verdict is "yes" or "no" where something is asked; for a row that could not be
+	// measured it is why.
+	verdict string
+	missing bool
+}
+
+var tableHead = row{what: "measured", flowd: "flowd", rival: "beside it", ratio: "ratio", asked: "asked", verdict: "reached"}
+
+func (r row) cells() []string {
+	return []string{r.what, r.flowd, r.rival, r.ratio, r.asked, r.verdict}
+}
+
+// comparison is a row of which both figures are known.
+type comparison struct {
+	what, rivalName string
+	flowd, rival    float64
+	// lower tells that less is better.
+	lower bool
+	unit  string
+	// asked is the least ratio; 0 if none is asked for.
+	asked float64
+}
+
+func (t *table) compare(c comparison) {
+	ratio := c.flowd / c.rival
+	if c.lower {
+		ratio = c.rival / c.flowd
+	}
+	r := row{
+		what:  c.what,
+		flowd: figure(c.flowd, c.unit),
+		rival: c.rivalName + " " + figure(c.rival, c.unit),
+		ratio: strconv.FormatFloat(ratio, 'f', 2, 64),
+	}
+	if c.asked > 0 {
+		r.asked = "≥ " + strconv.FormatFloat(c.asked, 'g', -1, 64)
+		r.verdict = reached(ratio >= c.asked)
+	}
+	t.rows = append(t.rows, r)
+}
+
+// limit adds a row for a figure of flowd that must not pass a bound.
+func (t *table) limit(what string, flowd, most float64, unit string) {
+	t.rows = append(t.rows, row{
+		what: what, flowd: figure(flowd, unit),
+		asked: "≤ " + figure(most, unit), verdict: reached(flowd <= most),
+	})
+}
+
+// miss adds a row for what could not be measured.
+func (t *table) miss(what, why string) {
+	t.rows = append(t.rows, row{what: what, verdict: "missing: " + why, missing: true})
+}
+
+func (t *table) note(format string, args ...any) {
+	t.notes = append(t.notes, fmt.Sprintf(format, args...))
+}
+
+func (t *table) missing() (n int) {
+	for _, r := range t.rows {
+		if r.missing {
+			n++
+		}
+	}
+	return n
+}
+
+func reached(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+// figure writes v with three digits that count.
+func figure(v float64, unit string) string {
+	prefix := ""
+	switch {
+	case v >= 1e6:
+		v, prefix = v/1e6, "M"
+	case v >= 1e4:
+		v, prefix = v/1e3, "k"
+	}
+	decimals := 0
+	switch {
+	case v == 0:
+	case v < 10:
+		decimals = 2
+	case v < 100:
+		decimals = 1
+	}
+	parts := []string{strconv.FormatFloat(v, 'f', decimals, 64)}
+	if unit == "B" {
+		prefix, unit = "", prefix+unit
+	}
+	for _, part := range []string{prefix, unit} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// text writes the table for a terminal.
+func (t *table) text(w io.Writer) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range append([]row{tableHead}, t.rows...) {
+		fmt.Fprintln(tw, strings.Join(r.cells(), "\t"))
+	}
+	_ = tw.Flush() // as with Fprintln, there is nobody else to tell
+	for _, note := range t.notes {
+		fmt.Fprintf(w, "\n%s\n", note)
+	}
+}
+
+// markdown writes the table for a README.
+func (t *table) markdown(w io.Writer) {
+	fmt.Fprintf(w, "| %s |\n|---|---:|---:|---:|---:|---|\n", strings.Join(tableHead.cells(), " | "))
+	for _, r := range t.rows {
+		cells := r.cells()
+		for i, cell := range cells {
+			cells[i] = strings.ReplaceAll(cell, "|", `\|`)
+		}
+		fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+	}
+	for _, note := range t.notes {
+		fmt.Fprintf(w, "\n%s\n", note)
+	}
+}
+
+// median returns the middle one of values, which must not be empty, or the mean of the two.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// spread returns how far apart values are, as a share of their median.
+func spread(values []float64) float64 {
+	return (slices.Max(values) - slices.Min(values)) / median(values)
+}

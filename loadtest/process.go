@@ -1,0 +1,20 @@
+package loadtest
+
+import (
+	"errors"
+	"time"
+)
+
+// ProcessUsage is what a process used so far.
+type ProcessUsage struct {
+	// Name is the short name of its program.
+	Name string
+	// CPU is the processor time of all its threads, user and system, since it started, in
+	// steps of 10 ms.
+	CPU time.Duration
+	// RSS is the memory it holds now, and PeakRSS the most it ever held, in bytes.
+	RSS, PeakRSS uint64
+}
+
+// ErrCannotSee is returned where this program has no way to look at other processes.
+var ErrCannotSee = errors.New("this system does not show the usage of a process; on Linux it does")

@@ -1,0 +1,220 @@
+// Package loadtest puts load on a flowd server and checks what the server makes of it: a
+// deterministic workload, requests that are due at fixed times whatever the server does,
+// latencies counted from those times, and an account of each tuple and hour that is compared
+// with what the server answers in the end.
+//
+// The way of a request: Pacer says when it is due, Generator makes its flows, a connection
+// carries it, the recorder keeps how long it took, the account what it must add up to. Run
+// puts these together, Max searches with them for the rate that a server can hold, Blast does
+// without all but the connections.
+package loadtest
+
+import (
+	"fmt"
+	"math/bits"
+	"strconv"
+
+	"flowd/flow"
+)
+
+// Skew is how the flows spread over the tuples.
+type Skew string
+
+const (
+	// Uniform gives every tuple the same share.
+	Uniform Skew = "uniform"
+	// Zipf gives the tuple of rank r a share in proportion to 1/r^s.
+	Zipf Skew = "zipf"
+)
+
+// Limits of a workload.
+const (
+	MaxTuples       = 1 << 27
+	MaxHours        = 1 << 16
+	MaxCells        = 1 << 31
+	MaxFlowsPerPost = 1 << 20
+	MaxZipfS        = 8
+)
+
+// Workload says what flows there are. The same workload makes the same batches, in every
+// process and with any number of connections.
+type Workload struct {
+	// Tuples is the number of distinct tuples, up to MaxTuples.
+	Tuples int
+	// FirstHour is the first of Hours hours, which all have the same share of the flows.
+	// Tuples times Hours is at most MaxCells.
+	FirstHour flow.Hour
+	Hours     int
+	// Skew spreads the flows over the tuples; ZipfS is the exponent of Zipf, over 0 and up to MaxZipfS.
+	Skew  Skew
+	ZipfS float64
+	// FlowsPerPost is the number of flows in a batch, up to MaxFlowsPerPost.
+	FlowsPerPost int
+	// Seed chooses the flows.
+	Seed uint64
+}
+
+// check returns what is wrong with w, or nil.
+func (w *Workload) check() error {
+	switch {
+	case w.Tuples < 1 || w.Tuples > MaxTuples:
+		return invalid("tuples", "must be 1 to %d, not %d", MaxTuples, w.Tuples)
+	case w.Hours < 1 || w.Hours > MaxHours:
+		return invalid("hours", "must be 1 to %d, not %d", MaxHours, w.Hours)
+	case int64(w.FirstHour)+int64(w.Hours)-1 > flow.MaxHour:
+		return invalid("first-hour", "with %d hours must be at most %d, not %d",
+			w.Hours, flow.MaxHour-w.Hours+1, w.FirstHour)
+	case w.cells() > MaxCells:
+		return invalid("tuples", "times --hours must be at most %d, not %d", MaxCells, w.cells())
+	case w.FlowsPerPost < 1 || w.FlowsPerPost > MaxFlowsPerPost:
+		return invalid("flows", "must be 1 to %d, not %d", MaxFlowsPerPost, w.FlowsPerPost)
+	case w.Skew != Uniform && w.Skew != Zipf:
+		return invalid("skew", "must be %s or %s, not %q", Uniform, Zipf, w.Skew)
+	case w.Skew == Zipf && !(w.ZipfS > 0 && w.ZipfS <= MaxZipfS):
+		return invalid("zipf-s", "must be over 0 and up to %d, not %v", MaxZipfS, w.ZipfS)
+	}
+	return nil
+}
+
+// InvalidError is an option that cannot be used.
+type InvalidError struct {
+	// Option is its name on the command line, without dashes.
+	Option string
+	// Reason says what it must be instead.
+	Reason string
+}
+
+func (e *InvalidError) Error() string { return "--" + e.Option + " " + e.Reason }
+
+func invalid(option, format string, args ...any) error {
+	return &InvalidError{option, fmt.Sprintf(format, args...)}
+}
+
+// Generator makes the batches of a workload. It is never written after NewGenerator, so all
+// connections share one.
+type Generator struct {
+	Workload
+	names nameTable
+	ranks *aliasTable // nil for uniform
+	hours [][]byte    // for each hour: `,"hour":482659}`
+}
+
+// NewGenerator prepares a workload. It returns an *InvalidError if the workload is not one.
+func NewGenerator(w Workload) (*Generator, error) {
+	if err := w.check(); err != nil {
+		return nil, err
+	}
+	g := &Generator{Workload: w, names: newNameTable(w.Tuples)}
+	if w.Skew == Zipf {
+		g.ranks = newAliasTable(w.Tuples, w.ZipfS)
+	}
+	for i := range w.Hours {
+		hour := append([]byte(`,"hour":`), strconv.Itoa(int(w.FirstHour)+i)...)
+		g.hours = append(g.hours, append(hour, '}'))
+	}
+	return g, nil
+}
+
+// Sample is one flow of a batch in twelve bytes: cells count tuples within hours.
+type Sample struct {
+	cell   uint32
+	tx, rx uint32
+}
+
+// cells is the number of pairs of a tuple and an hour; MaxCells keeps it within Sample's 32 bits.
+func (w *Workload) cells() int { return w.Tuples * w.Hours }
+
+// Draw replaces dst's content by the flows of batch number k.
+func (g *Generator) Draw(dst []Sample, k uint64) []Sample {
+	dst = dst[:0]
+	r := newRandom(g.Seed, k)
+	for range g.FlowsPerPost {
+		var rank uint32
+		if g.ranks != nil {
+			rank = g.ranks.pick(r.next())
+		} else {
+			rank = below(r.next(), g.Tuples)
+		}
+		hour := uint32(0)
+		if g.Hours > 1 {
+			hour = below(r.next(), g.Hours)
+		}
+		dst = append(dst, Sample{
+			cell: hour*uint32(g.Tuples) + rank,
+			tx:   byteCount(r.next()),
+			rx:   byteCount(r.next()),
+		})
+	}
+	return dst
+}
+
+// Flow returns s as a flow.
+func (g *Generator) Flow(s Sample) flow.Flow {
+	tuple := int(s.cell) % g.Tuples
+	src, dest, vpc := g.names.of(tuple)
+	return flow.Flow{
+		SrcApp: g.names.apps[src].name, DestApp: g.names.apps[dest].name, VPCID: g.names.vpcs[vpc].name,
+		BytesTx: uint64(s.tx), BytesRx: uint64(s.rx),
+		Hour: g.FirstHour + flow.Hour(int(s.cell)/g.Tuples),
+	}
+}
+
+// Encode appends the body of a POST with samples. Everything but the two byte counts is there
+// already in pieces, so a flow costs about as much as copying it.
+func (g *Generator) Encode(dst []byte, samples []Sample, format flow.Format) []byte {
+	separator := byte(',')
+	if format == flow.NDJSON {
+		separator = '\n'
+	} else {
+		dst = append(dst, '[')
+	}
+	for i, s := range samples {
+		if i > 0 {
+			dst = append(dst, separator)
+		}
+		hour := int(s.cell) / g.Tuples
+		src, dest, vpc := g.names.of(int(s.cell) - hour*g.Tuples)
+		dst = append(dst, g.names.apps[src].asSrc...)
+		dst = append(dst, g.names.apps[dest].asDest...)
+		dst = append(dst, g.names.vpcs[vpc].json...)
+		dst = strconv.AppendUint(dst, uint64(s.tx), 10)
+		dst = append(dst, `,"bytes_rx":`...)
+		dst = strconv.AppendUint(dst, uint64(s.rx), 10)
+		dst = append(dst, g.hours[hour]...)
+	}
+	if format == flow.NDJSON {
+		return append(dst, '\n')
+	}
+	return append(dst, ']')
+}
+
+// random is splitmix64: one addition and two multiplications a number, and any two seeds
+// give unrelated rows of numbers, so each batch can begin its own.
+type random uint64
+
+func newRandom(seed, k uint64) random {
+	r := random(seed)
+	return random(r.next() ^ (k+1)*0xd1342543de82ef95)
+}
+
+func (r *random) next() uint64 {
+	*r += 0x9e3779b97f4a7c15
+	z := uint64(*r)
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// below maps a random number to 0 ... n-1.
+func below(random uint64, n int) uint32 {
+	high, _ := bits.Mul64(random, uint64(n))
+	return uint32(high)
+}
+
+// byteCount makes a byte count that is nearly log-normal, as those of real flows are: the
+// number of ones among 24 random bits is nearly normal, and it is the exponent. The median is
+// about 96 kB, nine in ten are between 4 kB and 2 MB, and all are between 16 bytes and 512 MB.
+func byteCount(random uint64) uint32 {
+	exponent := 4 + bits.OnesCount32(uint32(random)&0xffffff)
+	return 1<<exponent | uint32(random>>24)&(1<<exponent-1)
+}

@@ -22,9 +22,6 @@ const KeySlot = 48
 
 // Item is one flow of a batch.
 type Item struct {
-	// Hash is the xxhash of the flow's key. It chooses the shard, and is the same in every
-	// process, so that tuples can be spread over machines by it.
-	Hash   uint64
 	Totals Totals
 	Hour   Hour
 	// KeyFrom and KeyLen say where in Keys the key is.
@@ -37,6 +34,10 @@ func (b *Batch) Key(it *Item) Key {
 	return b.Keys[it.KeyFrom : it.KeyFrom+uint32(it.KeyLen)]
 }
 
+// Hash returns the xxhash of the key of it, an item of b. It chooses the shard, and is the same in
+// every process, so that tuples can be spread over machines by it.
+func (b *Batch) Hash(it *Item) uint64 { return xxhash.Sum64(b.Key(it)) }
+
 // Len returns the number of flows.
 func (b *Batch) Len() int { return len(b.Items) }
 
@@ -44,7 +45,7 @@ func (b *Batch) Len() int { return len(b.Items) }
 func (b *Batch) Size() int { return cap(b.Items)*itemSize + cap(b.Keys) }
 
 // itemSize is unsafe.Sizeof(Item{}), which a test holds.
-const itemSize = 40
+const itemSize = 32
 
 // Reset empties b and keeps its memory.
 func (b *Batch) Reset() {
@@ -60,7 +61,6 @@ func (b *Batch) Add(f *Flow) {
 	n := len(b.Keys) - from
 	b.Keys = append(b.Keys, make([]byte, max(KeySlot-n, 0))...)
 	b.Items = append(b.Items, Item{
-		Hash:    xxhash.Sum64(b.Keys[from : from+n]),
 		Totals:  Totals{f.BytesTx, f.BytesRx},
 		Hour:    f.Hour,
 		KeyFrom: uint32(from),

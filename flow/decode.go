@@ -1,10 +1,6 @@
 package flow
 
-import (
-	"bytes"
-
-	"github.com/cespare/xxhash/v2"
-)
+import "bytes"
 
 // Format is how a body holds its flows.
 type Format uint8
@@ -26,7 +22,13 @@ func (b *Batch) Decode(body []byte, format Format, limit int) error {
 	if need := len(body) + KeySlot; cap(b.Keys) < need {
 		b.Keys = make([]byte, 0, need)
 	}
-	d := decoder{batch: b, keys: b.Keys[:cap(b.Keys)], body: body, end: len(body), limit: limit}
+	if most := min(len(body)/minFlow+1, limit); cap(b.Items) < most {
+		b.Items = make([]Item, 0, most)
+	}
+	d := decoder{
+		keys: b.Keys[:cap(b.Keys)], items: b.Items[:cap(b.Items)],
+		body: body, end: len(body), limit: limit,
+	}
 	if format == NDJSON {
 		d.lines()
 	} else {
@@ -36,7 +38,7 @@ func (b *Batch) Decode(body []byte, format Format, limit int) error {
 		b.Reset()
 		return err
 	}
-	b.Keys = d.keys[:d.used]
+	b.Keys, b.Items = d.keys[:d.used], d.items[:d.taken]
 	return nil
 }
 
@@ -44,9 +46,10 @@ func (b *Batch) Decode(body []byte, format Format, limit int) error {
 // (usual.go); one that differs in any way is read again from its first byte by the general path
 // (object.go), which knows all of JSON and finds the errors.
 type decoder struct {
-	batch *Batch
 	keys  []byte // the batch's keys at full capacity, of which used bytes are filled
 	used  int
+	items []Item // the same of its items
+	taken int
 
 	body []byte
 	pos  int
@@ -164,14 +167,17 @@ func (d *decoder) general() bool {
 
 // add appends the flow whose key was written to keys from used up to keyEnd.
 func (d *decoder) add(keyEnd int, totals Totals, hour Hour) {
-	key := d.keys[d.used:keyEnd]
+	n := keyEnd - d.used
 	*(*[KeySlot]byte)(d.keys[keyEnd:]) = [KeySlot]byte{}
-	d.batch.Items = append(d.batch.Items, Item{
-		Hash:    xxhash.Sum64(key),
+	d.items[d.taken] = Item{
 		Totals:  totals,
 		Hour:    hour,
 		KeyFrom: uint32(d.used),
-		KeyLen:  uint16(len(key)),
-	})
-	d.used += max(len(key), KeySlot)
+		KeyLen:  uint16(n),
+	}
+	d.taken++
+	d.used += max(n, KeySlot)
 }
+
+// minFlow is the length in bytes of the shortest flow in JSON.
+const minFlow = len(`{"src_app":"a","dest_app":"b","vpc_id":"c","bytes_tx":0,"bytes_rx":0,"hour":0}`)

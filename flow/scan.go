@@ -77,14 +77,20 @@ func plainNumber(body []byte, p int) (v uint64, next int) {
 		return digits(body, p)
 	}
 	from := body[p : p+2*wordSize]
-	w0, w1 := word(from, 0)^ones*'0', word(from, wordSize)^ones*'0'
-	n0 := lanesBefore(notDigit(w0))
-	n1 := lanesBefore(notDigit(w1)) * (n0 / wordSize)
-	if n0 == 0 || w0&0xff == 0 && n0 > 1 || n1 == wordSize {
+	w := word(from, 0) ^ ones*'0'
+	n := lanesBefore(notDigit(w))
+	if n == 0 || w&0xff == 0 && n > 1 {
+		return 0, p
+	}
+	v = eightDigits(w << (64 - 8*n))
+	if n < wordSize {
+		return v, p + n
+	}
+	w = word(from, wordSize) ^ ones*'0'
+	if n = lanesBefore(notDigit(w)); n == wordSize {
 		return digits(body, p)
 	}
-	v = eightDigits(w0<<(64-8*n0))*powers[n1] + eightDigits(w1<<(64-8*n1))
-	return v, p + n0 + n1
+	return v*powers[n] + eightDigits(w<<(64-8*n)), p + wordSize + n
 }
 
 // notDigit marks the lanes that are more than 9.

@@ -14,19 +14,23 @@ type split struct {
 	order []uint32
 	ends  []uint32 // where the part of each shard ends in order
 	left  atomic.Int32
+
+	shards []uint16 // of each flow, while it is divided
 }
 
 // divide sorts the flows of b by shard (a counting sort) and returns how many shards have some.
-func (s *split) divide(b *flow.Batch, shards int) (parts int32) {
+func (s *split) divide(b *flow.Batch) (parts int32) {
 	s.batch = b
-	if cap(s.order) < b.Len() {
-		s.order = make([]uint32, b.Len())
+	if n := b.Len(); cap(s.order) < n {
+		s.order, s.shards = make([]uint32, n), make([]uint16, n)
 	}
-	s.order = s.order[:b.Len()]
-	mask := uint64(shards - 1)
+	s.order, s.shards = s.order[:b.Len()], s.shards[:b.Len()]
 	clear(s.ends)
+	mask := uint64(len(s.ends) - 1)
 	for i := range b.Items {
-		s.ends[b.Items[i].Hash&mask]++
+		to := b.Hash(&b.Items[i]) & mask
+		s.shards[i] = uint16(to)
+		s.ends[to]++
 	}
 	from := uint32(0)
 	for i, n := range s.ends {
@@ -34,10 +38,9 @@ func (s *split) divide(b *flow.Batch, shards int) (parts int32) {
 		from += n
 		parts += int32(min(n, 1))
 	}
-	for i := range b.Items {
-		at := &s.ends[b.Items[i].Hash&mask]
-		s.order[*at] = uint32(i)
-		*at++
+	for i, to := range s.shards {
+		s.order[s.ends[to]] = uint32(i)
+		s.ends[to]++
 	}
 	return parts
 }

@@ -114,7 +114,7 @@ func (t *Table) Release(b *flow.Batch) {
 // shards. It waits for nothing but, at most, questions that are already in the queues.
 func (t *Table) Append(b *flow.Batch) {
 	s := t.splits.Get().(*split)
-	parts := s.divide(b, len(t.shards))
+	parts := s.divide(b)
 	if parts == 0 {
 		t.Release(b)
 		t.splits.Put(s)

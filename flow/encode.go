@@ -1,8 +1,9 @@
 package flow
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"slices"
-	"strconv"
 )
 
 // AppendJSON appends f as a JSON object with the fields in the contract's order.
@@ -11,9 +12,9 @@ func (f *Flow) AppendJSON(dst []byte) []byte {
 	return row.AppendJSON(dst)
 }
 
-// maxRowJSON is what a row takes at most beside its names: what is always there, two totals and
-// an hour.
-const maxRowJSON = len(`{"src_app":"","dest_app":"","vpc_id":"","bytes_tx":,"bytes_rx":,"hour":}`) + 3*20
+// maxRowJSON is what a row takes at most beside its names: what is always there, three numbers,
+// and the room that the last one needs to be written.
+const maxRowJSON = len(`{"src_app":"","dest_app":"","vpc_id":"","bytes_tx":,"bytes_rx":,"hour":}`) + 3*maxDigits + wordSize
 
 // AppendJSON appends r as a JSON object:
 //
@@ -22,6 +23,7 @@ func (r *Row) AppendJSON(dst []byte) []byte {
 	src, dest, vpc := r.Key.Names()
 	dst = slices.Grow(dst, maxRowJSON+len(r.Key))
 	if needsEscape(r.Key[keyHeader:]) {
+		dst = slices.Grow(dst, maxRowJSON+2*len(r.Key))
 		dst = append(dst, `{"src_app":"`...)
 		dst = appendEscaped(dst, src)
 		dst = append(dst, `","dest_app":"`...)
@@ -37,11 +39,11 @@ func (r *Row) AppendJSON(dst []byte) []byte {
 		dst = append(dst, vpc...)
 	}
 	dst = append(dst, `","bytes_tx":`...)
-	dst = strconv.AppendUint(dst, r.Totals.BytesTx, 10)
+	dst = appendUint(dst, r.Totals.BytesTx)
 	dst = append(dst, `,"bytes_rx":`...)
-	dst = strconv.AppendUint(dst, r.Totals.BytesRx, 10)
+	dst = appendUint(dst, r.Totals.BytesRx)
 	dst = append(dst, `,"hour":`...)
-	dst = strconv.AppendUint(dst, uint64(r.Hour), 10)
+	dst = appendUint(dst, uint64(r.Hour))
 	return append(dst, '}')
 }
 
@@ -72,4 +74,39 @@ func appendEscaped(dst, name []byte) []byte {
 		dst = append(dst, c)
 	}
 	return dst
+}
+
+const (
+	maxDigits = 20 // of 2^64-1
+	tenTo8    = 100_000_000
+)
+
+// appendUint appends v in decimal. Dst must have room for maxDigits and a word more. Numbers are
+// two fifths of the time that a row takes with strconv, half of that with whole words of digits.
+func appendUint(dst []byte, v uint64) []byte {
+	if v >= tenTo8 {
+		dst = appendUint(dst, v/tenTo8)
+		return appendWord(dst, digitWord(v%tenTo8), wordSize)
+	}
+	w := digitWord(v)
+	n := max(wordSize-bits.TrailingZeros64(w)/8, 1)
+	return appendWord(dst, w>>(8*(wordSize-n)), n)
+}
+
+// appendWord appends the n digits in the lowest lanes of w.
+func appendWord(dst []byte, w uint64, n int) []byte {
+	from := len(dst)
+	binary.LittleEndian.PutUint64(dst[from:from+wordSize], w|ones*'0')
+	return dst[:from+n]
+}
+
+// digitWord returns the eight digits of v, less than 10^8, the first in the lowest lane. It
+// splits all lanes at once, into halves of four digits, pairs, and digits, by multiplications
+// that stand for divisions by 100 and by 10: the reverse of eightDigits.
+func digitWord(v uint64) uint64 {
+	w := v/10_000 | v%10_000<<32
+	hundreds := w * 10_486 >> 20 & 0x7f_0000_007f
+	w = hundreds | (w-hundreds*100)<<16
+	tens := w * 103 >> 10 & 0x0f_000f_000f_000f
+	return tens | (w-tens*10)<<8
 }

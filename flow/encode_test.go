@@ -2,6 +2,8 @@ package flow
 
 import (
 	"encoding/json"
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -109,4 +111,24 @@ func TestKeysDiffer(t *testing.T) {
 			t.Errorf("KeyLen of %q is %d, not %d", names, n, len(key))
 		}
 	}
+}
+
+func TestAppendUint(t *testing.T) {
+	check := func(v uint64) {
+		dst := append(make([]byte, 0, 64), "x"...)
+		if got, want := string(appendUint(dst, v)), "x"+strconv.FormatUint(v, 10); got != want {
+			t.Fatalf("%s, not %s", got, want)
+		}
+	}
+	for v := range uint64(100_000) {
+		check(v)
+		check(v * 1000)
+		check(math.MaxUint64 - v)
+	}
+	for power := uint64(1); power < math.MaxUint64/10; power *= 10 {
+		check(power - 1)
+		check(power)
+		check(10*power - 1)
+	}
+	rapid.Check(t, func(t *rapid.T) { check(rapid.Uint64().Draw(t, "v")) })
 }

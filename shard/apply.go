@@ -10,7 +10,7 @@ import (
 const blockSize = 64
 
 // cached is how many bytes a shard may take for the nearer caches to hold them.
-const cached = 256 << 10
+const cached = 1 << 20
 
 // block is what one pass leaves for the next.
 type block struct {

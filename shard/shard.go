@@ -33,12 +33,19 @@ type message struct {
 }
 
 func newShard(queue int, h hasher) *shard {
-	return &shard{
+	s := &shard{
 		in:    make(chan message, queue),
 		dict:  newDict(h),
 		hours: make(map[flow.Hour]*hour),
 	}
+	for i := range s.recent {
+		s.recent[i] = &hour{label: noHour}
+	}
+	return s
 }
+
+// noHour is a label that no flow has.
+const noHour = flow.MaxHour + 1
 
 // run is the shard's goroutine, until in is closed.
 func (s *shard) run() {
@@ -55,10 +62,11 @@ func (s *shard) run() {
 
 // hour returns the hour with a label, and makes it if it is new.
 func (s *shard) hour(label flow.Hour) *hour {
-	if h := s.recent[label%recentHours]; h != nil && h.label == label {
-		return h
+	h := s.recent[label%recentHours]
+	if h.label != label {
+		h = s.findHour(label)
 	}
-	return s.findHour(label)
+	return h
 }
 
 //go:noinline

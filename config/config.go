@@ -38,7 +38,7 @@ type Config struct {
 
 	QueueWait    time.Duration `name:"queue-wait" default:"1s" range:"0s..1m" group:"Limits:" help:"How long a POST may wait for a batch to come free; then it is answered 503."`
 	ReadTimeout  time.Duration `name:"read-timeout" default:"30s" range:"100ms..1h" group:"Limits:" help:"Longest time for a request to arrive, headers and body; then it is answered 408."`
-	WriteTimeout time.Duration `name:"write-timeout" default:"30s" range:"100ms..1h" group:"Limits:" help:"Longest time for a client to take in one block of an answer, about 64 KiB."`
+	WriteTimeout time.Duration `name:"write-timeout" default:"30s" range:"100ms..1h" group:"Limits:" help:"Longest time for a client to take in a part of an answer, at most 128 KiB."`
 	IdleTimeout  time.Duration `name:"idle-timeout" default:"2m" range:"100ms..24h" group:"Limits:" help:"How long a connection may stay open between two requests."`
 
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" default:"15s" range:"100ms..1h" group:"Stopping:" help:"Longest time for requests under way to finish at a stop."`

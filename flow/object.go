@@ -38,6 +38,37 @@ func fieldOf(name []byte) field {
 	return unknown
 }
 
+// fieldAt returns the field whose name, in quotes and without escapes, body begins with, and the
+// length of that. It is a short cut: what it does not know may still be a field.
+func fieldAt(body []byte) (field, int) {
+	if len(body) < len(`"bytes_tx"`) {
+		return unknown, 0
+	}
+	switch body[1] {
+	case 's':
+		return isField(body, srcApp, `"src_app"`)
+	case 'd':
+		return isField(body, destApp, `"dest_app"`)
+	case 'v':
+		return isField(body, vpcID, `"vpc_id"`)
+	case 'h':
+		return isField(body, hour, `"hour"`)
+	case 'b':
+		if body[7] == 't' {
+			return isField(body, bytesTx, `"bytes_tx"`)
+		}
+		return isField(body, bytesRx, `"bytes_rx"`)
+	}
+	return unknown, 0
+}
+
+func isField(body []byte, f field, quoted string) (field, int) {
+	if string(body[:len(quoted)]) != quoted {
+		return unknown, 0
+	}
+	return f, len(quoted)
+}
+
 // object is one flow on its way through the general path.
 type object struct {
 	seen    [fields]bool
@@ -86,31 +117,30 @@ func (d *decoder) notAnObject() bool {
 
 // member reads a name, a colon and a value.
 func (d *decoder) member(o *object) bool {
-	if d.pos == d.end || d.body[d.pos] != '"' {
-		return d.syntax(d.here(), "the name of a member, in double quotes, is expected")
+	f, length := fieldAt(d.body[d.pos:d.end])
+	var name []byte
+	if f == unknown {
+		var ok bool
+		if name, ok = d.memberName(); !ok {
+			return false
+		}
+		f = fieldOf(name)
 	}
-	name, escaped, ok := d.text()
-	if !ok {
-		return false
-	}
-	if escaped {
-		name, _ = unescape(name)
-	}
+	d.pos += length
 	d.space()
 	if d.pos == d.end || d.body[d.pos] != ':' {
 		return d.syntax(d.here(), "':' is expected after the name of a member")
 	}
 	d.pos++
 	d.space()
-	f := fieldOf(name)
 	switch {
 	case f == unknown:
 		if !o.others.add(name) {
-			d.twice(o, name)
+			d.twice(o, string(name))
 		}
 		return d.skip()
 	case o.seen[f]:
-		d.twice(o, name)
+		d.twice(o, fieldNames[f])
 		return d.skip()
 	}
 	o.seen[f] = true
@@ -120,9 +150,21 @@ func (d *decoder) member(o *object) bool {
 	return d.number(o, f)
 }
 
-func (d *decoder) twice(o *object, name []byte) {
+// memberName reads the name of a member, whatever it is.
+func (d *decoder) memberName() (name []byte, ok bool) {
+	if d.pos == d.end || d.body[d.pos] != '"' {
+		return nil, d.syntax(d.here(), "the name of a member, in double quotes, is expected")
+	}
+	name, escaped, ok := d.text()
+	if escaped {
+		name, _ = unescape(name)
+	}
+	return name, ok
+}
+
+func (d *decoder) twice(o *object, name string) {
 	o.bad = true
-	d.fail(d.pointer(string(name)), "stands more than once in the flow")
+	d.fail(d.pointer(name), "stands more than once in the flow")
 }
 
 // complete steps over the closing brace and adds the flow, if nothing is wrong with it.

@@ -54,19 +54,18 @@ func copyPlain(keys []byte, k int, body []byte, p int) (int, int) {
 // lanesBefore returns how many lanes there are below the lowest mark.
 func lanesBefore(marks uint64) int { return bits.TrailingZeros64(marks) / 8 }
 
-// allPlain reports whether no byte of name is marked by notPlain.
-func allPlain(name []byte) bool {
+// plain returns how many bytes at the beginning of b are plain, or less where b is shorter than
+// the two words that are looked at together.
+func plain(b []byte) int {
 	p := 0
-	for ; p+wordSize <= len(name); p += wordSize {
-		if notPlain(word(name, p)) != 0 {
-			return false
+	for ; p+2*wordSize <= len(b); p += 2 * wordSize {
+		n := lanesBefore(notPlain(word(b, p)))
+		n += lanesBefore(notPlain(word(b, p+wordSize))) * (n / wordSize)
+		if n < 2*wordSize {
+			return p + n
 		}
 	}
-	tail := uint64(ones * 'x')
-	for ; p < len(name); p++ {
-		tail = tail<<8 | uint64(name[p])
-	}
-	return notPlain(tail) == 0
+	return p
 }
 
 // plainNumber reads the digits at body[p:] and returns their value and where they end. That is

@@ -4,7 +4,7 @@ import "math/bits"
 
 // space steps over white space. A line feed ends a line of NDJSON, so it is never met there.
 func (d *decoder) space() {
-	for d.pos < d.end {
+	for d.pos < d.end && d.body[d.pos] <= ' ' {
 		switch d.body[d.pos] {
 		case ' ', '\t', '\n', '\r':
 			d.pos++

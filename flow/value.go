@@ -17,6 +17,13 @@ func (d *decoder) name(o *object, f field) bool {
 	if d.pos == d.end || d.body[d.pos] != '"' {
 		return d.wrongKind(o, f)
 	}
+	if end := d.pos + 1 + plain(d.body[d.pos+1:d.end]); end < d.end && d.body[end] == '"' {
+		if n := end - d.pos - 1; n > 0 && n <= MaxName {
+			o.names[f] = d.body[d.pos+1 : end]
+			d.pos = end + 1
+			return true
+		}
+	}
 	value, escaped, ok := d.text()
 	if !ok {
 		return false
@@ -36,8 +43,6 @@ func (d *decoder) name(o *object, f field) bool {
 // checkName says what is wrong with a name, or nothing.
 func checkName(name []byte, loneSurrogate bool) string {
 	switch {
-	case len(name) > 0 && len(name) <= MaxName && allPlain(name):
-		return ""
 	case len(name) == 0:
 		return "is empty; 1 to 256 bytes are required"
 	case len(name) > MaxName:

@@ -47,6 +47,7 @@ func (c *serveCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
+	metrics.ExposeMetadata(true)
 	set := metrics.NewSet()
 	set.RegisterMetricsWriter(tableMetrics(table.Stats))
 	version := buildVersion()

@@ -28,8 +28,9 @@ type hour struct {
 	flows  uint64
 	totals flow.Totals
 
-	readers *atomic.Int32 // snapshots that are still being read
-	held    *uint64       // memory of all hours of the shard, in bytes
+	readers *atomic.Int32            // snapshots that are still being read
+	held    *uint64                  // memory of all hours of the shard, in bytes
+	slab    [][chunkSize]flow.Totals // chunks that are not yet used
 }
 
 // chunk is the totals of chunkSize ids. Owned says that no reader can see the cells.
@@ -85,13 +86,33 @@ func (h *hour) own(c uint32) {
 	at := &h.chunks[c]
 	switch {
 	case at.cells == nil:
-		at.cells = new([chunkSize]flow.Totals)
-		*h.held += chunkBytes
+		at.cells = h.newCells()
 	case !at.owned && h.readers.Load() > 0:
 		cells := *at.cells
 		at.cells = &cells
 	}
 	at.owned = true
+}
+
+// An hour with many chunks gets new ones in slabs, which are one object each to the garbage
+// collector; an hour with few gets them one by one, for it may not need another.
+const (
+	slabFrom   = 64
+	slabChunks = 16
+)
+
+func (h *hour) newCells() *[chunkSize]flow.Totals {
+	if len(h.chunks) < slabFrom {
+		*h.held += chunkBytes
+		return new([chunkSize]flow.Totals)
+	}
+	if len(h.slab) == 0 {
+		*h.held += slabChunks * chunkBytes
+		h.slab = make([][chunkSize]flow.Totals, slabChunks)
+	}
+	cells := &h.slab[0]
+	h.slab = h.slab[1:]
+	return cells
 }
 
 // plus adds t to sum, whose parts stop at 2^64-1. It returns 1 if one was stopped, else 0.

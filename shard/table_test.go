@@ -251,6 +251,36 @@ func TestAnswerIsOfOneMoment(t *testing.T) {
 	}
 }
 
+// TestManyTuples has hours that are larger than what a chunk, a slab or a part of the dictionary
+// holds at first, and answers from before and after they grew.
+func TestManyTuples(t *testing.T) {
+	const tuples = 3 * slabFrom * chunkSize
+	table := start(t, Options{Shards: 1}, allBits)
+	defer table.Close()
+	want := model{}
+	add := func(from, to int) {
+		var flows []flow.Flow
+		for n := from; n < to; n++ {
+			f := flow.Flow{SrcApp: fmt.Sprint("s", n), DestApp: "d", VPCID: "v", BytesTx: uint64(n), BytesRx: 1, Hour: 7}
+			flows = append(flows, f)
+			want.add(&f)
+		}
+		appendFlows(t, table, flows...)
+	}
+	add(0, tuples/2)
+	half, wantHalf := table.Rows(7), maps.Clone(want)
+	add(tuples/3, tuples)
+	if got := read(t, table.Rows(7), 256); !maps.Equal(got, want) {
+		t.Errorf("%d tuples after growing, or their totals, are not the %d that were added", len(got), len(want))
+	}
+	if got := read(t, half, 256); !maps.Equal(got, wantHalf) {
+		t.Errorf("%d tuples before growing, or their totals, are not the %d that were added", len(got), len(wantHalf))
+	}
+	if held, least := table.Stats()[0].Bytes, uint64(tuples*(16+recordSize)); held < least || held > 2*least {
+		t.Errorf("%d bytes are said to be held, for %d tuples it is at least %d", held, tuples, least)
+	}
+}
+
 func TestTotalsStopAtTheTop(t *testing.T) {
 	table := start(t, Options{Shards: 1}, allBits)
 	defer table.Close()

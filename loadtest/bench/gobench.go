@@ -34,23 +34,23 @@ type goRow struct {
 	rivalName    string
 	metric       string
 	unit         string
-	asked        float64 // least ratio
+	goal         float64 // least ratio
 	most         float64 // bound, used without a rival
 }
 
 var goRows = []goRow{
-	{what: "decoding 100 flows, usual shape", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", asked: 2.5},
-	{what: "decoding 100 flows, with spaces", flowd: "Decode/spaces/flowd", rival: "Decode/spaces/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", asked: 2.5},
-	{what: "decoding 100 flows, any order", flowd: "Decode/anyorder/flowd", rival: "Decode/anyorder/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", asked: 1.2},
+	{what: "decoding 100 flows, usual shape", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 2.5},
+	{what: "decoding 100 flows, with spaces", flowd: "Decode/spaces/flowd", rival: "Decode/spaces/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 2.5},
+	{what: "decoding 100 flows, any order", flowd: "Decode/anyorder/flowd", rival: "Decode/anyorder/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 1.2},
 	{what: "decoding: allocations, usual shape", flowd: "Decode/usual/flowd", metric: "allocs/op"},
 	{what: "decoding: allocations, with spaces", flowd: "Decode/spaces/flowd", metric: "allocs/op"},
 	{what: "decoding: allocations, any order", flowd: "Decode/anyorder/flowd", metric: "allocs/op"},
-	{what: "adding up, 10,000 tuples", flowd: "Apply/tuples=10000/flowd", rival: "Apply/tuples=10000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", asked: 2},
-	{what: "adding up, 1,000,000 tuples", flowd: "Apply/tuples=1000000/flowd", rival: "Apply/tuples=1000000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", asked: 2},
+	{what: "adding up, 10,000 tuples", flowd: "Apply/tuples=10000/flowd", rival: "Apply/tuples=10000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", goal: 2},
+	{what: "adding up, 1,000,000 tuples", flowd: "Apply/tuples=1000000/flowd", rival: "Apply/tuples=1000000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", goal: 2},
 	{what: "memory of a tuple in an hour", flowd: "Memory/flowd", metric: "bytes/tuplehour", unit: "B", most: 24},
 	{what: "memory of a tuple, once", flowd: "Memory/flowd", metric: "bytes/tuple", unit: "B", most: 64},
-	{what: "garbage collection, 1,000,000 tuples in 24 hours", flowd: "Memory/flowd", rival: "Memory/map", rivalName: "Go map", metric: "gc-ms", unit: "ms", asked: 50},
-	{what: "answering 1,000,000 rows", flowd: "Answer/flowd", rival: "Answer/encodingjson", rivalName: "encoding/json", metric: "ns/row", unit: "ns/row", asked: 3},
+	{what: "garbage collection, 1,000,000 tuples in 24 hours", flowd: "Memory/flowd", rival: "Memory/map", rivalName: "Go map", metric: "gc-ms", unit: "ms", goal: 50},
+	{what: "answering 1,000,000 rows", flowd: "Answer/flowd", rival: "Answer/encodingjson", rivalName: "encoding/json", metric: "ns/row", unit: "ns/row", goal: 3},
 	{what: "answering 1,000,000 rows: memory", flowd: "Answer/flowd", rival: "Answer/encodingjson", rivalName: "encoding/json", metric: "B/op", unit: "B"},
 }
 
@@ -164,5 +164,5 @@ func (m metrics) addRow(t *table, r goRow, failed map[string]string) {
 		return
 	}
 	t.compare(comparison{what: r.what, rivalName: r.rivalName, flowd: flowd,
-		rival: median(m[r.rival][r.metric]), lower: true, unit: r.unit, asked: r.asked})
+		rival: median(m[r.rival][r.metric]), lower: true, unit: r.unit, goal: r.goal})
 }

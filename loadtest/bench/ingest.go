@@ -12,7 +12,7 @@ import (
 )
 
 // size is a number of flows per POST, and the least ratios of flows per second and server core
-// that are asked for; 0 for none.
+// that are the goals; 0 for none.
 type size struct {
 	flows        int
 	overCeiling  float64
@@ -195,8 +195,8 @@ func (b *bench) ingestRows(found speeds) {
 	widest := 0.0
 	for _, size := range sizes {
 		for _, rival := range []struct {
-			name  string
-			asked float64
+			name string
+			goal float64
 		}{{ceilingName, size.overCeiling}, {victoriaName, size.overVictoria}} {
 			what := fmt.Sprintf("taking flows, %d per POST", size.flows)
 			if found[rival.name] == nil {
@@ -207,7 +207,7 @@ func (b *bench) ingestRows(found speeds) {
 			b.table.compare(comparison{what: what, rivalName: rival.name,
 				flowd: median(each(ours, flows)), rival: median(each(theirs, flows)), unit: "flows/s"})
 			b.table.compare(comparison{what: what + ", per server core", rivalName: rival.name,
-				flowd: median(each(ours, perCore)), rival: median(each(theirs, perCore)), unit: "flows/s", asked: rival.asked})
+				flowd: median(each(ours, perCore)), rival: median(each(theirs, perCore)), unit: "flows/s", goal: rival.goal})
 			widest = max(widest, spread(each(ours, perCore)), spread(each(theirs, perCore)))
 		}
 	}

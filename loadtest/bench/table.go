@@ -22,17 +22,17 @@ type row struct {
 	flowd string
 	rival string // its name and figure
 	ratio string
-	asked string
-	// verdict is "yes" or "no" where something is asked; for a row that could not be
+	goal  string
+	// verdict is "yes" or "no" where there is a goal; for a row that could not be
 	// measured it is why.
 	verdict string
 	missing bool
 }
 
-var tableHead = row{what: "measured", flowd: "flowd", rival: "beside it", ratio: "ratio", asked: "asked", verdict: "reached"}
+var tableHead = row{what: "measured", flowd: "flowd", rival: "beside it", ratio: "ratio", goal: "goal", verdict: "reached"}
 
 func (r row) cells() []string {
-	return []string{r.what, r.flowd, r.rival, r.ratio, r.asked, r.verdict}
+	return []string{r.what, r.flowd, r.rival, r.ratio, r.goal, r.verdict}
 }
 
 // comparison is a row of which both figures are known.
@@ -42,8 +42,8 @@ type comparison struct {
 	// lower tells that less is better.
 	lower bool
 	unit  string
-	// asked is the least ratio; 0 if none is asked for.
-	asked float64
+	// goal is the least ratio; 0 if there is none.
+	goal float64
 }
 
 func (t *table) compare(c comparison) {
@@ -57,9 +57,9 @@ func (t *table) compare(c comparison) {
 		rival: c.rivalName + " " + figure(c.rival, c.unit),
 		ratio: strconv.FormatFloat(ratio, 'f', 2, 64),
 	}
-	if c.asked > 0 {
-		r.asked = "≥ " + strconv.FormatFloat(c.asked, 'g', -1, 64)
-		r.verdict = reached(ratio >= c.asked)
+	if c.goal > 0 {
+		r.goal = "≥ " + strconv.FormatFloat(c.goal, 'g', -1, 64)
+		r.verdict = reached(ratio >= c.goal)
 	}
 	t.rows = append(t.rows, r)
 }
@@ -68,7 +68,7 @@ func (t *table) compare(c comparison) {
 func (t *table) limit(what string, flowd, most float64, unit string) {
 	t.rows = append(t.rows, row{
 		what: what, flowd: figure(flowd, unit),
-		asked: "≤ " + figure(most, unit), verdict: reached(flowd <= most),
+		goal: "≤ " + figure(most, unit), verdict: reached(flowd <= most),
 	})
 }
 

@@ -57,9 +57,9 @@ func TestAddRow(t *testing.T) {
 		failed map[string]string
 		want   []string
 	}{
-		{"reached", goRow{what: "decoding", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns", asked: 2.5}, nil,
+		{"reached", goRow{what: "decoding", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns", goal: 2.5}, nil,
 			[]string{"decoding", "43.1 ns", "go-json 129 ns", "3.00", "≥ 2.5", "yes"}},
-		{"not reached", goRow{what: "decoding", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns", asked: 3.5}, nil,
+		{"not reached", goRow{what: "decoding", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns", goal: 3.5}, nil,
 			[]string{"decoding", "43.1 ns", "go-json 129 ns", "3.00", "≥ 3.5", "no"}},
 		{"bound kept", goRow{what: "allocations", flowd: "Decode/usual/flowd", metric: "allocs/op"}, nil, []string{"allocations", "0", "", "", "≤ 0", "yes"}},
 		{"bound passed", goRow{what: "memory", flowd: "Decode/usual/gojson", metric: "B/op", unit: "B", most: 20_000}, nil, []string{"memory", "26.9 kB", "", "", "≤ 20.0 kB", "no"}},
@@ -148,16 +148,16 @@ func TestIngestRows(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	var tab table
-	tab.compare(comparison{what: "a|b", rivalName: "x", flowd: 2, rival: 1, asked: 1})
+	tab.compare(comparison{what: "a|b", rivalName: "x", flowd: 2, rival: 1, goal: 1})
 	tab.miss("c", "none")
 	tab.note("In %d run.", 1)
 	var text, markdown strings.Builder
 	tab.text(&text)
 	tab.markdown(&markdown)
-	wantText := "measured  flowd  beside it  ratio  asked  reached\n" +
-		"a|b       2.00   x 1.00     2.00   ≥ 1    yes\n" +
-		"c                                         missing: none\n\nIn 1 run.\n"
-	wantMarkdown := "| measured | flowd | beside it | ratio | asked | reached |\n|---|---:|---:|---:|---:|---|\n" +
+	wantText := "measured  flowd  beside it  ratio  goal  reached\n" +
+		"a|b       2.00   x 1.00     2.00   ≥ 1   yes\n" +
+		"c                                        missing: none\n\nIn 1 run.\n"
+	wantMarkdown := "| measured | flowd | beside it | ratio | goal | reached |\n|---|---:|---:|---:|---:|---|\n" +
 		"| a\\|b | 2.00 | x 1.00 | 2.00 | ≥ 1 | yes |\n| c |  |  |  |  | missing: none |\n\nIn 1 run.\n"
 	if diff := cmp.Diff(wantText, text.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)

@@ -10,13 +10,10 @@ package flow
 //
 // Names are 1 to 256 bytes, so a length less one fits a byte. The lengths come first, so two
 // different tuples never share the same bytes ("a","bc" and "ab","c" differ in byte 0), and a
-// key tells its own length.
+// key tells its own length, of 6 to 771 bytes.
 type Key []byte
 
 const keyHeader = 3
-
-// MaxKey is the longest key in bytes, the shortest is 6.
-const MaxKey = keyHeader + 3*MaxName
 
 // AppendKey appends the key of a tuple to dst. Each name must be 1 to MaxName bytes long.
 func AppendKey(dst []byte, srcApp, destApp, vpcID string) Key {

@@ -21,8 +21,9 @@ import (
 // that the processor did not expect, which would cost more than the rest of it (the layout is
 // that of the "Swiss" tables of Abseil). A full bucket overflows into the next one.
 //
-// There are 256 parts because growing moves all buckets of a part: at a million tuples that
-// takes a part some 100 µs, and no batch waits for more.
+// There are 256 parts because growing moves all buckets of a part, and hashes its keys again. That
+// takes some 1 µs at 10,000 tuples and half a millisecond at a million, where one table would
+// take 256 times that.
 type dict struct {
 	keys
 	hasher    hasher

@@ -18,7 +18,7 @@ import (
 // update a cache line more.
 //
 // Readers get the chunks themselves, not a copy (snapshot). While any reader is at work a chunk
-// that it may see is copied before it is written to (writable): so an answer is the hour as of
+// that it may see is copied before it is written to (own): so an answer is the hour as of
 // one moment, costs the shard some 25 µs at a million tuples, and memory only for what changes meanwhile.
 type hour struct {
 	label  flow.Hour

@@ -1,0 +1,58 @@
+package flow
+
+import "errors"
+
+// Origin names a batch, so that it counts once however often it is sent: by Key, or by Agent and
+// Seq, never both. The zero value is a batch without a name, which counts each time it is sent.
+type Origin struct {
+	// Client is who sent the batch, as far as the server knows; up to 128 bytes, or none. Keys and
+	// agents of different clients have nothing to do with each other.
+	Client string
+	// Key is the client's own name of the batch: 1 to MaxIdempotencyKey bytes of visible ASCII.
+	Key string
+	// Agent is a sender that numbers its batches: 1 to MaxAgent bytes of visible ASCII.
+	Agent string
+	// Seq is the number of the batch, from 1, if Agent is given.
+	Seq uint64
+}
+
+// Limits of an Origin.
+const (
+	MaxClient         = 128
+	MaxIdempotencyKey = 128
+	MaxAgent          = 64
+	// SeqWindow is how many sequences an agent may have under way.
+	SeqWindow = 64
+)
+
+// Named reports whether the batch counts once.
+func (o *Origin) Named() bool { return o.Key != "" || o.Agent != "" }
+
+// Receipt is what became of a batch that counts.
+type Receipt struct {
+	// Duplicate says that the batch counts since it was sent before, and nothing was added.
+	Duplicate bool
+}
+
+// Errors of appending a batch. After any but ErrInDoubt nothing of it counts.
+var (
+	// ErrReused refuses a name that was used for other flows.
+	ErrReused = errors.New("flow: the name of the batch was used for other flows")
+	// ErrTooOld refuses a sequence that is SeqWindow or more behind the agent's highest.
+	ErrTooOld = errors.New("flow: the sequence is too old to tell whether it was counted")
+	// ErrTooManyHours refuses a batch with more hours than the server keeps.
+	ErrTooManyHours = errors.New("flow: the batch has more hours than are kept")
+	// ErrInDoubt is the failure of the very write that a batch was part of. Whether the batch
+	// counts is known after the next start.
+	ErrInDoubt = errors.New("flow: the log failed while the batch was written to it")
+)
+
+// UnavailableError refuses a batch, or a question, for a reason of the server's own.
+type UnavailableError struct {
+	// Reason is a word for metrics and /readyz: "disk-full", "log-failed", "recovering".
+	Reason string
+	// Detail is a sentence for the client: what is the case, and what to do.
+	Detail string
+}
+
+func (e *UnavailableError) Error() string { return "flow: " + e.Reason + ": " + e.Detail }

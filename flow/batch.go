@@ -14,6 +14,9 @@ type Batch struct {
 	// its own length if that is more. So nearly all keys can be hashed and compared as the same
 	// few words, without a branch on their lengths, which no processor guesses.
 	Keys []byte
+
+	// scratch is memory of AppendFlows, ReadFlows and Tally, made when the first of them is called.
+	scratch *scratch
 }
 
 // KeySlot is the least bytes that a key takes in a batch. It fits two names of 16 bytes and the
@@ -42,7 +45,7 @@ func (b *Batch) Hash(it *Item) uint64 { return xxhash.Sum64(b.Key(it)) }
 func (b *Batch) Len() int { return len(b.Items) }
 
 // Size returns the bytes that b keeps allocated.
-func (b *Batch) Size() int { return cap(b.Items)*itemSize + cap(b.Keys) }
+func (b *Batch) Size() int { return cap(b.Items)*itemSize + cap(b.Keys) + b.scratch.size() }
 
 // itemSize is unsafe.Sizeof(Item{}), which a test holds.
 const itemSize = 32

@@ -49,6 +49,9 @@ type Rows interface {
 	// Next fills dst from its start and returns how many rows it wrote: at least one, unless dst
 	// is empty or there are no more.
 	Next(dst []Row) int
+	// Err returns the error that ended Next before the last row, nil if none did. It is valid once
+	// Next returned less than was asked for.
+	Err() error
 	// Close ends the reading. It must be called, once or more often: until then whoever answers
 	// keeps the hour as it was. The keys of the rows stay valid.
 	Close()

@@ -1,6 +1,9 @@
 package flow
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Origin names a batch, so that it counts once however often it is sent: by Key, or by Agent and
 // Seq, never both. The zero value is a batch without a name, which counts each time it is sent.
@@ -27,6 +30,33 @@ const (
 
 // Named reports whether the batch counts once.
 func (o *Origin) Named() bool { return o.Key != "" || o.Agent != "" }
+
+// Check returns what is wrong with o, in words for an operator, or nil.
+func (o *Origin) Check() error {
+	switch {
+	case len(o.Client) > MaxClient:
+		return fmt.Errorf("flow: a client of %d bytes: at most %d are allowed", len(o.Client), MaxClient)
+	case o.Key != "" && o.Agent != "":
+		return errors.New("flow: a batch has both a key and an agent")
+	case !visible(o.Key, MaxIdempotencyKey):
+		return fmt.Errorf("flow: the key %q: at most %d bytes of visible ASCII are allowed", o.Key, MaxIdempotencyKey)
+	case !visible(o.Agent, MaxAgent):
+		return fmt.Errorf("flow: the agent %q: at most %d bytes of visible ASCII are allowed", o.Agent, MaxAgent)
+	case (o.Agent == "") != (o.Seq == 0):
+		return fmt.Errorf("flow: the agent %q with the sequence %d: an agent numbers its batches from 1", o.Agent, o.Seq)
+	}
+	return nil
+}
+
+// visible reports whether text is visible ASCII of at most that many bytes.
+func visible(text string, most int) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return len(text) <= most
+}
 
 // Receipt is what became of a batch that counts.
 type Receipt struct {

@@ -1,0 +1,242 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+)
+
+// spareWait is how long Reserve waits for a segment that is just being made. A disk that does not
+// manage to fill one in that time has no room for more groups either.
+const spareWait = 5 * time.Second
+
+// keptBuffer is the size up to which the buffer of a group is kept for the next.
+const keptBuffer = 16 << 20
+
+// Reserve returns nil if a group of so many bytes can be appended now: the sum of its records'
+// lengths and RecordOverhead for each. Else it is the error that Err returns, ErrTooLarge, or
+// ErrNoSpace with the cause; then nothing was written, and a smaller group, or the same one later,
+// may be taken. It waits for a segment that is just being made. Only the appending goroutine may
+// ask; what it was told holds until its next Append.
+func (l *Log) Reserve(bytes int) error {
+	if err := l.Err(); err != nil {
+		return err
+	}
+	need := frameSize(int64(bytes))
+	if most := l.o.SegmentBytes - firstFrame; need > most {
+		return fmt.Errorf("%w: a frame of %d bytes, a segment has room for %d", ErrTooLarge, need, most)
+	}
+	if l.current.off+need <= l.o.SegmentBytes {
+		return nil
+	}
+	return l.awaitSpare()
+}
+
+// awaitSpare returns nil when there is a spare.
+func (l *Log) awaitSpare() error {
+	var late <-chan time.Time
+	for {
+		l.mu.Lock()
+		spares, cause, started := len(l.spares), l.spaceErr, l.started
+		l.mu.Unlock()
+		switch {
+		case spares > 0:
+			return nil
+		case cause != nil:
+			return fmt.Errorf("%w: %w", ErrNoSpace, cause)
+		case !started:
+			return fmt.Errorf("%w: nobody makes one before Start", ErrNoSpace)
+		case late == nil:
+			late = time.After(spareWait)
+		}
+		select {
+		case <-l.changed:
+		case <-late:
+			return fmt.Errorf("%w: none was made within %v", ErrNoSpace, spareWait)
+		}
+	}
+}
+
+// Append writes the records as one group, and syncs it with Fsync, before it returns the group's
+// position. It keeps nothing of them. No records are no group, and write nothing.
+//
+// A write or a sync that fails or is short poisons the log: what errors.Is ErrPoisoned is returned
+// now and by every later call, and the group may come back after the next Open or not. ErrNoSpace and
+// ErrTooLarge wrote nothing; Reserve says them earlier, and waits where Append would. One goroutine
+// may append.
+func (l *Log) Append(records [][]byte) (Position, error) {
+	if err := l.Err(); err != nil {
+		return Position{}, err
+	}
+	if len(records) == 0 {
+		return l.Position(), nil
+	}
+	f, need := l.build(records)
+	if need > l.o.SegmentBytes-firstFrame {
+		l.buffer = nil
+		return Position{}, fmt.Errorf("%w: a frame of %d bytes, a segment has room for %d",
+			ErrTooLarge, need, l.o.SegmentBytes-firstFrame)
+	}
+	if l.current.off+need > l.o.SegmentBytes {
+		if err := l.advance(); err != nil {
+			return Position{}, err
+		}
+	}
+	at := Position{Segment: l.current.number, Group: l.group}
+	took, err := l.write(f, need)
+	if err != nil {
+		return Position{}, err
+	}
+	l.count(f, need, took)
+	return at, nil
+}
+
+// build lays out the next group in the buffer, but for the frame's header, and returns that and the
+// frame's size.
+func (l *Log) build(records [][]byte) (frame, int64) {
+	if cap(l.buffer) > keptBuffer {
+		l.buffer = nil
+	}
+	if cap(l.buffer) < frameHeader {
+		l.buffer = make([]byte, frameHeader, 2*pageBytes)
+	}
+	l.buffer = appendPayload(l.buffer[:frameHeader], records)
+	payload := l.buffer[frameHeader:]
+	l.mu.Lock()
+	group, durable := l.group, l.durable
+	l.mu.Unlock()
+	return frame{
+		payloadSum: crc32.Checksum(payload, castagnoli),
+		length:     uint32(len(payload)),
+		records:    uint32(len(records)),
+		group:      group,
+		durable:    durable,
+	}, frameSize(int64(len(payload)))
+}
+
+// write writes the frame in the buffer, and syncs it with Fsync. It returns how long the sync took.
+//
+// The write goes on with zeros to the end of the page, so that pages are written whole: one of a
+// recycled segment need not be read first. There are zeros for a frame's header at least, so that
+// what stands there before does not look like the begin of a torn frame.
+func (l *Log) write(f frame, size int64) (time.Duration, error) {
+	s := l.current
+	f.put(l.buffer, s.salted)
+	end := min(roundUp(s.off+size+frameHeader, pageBytes), l.o.SegmentBytes)
+	have := len(l.buffer)
+	l.buffer = append(l.buffer, make([]byte, int(end-s.off)-have)...)
+	n, err := s.file.WriteAt(l.buffer, s.off)
+	if err == nil && n < len(l.buffer) {
+		err = fmt.Errorf("%d of %d bytes: %w", n, len(l.buffer), io.ErrShortWrite)
+	}
+	if err != nil {
+		return 0, l.poison("writing", s, err)
+	}
+	if l.o.Durability != Fsync {
+		return 0, nil
+	}
+	began := time.Now()
+	if err := s.file.SyncData(); err != nil {
+		return 0, l.poison("syncing", s, err)
+	}
+	return time.Since(began), nil
+}
+
+// count makes the group that was written a part of the log.
+func (l *Log) count(f frame, size int64, took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current.off += size
+	l.marks.add(l.group, size)
+	l.group++
+	if l.o.Durability == Fsync {
+		l.durable = l.group
+		l.stats.Syncs++
+		l.stats.SyncTime += took
+	}
+	l.stats.Groups++
+	l.stats.Records += uint64(f.records)
+	l.stats.Bytes += uint64(size)
+}
+
+// advance makes the first spare the current segment. If there is one, nothing of it is slow: it is
+// prepared and durable. Without Fsync the old segment is left to be synced.
+func (l *Log) advance() error {
+	if err := l.awaitSpare(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.current
+	l.current, l.spares = l.spares[0], l.spares[1:]
+	l.sealed = append(l.sealed, old.number)
+	notify(l.wanted)
+	if l.o.Durability != Fsync {
+		l.behind = append(l.behind, old)
+		return nil
+	}
+	if err := old.file.Close(); err != nil {
+		// All of it was synced. Yet who fails to close may have failed before without saying so.
+		return l.poison("closing", old, err)
+	}
+	return nil
+}
+
+// notify puts a token into a channel that has room for one, unless there is one.
+func notify(token chan struct{}) {
+	select {
+	case token <- struct{}{}:
+	default:
+	}
+}
+
+// syncAtIntervals syncs what was written, every so often, until the log stops or fails.
+func (l *Log) syncAtIntervals() {
+	ticker := time.NewTicker(l.o.SyncEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-ticker.C:
+			if l.Err() != nil {
+				return
+			}
+			if err := l.syncWritten(); errors.Is(err, ErrPoisoned) {
+				return // the next Append returns it
+			}
+		}
+	}
+}
+
+// syncWritten syncs all groups that have been written. Groups are written meanwhile.
+func (l *Log) syncWritten() error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.mu.Lock()
+	behind, current, group, durable := l.behind, l.current, l.group, l.durable
+	l.mu.Unlock()
+	if durable == group {
+		return nil
+	}
+	began := time.Now()
+	for _, s := range append(behind[:len(behind):len(behind)], current) {
+		if err := s.file.SyncData(); err != nil {
+			return l.poison("syncing", s, err)
+		}
+	}
+	l.mu.Lock()
+	l.durable = group
+	l.behind = l.behind[len(behind):]
+	l.stats.Syncs++
+	l.stats.SyncTime += time.Since(began)
+	l.mu.Unlock()
+	for _, s := range behind {
+		if err := s.file.Close(); err != nil {
+			return l.poison("closing", s, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package wal
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// wantedSpares is the number of prepared segments ahead of the current one. Two, since a
+	// segment may be full before the next is filled with zeros.
+	wantedSpares = 2
+	// keptDropped is the most dropped segments that are kept to become spares.
+	keptDropped = 2
+	// spaceRetry is the time after which a failed spare is tried again.
+	spaceRetry = time.Second
+)
+
+// prepare is the goroutine that makes spares, so that Append never waits for a file to be filled.
+func (l *Log) prepare() {
+	for {
+		var again <-chan time.Time
+		if !l.prepareSpares() {
+			again = time.After(spaceRetry)
+		}
+		select {
+		case <-l.stop:
+			return
+		case <-l.wanted:
+		case <-again:
+		}
+	}
+}
+
+// prepareSpares makes the spares that are missing, and returns false if one could not be made.
+func (l *Log) prepareSpares() bool {
+	for {
+		l.mu.Lock()
+		enough, number := len(l.spares) >= wantedSpares, l.next
+		l.mu.Unlock()
+		if enough {
+			return true
+		}
+		select {
+		case <-l.stop:
+			return true
+		default:
+		}
+		s, err := l.prepareSegment(number)
+		l.mu.Lock()
+		known := l.spaceErr
+		if l.spaceErr = err; err == nil {
+			l.spares = append(l.spares, s)
+			l.next++
+		}
+		l.mu.Unlock()
+		notify(l.changed)
+		if err != nil {
+			if known == nil {
+				l.o.Logger.Error("no segment for the log can be made, trying again", "every", spaceRetry, "error", err)
+			}
+			return false
+		}
+		if known != nil {
+			l.o.Logger.Info("segments for the log can be made again")
+		}
+	}
+}
+
+// prepareSegment makes a segment of a dropped one, or a new one. What it leaves behind when it
+// fails has no groups, and is unfinished at most, which a reader skips; it is removed to give back
+// its space.
+func (l *Log) prepareSegment(number uint64) (*segment, error) {
+	l.mu.Lock()
+	var dropped uint64
+	if n := len(l.dropped); n > 0 {
+		dropped, l.dropped = l.dropped[n-1], l.dropped[:n-1]
+	}
+	l.mu.Unlock()
+	made := segment{number: number}
+	if dropped > 0 {
+		s, err := recycleSegment(&l.o, dropped, number)
+		if err == nil {
+			return s, nil
+		}
+		l.o.Logger.Warn("a dropped segment of the log cannot be used again, making a new one",
+			"dropped", dropped, "segment", number, "error", err)
+		// Under which name it is now is not known. Neither has groups.
+		old := segment{number: dropped}
+		_ = l.o.FS.Remove(old.path(&l.o))
+		_ = l.o.FS.Remove(made.path(&l.o))
+	}
+	s, err := createSegment(&l.o, number)
+	if err != nil {
+		_ = l.o.FS.Remove(made.path(&l.o))
+		return nil, fmt.Errorf("making %s: %w", made.path(&l.o), err)
+	}
+	return s, nil
+}

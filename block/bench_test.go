@@ -1,0 +1,160 @@
+package block
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"flowd/disk"
+	"flowd/disk/crashfs"
+	"flowd/flow"
+)
+
+// usualRows returns n rows as a fleet of 2,000 services in 40 VPCs makes them, in no order.
+func usualRows(n int, hour flow.Hour) []flow.Row {
+	rng := rand.New(rand.NewPCG(1, 2))
+	vpcs := make([]string, 40)
+	for i := range vpcs {
+		vpcs[i] = fmt.Sprintf("vpc-%017x", rng.Uint64()>>4)
+	}
+	app := func() string { return fmt.Sprintf("svc-%04d", rng.IntN(2000)) }
+	size := func() uint64 { return rng.Uint64() >> (34 + rng.IntN(24)) }
+	rows := make([]flow.Row, n)
+	for i := range rows {
+		rows[i] = row(hour, app(), app(), vpcs[rng.IntN(len(vpcs))], size(), size())
+	}
+	return rows
+}
+
+// plainRecord is a row as a program that knows nothing better would declare it.
+type plainRecord struct {
+	SrcApp  string `parquet:"src_app,dict"`
+	DestApp string `parquet:"dest_app,dict"`
+	VPCID   string `parquet:"vpc_id,dict"`
+	BytesTx uint64 `parquet:"bytes_tx"`
+	BytesRx uint64 `parquet:"bytes_rx"`
+}
+
+func plainRecords(rows []flow.Row) []plainRecord {
+	records := make([]plainRecord, len(rows))
+	for i, r := range rows {
+		src, dest, vpc := r.Key.Names()
+		records[i] = plainRecord{string(src), string(dest), string(vpc), r.Totals.BytesTx, r.Totals.BytesRx}
+	}
+	return records
+}
+
+// writePlain writes records by the library's plain writer, in memory.
+func writePlain(b failer, to *bytes.Buffer, records []plainRecord) {
+	to.Reset()
+	w := parquet.NewGenericWriter[plainRecord](to, parquet.Compression(codec))
+	if _, err := w.Write(records); err != nil {
+		b.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+const benchRows = 1_000_000
+
+func report(b *testing.B, size int64) {
+	b.ReportMetric(float64(benchRows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(size)/benchRows, "B/row")
+}
+
+func BenchmarkWrite(b *testing.B) {
+	rows := usualRows(benchRows, 7)
+	b.Run("block", func(b *testing.B) {
+		dir := b.TempDir()
+		var f File
+		generation := uint64(0)
+		for b.Loop() {
+			generation++
+			f, _ = write(b, disk.OS, dir, rows, Options{Hour: 7, Generation: generation})
+		}
+		report(b, f.Size)
+	})
+	b.Run("plain", func(b *testing.B) {
+		records := plainRecords(rows)
+		var out bytes.Buffer
+		for b.Loop() {
+			writePlain(b, &out, records)
+		}
+		report(b, int64(out.Len()))
+	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	rows := usualRows(benchRows, 7)
+	dst := make([]flow.Row, 1000)
+	b.Run("block", func(b *testing.B) {
+		dir := b.TempDir()
+		f, _ := write(b, disk.OS, dir, rows, Options{Hour: 7})
+		b.ReportAllocs()
+		for b.Loop() {
+			r, err := Open(disk.OS, dir, f)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for r.Next(dst) > 0 {
+			}
+			if r.Err() != nil {
+				b.Fatal(r.Err())
+			}
+			r.Close()
+		}
+		report(b, f.Size)
+	})
+	b.Run("plain", func(b *testing.B) {
+		var file bytes.Buffer
+		writePlain(b, &file, plainRecords(rows))
+		records := make([]plainRecord, 1000)
+		b.ReportAllocs()
+		for b.Loop() {
+			r := parquet.NewGenericReader[plainRecord](bytes.NewReader(file.Bytes()))
+			for {
+				if _, err := r.Read(records); err == io.EOF {
+					break
+				} else if err != nil {
+					b.Fatal(err)
+				}
+			}
+			_ = r.Close()
+		}
+		report(b, int64(file.Len()))
+	})
+}
+
+// BenchmarkOpen is what a start costs per hour on disk.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	f, _ := write(b, disk.OS, dir, usualRows(benchRows, 7), Options{Hour: 7})
+	for b.Loop() {
+		r, err := Open(disk.OS, dir, f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Close()
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(time.Microsecond), "µs/open")
+}
+
+// BenchmarkWriteSmall is what a checkpoint costs for an hour with hardly any flows, in memory.
+func BenchmarkWriteSmall(b *testing.B) {
+	fsys := crashfs.New()
+	rows := usualRows(10, 7)
+	generation := uint64(0)
+	for b.Loop() {
+		generation++
+		f, _ := write(b, fsys, "data", rows, Options{Hour: 7, Generation: generation})
+		if err := Remove(fsys, "data", f); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

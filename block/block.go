@@ -1,0 +1,82 @@
+// Package block keeps hours on disk: each as one Parquet file that other programs read as it is,
+// and the manifest, which says which files count.
+//
+// A file is garbage until a manifest names it. So blocks are written under their final names, and
+// only the manifest is replaced by a rename; what a crash leaves behind, Sweep removes.
+//
+//	MANIFEST                            what counts, since when, up to where in the log
+//	windows-00000007                    side file: the dedupe windows of generation 7
+//	hours/hour=482659/00000007.parquet  the hour 482659 as generation 7 wrote it
+//
+// Readers of other programs that look at hours/*/*.parquet see one file per hour between two
+// checkpoints. While one runs, an hour that it writes has two, the newer of which does not count
+// before the manifest names it, and the older of which is removed right after that. Who cannot have
+// that reads the names from the manifest, whose second line on is JSON, or takes a backup; who only
+// wants no hour twice takes the lower number of each folder.
+package block
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"flowd/flow"
+)
+
+// File is a block as the manifest names it. The zero value names none.
+type File struct {
+	// Name is the path below the data folder, with slashes: "hours/hour=482659/00000007.parquet".
+	Name string
+	// Size is the length in bytes.
+	Size int64
+	// CRC is the CRC-32C of all bytes.
+	CRC uint32
+	// Footer is the CRC-32C of the bytes from the Parquet footer to the end.
+	Footer uint32
+	// Rows is how many tuples the block holds.
+	Rows uint64
+}
+
+// Part is a file beside the blocks that the manifest names.
+type Part struct {
+	// Name is the path below the data folder: "windows-00000007".
+	Name string
+	// Size is the length in bytes.
+	Size int64
+	// CRC is the CRC-32C of all bytes.
+	CRC uint32
+}
+
+// Sums is what the rows of a block add up to, to be compared with the account of the hour.
+type Sums struct {
+	Rows             uint64
+	BytesTx, BytesRx flow.Sum
+}
+
+const (
+	hoursFolder   = "hours"
+	hourPrefix    = "hour="
+	fileSuffix    = ".parquet"
+	windowsPrefix = "windows-"
+)
+
+// FileName returns the name of the block that generation writes of hour.
+func FileName(hour flow.Hour, generation uint64) string {
+	return fmt.Sprintf("%s/%s%d/%08d%s", hoursFolder, hourPrefix, hour, generation, fileSuffix)
+}
+
+// WindowsName returns the name of the side file with the dedupe windows of generation.
+func WindowsName(generation uint64) string { return fmt.Sprintf("%s%08d", windowsPrefix, generation) }
+
+// Hour returns the hour and the generation that f's name says.
+func (f *File) Hour() (hour flow.Hour, generation uint64, err error) {
+	folder, base := path.Split(f.Name)
+	digits, _ := strings.CutPrefix(folder, hoursFolder+"/"+hourPrefix)
+	h, errHour := strconv.ParseUint(strings.TrimSuffix(digits, "/"), 10, 31)
+	g, errFile := strconv.ParseUint(strings.TrimSuffix(base, fileSuffix), 10, 64)
+	if errHour != nil || errFile != nil || FileName(flow.Hour(h), g) != f.Name {
+		return 0, 0, fmt.Errorf("block: %q is not the name of a block, as %q is", f.Name, FileName(0, 1))
+	}
+	return flow.Hour(h), g, nil
+}

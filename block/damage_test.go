@@ -1,0 +1,172 @@
+package block
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"flowd/disk/crashfs"
+	"flowd/flow"
+)
+
+// smallBlock is a block of several row groups that a test can damage in every byte.
+func smallBlock(t *testing.T) (*crashfs.FS, File, []flow.Row) {
+	t.Helper()
+	fsys := crashfs.New()
+	rows := usualRows(30, 7)
+	f, _ := write(t, fsys, "data", rows, Options{Hour: 7, RowGroup: 12})
+	return fsys, f, rows
+}
+
+// TestEveryFlippedByteOfABlockIsFound flips a bit of each byte. A reader finds all but those in the
+// indexes between row groups and footer, which it does not use; and what it returned before it found
+// one is right.
+func TestEveryFlippedByteOfABlockIsFound(t *testing.T) {
+	fsys, f, rows := smallBlock(t)
+	name := "data/" + f.Name
+	data := get(t, fsys, name)
+	unseen := 0
+	for at := range data {
+		put(t, fsys, name, flipped(data, at))
+		if err := Verify(fsys, "data", f); !isCorrupt(err, f.Name) {
+			t.Fatalf("byte %d: Verify says %v", at, err)
+		}
+		got, err := readAll(fsys, "data", f, 7)
+		if len(got) > len(rows) || difference(rows[:len(got)], got) != "" {
+			t.Fatalf("byte %d: %s", at, difference(rows, got))
+		}
+		switch {
+		case err == nil && len(got) == len(rows):
+			unseen++
+		case !isCorrupt(err, f.Name):
+			t.Fatalf("byte %d: %d rows, and %v", at, len(got), err)
+		}
+	}
+	sections := unseenBytes(t, fsys, f, data)
+	if unseen != sections {
+		t.Errorf("reading did not see %d flipped bytes, and the indexes have %d", unseen, sections)
+	}
+}
+
+// unseenBytes is how many bytes are between the last row group and the footer.
+func unseenBytes(t *testing.T, fsys *crashfs.FS, f File, data []byte) int {
+	t.Helper()
+	put(t, fsys, "data/"+f.Name, data)
+	r, err := Open(fsys, "data", f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	length, err := footerLength(data[len(data)-trailer:], f.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := r.sections[len(r.sections)-1]
+	return int(f.Size - trailer - length - last.From - last.Length)
+}
+
+func TestABlockCutShortIsFound(t *testing.T) {
+	fsys, f, _ := smallBlock(t)
+	name := "data/" + f.Name
+	data := get(t, fsys, name)
+	for length := range data {
+		put(t, fsys, name, data[:length])
+		if err := Verify(fsys, "data", f); !isCorrupt(err, f.Name) {
+			t.Fatalf("%d bytes of %d: Verify says %v", length, len(data), err)
+		}
+		if _, err := readAll(fsys, "data", f, 7); !isCorrupt(err, f.Name) {
+			t.Fatalf("%d bytes of %d: reading says %v", length, len(data), err)
+		}
+		shorter := f
+		shorter.Size = int64(length)
+		if _, err := readAll(fsys, "data", shorter, 7); !isCorrupt(err, f.Name) {
+			t.Fatalf("%d bytes, as the manifest says: reading says %v", length, err)
+		}
+	}
+}
+
+// TestDamageIsNamed has what an operator is told: the two values that disagree, and where.
+func TestDamageIsNamed(t *testing.T) {
+	fsys, f, _ := smallBlock(t)
+	name := "data/" + f.Name
+	data := get(t, fsys, name)
+	for want, c := range map[string]struct {
+		data []byte
+		file func(*File)
+	}{
+		"it has 99 bytes, and the manifest says ":       {data: data[:99]},
+		"at byte 0: row group 0 has checksum ":          {data: flipped(data, 50)},
+		"the footer has checksum ":                      {data: flipped(data, len(data)-20)},
+		`the last bytes are "PARq", not "PAR1"`:         {data: append(data[:len(data)-1:len(data)-1], 'q')},
+		"the footer has 4294967295 bytes, and there is": {data: append(data[:len(data)-8:len(data)-8], "\xff\xff\xff\xffPAR1"...)},
+		"have 30 rows, and the manifest says 31":        {data: data, file: func(f *File) { f.Rows++ }},
+		"it has 3 bytes, which is too few":              {data: data[:3], file: func(f *File) { f.Size = 3 }},
+	} {
+		put(t, fsys, name, c.data)
+		file := f
+		if c.file != nil {
+			c.file(&file)
+		}
+		_, err := readAll(fsys, "data", file, 100)
+		if !isCorrupt(err, f.Name) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, without %q", err, want)
+		}
+	}
+}
+
+func TestABlockThatIsNoneIsRefused(t *testing.T) {
+	for _, name := range []string{
+		"", "x", "hours/hour=7/1.parquet", "hours/hour=07/00000001.parquet", "hours/hour=-1/00000001.parquet",
+		"hours/hour=2147483648/00000001.parquet", "hours/hour=7/00000001.csv", "hours/hour=7/+0000001.parquet",
+		"../hours/hour=7/00000001.parquet", "hour=7/00000001.parquet", "hours/hour=7/../00000001.parquet",
+	} {
+		if _, err := Open(crashfs.New(), "data", File{Name: name}); err == nil || !strings.Contains(err.Error(), "not the name") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestPart(t *testing.T) {
+	fsys := crashfs.New()
+	text := strings.Repeat("windows ", 100_000)
+	p, err := WritePart(fsys, "data", WindowsName(3), func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	})
+	if err != nil || p.Name != "windows-00000003" || p.Size != int64(len(text)) {
+		t.Fatal(p, err)
+	}
+	file, err := OpenPart(fsys, "data", p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(file); err != nil || string(got) != text {
+		t.Errorf("%d bytes came back, %v", len(got), err)
+	}
+	if err := file.Close(); err != nil {
+		t.Error(err)
+	}
+	for what, data := range map[string]string{
+		"flipped": "W" + text[1:], "cut short": text[1:], "longer": text + "w", "empty": "",
+	} {
+		put(t, fsys, "data/"+p.Name, []byte(data))
+		if _, err := OpenPart(fsys, "data", p); !isCorrupt(err, p.Name) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := VerifyPart(fsys, "data", p); !isCorrupt(err, p.Name) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestPartThatFailsIsRemoved(t *testing.T) {
+	fsys := crashfs.New()
+	broken := errors.New("no more")
+	if _, err := WritePart(fsys, "data", WindowsName(3), func(io.Writer) error { return broken }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if names, err := fsys.List("data"); len(names) > 0 || err != nil {
+		t.Error(names, err)
+	}
+}

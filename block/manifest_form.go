@@ -1,0 +1,144 @@
+package block
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"strings"
+
+	"github.com/goccy/go-json"
+)
+
+// The manifest is a line about the rest, and the rest as JSON that people can read:
+//
+//	flowd-manifest 1 length 00001234 crc32c 89abcdef\n
+//	{\n  "generation": 7, ...\n}\n
+//
+// Every version has this first line: the format's version, the bytes that follow it, and the CRC-32C
+// of the line without its last nine bytes, and of what follows. So damage is told from a newer
+// version, whatever that changed: a flipped bit in the 1 fails the checksum.
+const (
+	manifestVersion = 1
+	firstLine       = "flowd-manifest %d length %08d crc32c "
+	checksumForm    = "%08x\n"
+)
+
+func formatManifest(m *Manifest) ([]byte, error) {
+	if reason := m.fault(); reason != "" {
+		return nil, fmt.Errorf("block: manifest of generation %d: %s", m.Generation, reason)
+	}
+	form := formOf(m)
+	body, err := form.marshal()
+	if err != nil {
+		return nil, fmt.Errorf("block: manifest of generation %d: %w", m.Generation, err)
+	}
+	return seal(manifestVersion, body), nil
+}
+
+// seal puts the first line before body.
+func seal(version uint64, body []byte) []byte {
+	head := fmt.Sprintf(firstLine, version, len(body))
+	head += fmt.Sprintf(checksumForm, manifestChecksum(head, body))
+	return append([]byte(head), body...)
+}
+
+func manifestChecksum(head string, body []byte) uint32 {
+	return crc32.Update(crc32.Checksum([]byte(head), castagnoli), castagnoli, body)
+}
+
+// parseManifest reads what formatManifest wrote.
+func parseManifest(text []byte) (*Manifest, error) {
+	version, body, err := unseal(text)
+	if err != nil {
+		return nil, err
+	}
+	if version > manifestVersion {
+		return nil, &NewerError{Found: version, Known: manifestVersion}
+	}
+	if version < manifestVersion {
+		return nil, corruptManifest("format %d was never written", version)
+	}
+	return parseBody(body)
+}
+
+// unseal returns the version and what follows the first line.
+func unseal(text []byte) (version uint64, body []byte, err error) {
+	if len(text) == 0 {
+		return 0, nil, corruptManifest("it is empty")
+	}
+	line, body, found := bytes.Cut(text, []byte("\n"))
+	var length uint64
+	var crc uint32
+	head := ""
+	if found {
+		if n, _ := fmt.Sscanf(string(line)+"\n", firstLine+checksumForm, &version, &length, &crc); n == 3 {
+			head = fmt.Sprintf(firstLine, version, length)
+		}
+	}
+	// Sscanf is lenient about spaces, signs and zeros; what is written has one form.
+	if head == "" || head+fmt.Sprintf(checksumForm, crc) != string(line)+"\n" {
+		return 0, nil, corruptManifest("its first line is %.80q, not of the form %q", line,
+			"flowd-manifest 1 length 00001234 crc32c 89abcdef")
+	}
+	if length != uint64(len(body)) {
+		return 0, nil, corruptManifest("%d bytes follow the first line, which says %d", len(body), length)
+	}
+	if found := manifestChecksum(head, body); found != crc {
+		return 0, nil, corruptManifest("it has checksum %08x, and its first line says %08x", found, crc)
+	}
+	return version, body, nil
+}
+
+func parseBody(body []byte) (*Manifest, error) {
+	var form manifestForm
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	err := guardJSON(func() error { return decoder.Decode(&form) })
+	if err != nil {
+		return nil, corruptManifest("its JSON does not fit format %d: %s", manifestVersion, strings.TrimSpace(err.Error()))
+	}
+	m := form.manifest()
+	if reason := m.fault(); reason != "" {
+		return nil, corruptManifest("%s", reason)
+	}
+	return m, nil
+}
+
+// guardJSON calls f, which decodes bytes whose checksum is right: should the decoder panic all the same,
+// the server says which file it was.
+func guardJSON(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("not readable as JSON: %v", p)
+		}
+	}()
+	return f()
+}
+
+func corruptManifest(format string, values ...any) error {
+	return &CorruptError{ManifestName, -1, fmt.Sprintf(format, values...)}
+}
+
+// fault says what is wrong with m, or nothing.
+func (m *Manifest) fault() string {
+	for i := range m.Hours {
+		e := &m.Hours[i]
+		if i > 0 && m.Hours[i-1].Hour >= e.Hour {
+			return fmt.Sprintf("hour %d comes after hour %d", e.Hour, m.Hours[i-1].Hour)
+		}
+		if e.Block == (File{}) {
+			continue
+		}
+		hour, generation, err := e.Block.Hour()
+		if err != nil || hour != e.Hour {
+			return fmt.Sprintf("hour %d has the file %q", e.Hour, e.Block.Name)
+		}
+		if generation > m.Generation {
+			return fmt.Sprintf("generation %d has the file %q of a later one", m.Generation, e.Block.Name)
+		}
+	}
+	if m.Windows != nil && !isWindows(m.Windows.Name) {
+		return fmt.Sprintf("the dedupe windows have the file %q", m.Windows.Name)
+	}
+	return ""
+}

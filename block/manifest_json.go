@@ -1,0 +1,178 @@
+package block
+
+import (
+	"bytes"
+	"fmt"
+	"math/big"
+
+	"github.com/goccy/go-json"
+
+	"flowd/flow"
+)
+
+// manifestForm is a Manifest as JSON. It is apart from Manifest so that a field can be renamed in one
+// without the other.
+type manifestForm struct {
+	Generation uint64       `json:"generation"`
+	Written    int64        `json:"written_ms"`
+	Log        positionForm `json:"log"`
+	Windows    *partForm    `json:"windows,omitempty"`
+	Ledger     accountForm  `json:"ledger"`
+	Hours      []hourForm   `json:"hours,omitempty"`
+}
+
+// marshal returns f with each hour on a line of its own, since there may be ten thousand of them.
+func (f *manifestForm) marshal() ([]byte, error) {
+	head := *f
+	head.Hours = nil
+	text, err := json.MarshalIndent(&head, "", "  ")
+	if err != nil || len(f.Hours) == 0 {
+		return append(text, '\n'), err
+	}
+	text = append(bytes.TrimSuffix(text, []byte("\n}")), ",\n  \"hours\": ["...)
+	for i := range f.Hours {
+		line, err := json.Marshal(&f.Hours[i])
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(append(text, "\n    "...), line...)
+	}
+	return append(text, "\n  ]\n}\n"...), nil
+}
+
+type positionForm struct {
+	Segment uint64 `json:"segment"`
+	Group   uint64 `json:"group"`
+}
+
+type partForm struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
+	CRC  uint32 `json:"crc32c"`
+}
+
+type fileForm struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	CRC    uint32 `json:"crc32c"`
+	Footer uint32 `json:"footer_crc32c"`
+	Rows   uint64 `json:"rows"`
+}
+
+type hourForm struct {
+	Hour      flow.Hour   `json:"hour"`
+	Account   accountForm `json:"account"`
+	Tuples    uint64      `json:"tuples"`
+	LastWrite int64       `json:"last_write_ms"`
+	Saturated uint64      `json:"saturated"`
+	Block     *fileForm   `json:"block,omitempty"`
+}
+
+type accountForm struct {
+	Received  tallyForm `json:"received"`
+	Stored    tallyForm `json:"stored"`
+	Duplicate tallyForm `json:"duplicate"`
+	Rejected  tallyForm `json:"rejected"`
+	Expired   tallyForm `json:"expired"`
+}
+
+type tallyForm struct {
+	Flows   uint64  `json:"flows"`
+	BytesTx sumForm `json:"bytes_tx"`
+	BytesRx sumForm `json:"bytes_rx"`
+}
+
+// sumForm is a whole number from 0 to 2^128-1, written out, which JSON allows, and readers that keep
+// numbers as doubles round.
+type sumForm flow.Sum
+
+// MarshalJSON writes s in decimal.
+func (s sumForm) MarshalJSON() ([]byte, error) { return []byte(flow.Sum(s).String()), nil }
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (s *sumForm) UnmarshalJSON(text []byte) error {
+	const most = len("340282366920938463463374607431768211455")
+	var n big.Int
+	if len(text) > most {
+		return fmt.Errorf("%d digits, more than %d", len(text), most)
+	}
+	if _, ok := n.SetString(string(text), 10); !ok || n.Sign() < 0 || n.BitLen() > 128 || n.String() != string(text) {
+		return fmt.Errorf("%q is not a whole number below 2^128", text)
+	}
+	low := new(big.Int).And(&n, new(big.Int).SetUint64(1<<64-1))
+	*s = sumForm{Hi: n.Rsh(&n, 64).Uint64(), Lo: low.Uint64()}
+	return nil
+}
+
+func formOf(m *Manifest) manifestForm {
+	form := manifestForm{
+		Generation: m.Generation,
+		Written:    m.Written,
+		Log:        positionForm(m.Log),
+		Ledger:     accountFormOf(&m.Ledger),
+		Hours:      make([]hourForm, len(m.Hours)),
+	}
+	if m.Windows != nil {
+		windows := partForm(*m.Windows)
+		form.Windows = &windows
+	}
+	for i := range m.Hours {
+		e := &m.Hours[i]
+		form.Hours[i] = hourForm{
+			Hour: e.Hour, Account: accountFormOf(&e.Account), Tuples: e.Tuples, LastWrite: e.LastWrite, Saturated: e.Saturated,
+		}
+		if e.Block != (File{}) {
+			file := fileForm(e.Block)
+			form.Hours[i].Block = &file
+		}
+	}
+	return form
+}
+
+func (f *manifestForm) manifest() *Manifest {
+	m := &Manifest{
+		Generation: f.Generation,
+		Written:    f.Written,
+		Log:        Position(f.Log),
+		Ledger:     f.Ledger.account(),
+		Hours:      make([]HourEntry, len(f.Hours)),
+	}
+	if f.Windows != nil {
+		windows := Part(*f.Windows)
+		m.Windows = &windows
+	}
+	for i := range f.Hours {
+		h := &f.Hours[i]
+		m.Hours[i] = HourEntry{
+			Hour: h.Hour, Account: h.Account.account(), Tuples: h.Tuples, LastWrite: h.LastWrite, Saturated: h.Saturated,
+		}
+		if h.Block != nil {
+			m.Hours[i].Block = File(*h.Block)
+		}
+	}
+	return m
+}
+
+func accountFormOf(a *flow.Account) accountForm {
+	return accountForm{
+		tallyFormOf(a.Received), tallyFormOf(a.Stored), tallyFormOf(a.Duplicate), tallyFormOf(a.Rejected), tallyFormOf(a.Expired),
+	}
+}
+
+func tallyFormOf(t flow.Tally) tallyForm {
+	return tallyForm{t.Flows, sumForm(t.BytesTx), sumForm(t.BytesRx)}
+}
+
+func (f *accountForm) account() flow.Account {
+	return flow.Account{
+		Received: f.Received.tally(), Stored: f.Stored.tally(), Duplicate: f.Duplicate.tally(),
+		Rejected: f.Rejected.tally(), Expired: f.Expired.tally(),
+	}
+}
+
+func (f *tallyForm) tally() flow.Tally {
+	return flow.Tally{Flows: f.Flows, BytesTx: flow.Sum(f.BytesTx), BytesRx: flow.Sum(f.BytesRx)}
+}

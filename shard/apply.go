@@ -22,20 +22,43 @@ type block struct {
 // apply adds up the flows of b that order names.
 func (s *shard) apply(b *flow.Batch, order []uint32) {
 	s.flows += uint64(len(order))
+	if len(s.dicts) > 1 {
+		s.applyParted(b, order)
+		return
+	}
 	for len(order) > blockSize {
-		s.applyBlock(b, order[:blockSize])
+		s.applyBlock(s.dict, b, order[:blockSize])
 		order = order[blockSize:]
 	}
-	s.applyBlock(b, order)
+	s.applyBlock(s.dict, b, order)
 }
 
-// applyBlock adds up to blockSize flows. With many tuples nearly every flow misses the cache
-// three times: its bucket, the record with its key, its cell. Flow by flow those misses would be
-// waited for one after the other. So each is a pass of its own over all flows, a loop so short
-// that the processor runs far ahead in it and has many misses under way at once; the last pass
-// finds everything in the cache.
-func (s *shard) applyBlock(b *flow.Batch, order []uint32) {
-	d, items, hashes, ids := s.dict, b.Items, s.block.hashes[:len(order)], s.block.ids[:len(order)]
+// applyParted is apply where hours have different dicts: flows gather at the dict of their hour
+// until there is a block of them.
+func (s *shard) applyParted(b *flow.Batch, order []uint32) {
+	for _, at := range order {
+		d := s.hour(b.Items[at].Hour).dict
+		d.waiting[d.waits] = at
+		if d.waits++; d.waits == blockSize {
+			d.waits = 0
+			s.applyBlock(d, b, d.waiting[:])
+		}
+	}
+	for _, d := range s.dicts {
+		if n := d.waits; n > 0 {
+			d.waits = 0
+			s.applyBlock(d, b, d.waiting[:n])
+		}
+	}
+}
+
+// applyBlock adds up to blockSize flows, whose hours have dict d. With many tuples nearly every
+// flow misses the cache three times: its bucket, the record with its key, its cell. Flow by flow
+// those misses would be waited for one after the other. So each is a pass of its own over all
+// flows, a loop so short that the processor runs far ahead in it and has many misses under way at
+// once; the last pass finds everything in the cache.
+func (s *shard) applyBlock(d *dict, b *flow.Batch, order []uint32) {
+	items, hashes, ids := b.Items, s.block.hashes[:len(order)], s.block.ids[:len(order)]
 	d.hasher.items(b, order, hashes)
 	large := d.bytes()+s.hourBytes > cached
 	if large {
@@ -45,7 +68,7 @@ func (s *shard) applyBlock(b *flow.Batch, order []uint32) {
 		ids[i] = d.bucket(hash).guess(hash)
 	}
 	if large {
-		s.block.sink += s.touchCells(b, order, ids)
+		s.block.sink += s.touchCells(d, b, order, ids)
 	}
 	for i, id := range ids {
 		if item := &items[order[i]]; id == noID || !d.is(id, b, item) {
@@ -65,10 +88,10 @@ func (d *dict) touchBuckets(hashes []uint64) (sink uint64) {
 }
 
 // touchCells loads the records and cells of the tuples that were guessed.
-func (s *shard) touchCells(b *flow.Batch, order, ids []uint32) (sink uint64) {
+func (s *shard) touchCells(d *dict, b *flow.Batch, order, ids []uint32) (sink uint64) {
 	for i, id := range ids {
 		if id != noID {
-			sink += s.dict.peek(s.dict.record(id)) + s.hour(b.Items[order[i]].Hour).peek(id)
+			sink += d.peek(d.record(id)) + s.hour(b.Items[order[i]].Hour).peek(id)
 		}
 	}
 	return sink
@@ -89,6 +112,9 @@ func (s *shard) add(items []flow.Item, order, ids []uint32) {
 		}
 		h.flows++
 		plus(&h.totals, item.Totals)
-		s.saturated += plus(cell, item.Totals)
+		if plus(cell, item.Totals) != 0 {
+			h.saturated++
+			s.saturated++
+		}
 	}
 }

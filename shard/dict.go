@@ -6,7 +6,8 @@ import (
 	"flowd/flow"
 )
 
-// dict gives each tuple of a shard an id, 0, 1, 2 … in order of arrival. It only grows. Its
+// dict gives each tuple of a shard an id, 0, 1, 2 … in order of arrival. It only grows, and goes as
+// a whole when no hour has it any more (generation.go). Its
 // memory holds no pointers but one per chunk, so the garbage collector has nothing to walk:
 //
 //	parts[top 8 bits of the hash][next bits]    a bucket of 8 tuples
@@ -32,6 +33,11 @@ type dict struct {
 	arenaUsed int // bytes of the last chunk of the arena
 
 	bucketBytes, arenaBytes uint64
+
+	hours   int               // that have this dict
+	waiting [blockSize]uint32 // flows of the batch being applied, while there is more than one dict
+	waits   int
+	sink    uint64 // keeps loads that are made for the cache's sake
 }
 
 // keys is the part of a dict that a reader may copy and use beside the owner: what it finds for
@@ -119,6 +125,20 @@ func (b *bucket) guess(hash uint64) uint32 {
 
 // id returns the id of the tuple of an item, whose hash is given, and makes one if it is new.
 func (d *dict) id(b *flow.Batch, item *flow.Item, hash uint64) uint32 {
+	if id := d.find(b, item, hash); id != noID {
+		return id
+	}
+	p := &d.parts[hash>>56]
+	if p.used++; p.used > len(p.buckets)*bucketSize/8*7 {
+		d.grow(p)
+	}
+	id := d.store(b.Key(item))
+	p.put(hash, id)
+	return id
+}
+
+// find returns the id of the tuple of an item, whose hash is given, or noID.
+func (d *dict) find(b *flow.Batch, item *flow.Item, hash uint64) uint32 {
 	p := &d.parts[hash>>56]
 	mask := uint32(len(p.buckets) - 1)
 	t := tag(hash)
@@ -130,15 +150,9 @@ func (d *dict) id(b *flow.Batch, item *flow.Item, hash uint64) uint32 {
 			}
 		}
 		if match(at.tags, 0) != 0 {
-			break
+			return noID
 		}
 	}
-	if p.used++; p.used > len(p.buckets)*bucketSize/8*7 {
-		d.grow(p)
-	}
-	id := d.store(b.Key(item))
-	p.put(hash, id)
-	return id
 }
 
 // is reports whether id is the id of an item's tuple.

@@ -3,13 +3,14 @@ package shard
 import (
 	"math"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 
 	"flowd/flow"
 )
 
-// hour is the totals of one hour: a column of cells indexed by the tuple's id, in chunks, of
-// which only those exist that have a tuple of this hour.
+// hour is the totals of one hour: a column of cells indexed by the tuple's id in the hour's dict,
+// in chunks, of which only those exist that have a tuple of this hour.
 //
 //	chunks[id / 256].cells[id % 256]    16 bytes: bytes_tx, bytes_rx
 //
@@ -17,20 +18,33 @@ import (
 // zeros: flows that carry no bytes are rare, and a presence bit for every cell would cost each
 // update a cache line more.
 //
-// Readers get the chunks themselves, not a copy (snapshot). While any reader is at work a chunk
-// that it may see is copied before it is written to (own): so an answer is the hour as of
-// one moment, costs the shard some 25 µs at a million tuples, and memory only for what changes meanwhile.
+// Readers get the column itself, not a copy (lend), which takes the shard no time however large
+// the hour is. The next flow finds no chunks, takes them back (takeBack), and if a reader is still
+// at work copies first the table of the chunks and then, before it writes to it, each chunk (own).
+// So an answer is the hour as of one moment, costs the shard some 25 µs at a million tuples, and
+// memory only for what changes meanwhile.
 type hour struct {
 	label  flow.Hour
-	chunks []chunk
+	chunks []chunk // none while they are lent
+	lent   []chunk
 	zeros  []uint64
 	tuples uint64
 	flows  uint64
 	totals flow.Totals
 
-	readers *atomic.Int32            // snapshots that are still being read
-	held    *uint64                  // memory of all hours of the shard, in bytes
-	slab    [][chunkSize]flow.Totals // chunks that are not yet used
+	saturated uint64 // additions to cells that were stopped
+	dict      *dict
+	readers   *atomic.Int32            // snapshots that are still being read
+	bytes     uint64                   // memory of this hour
+	held      *uint64                  // memory of all hours of the shard
+	slab      [][chunkSize]flow.Totals // chunks that are not yet used
+
+	// barriers is how many the shard had met when this hour was made or frozen last.
+	barriers uint64
+	// under is the frozen hour that this one continues, of the same label and dict, and shared the
+	// number of tuples that are in both.
+	under  *hour
+	shared uint64
 }
 
 // chunk is the totals of chunkSize ids. Owned says that no reader can see the cells.
@@ -39,16 +53,27 @@ type chunk struct {
 	owned bool
 }
 
-const chunkBytes = chunkSize * 16
+const (
+	chunkBytes = chunkSize * cellBytes
+	cellBytes  = 16 // of a flow.Totals
+	entryBytes = 16 // of a chunk
+)
 
 // newHour returns an empty hour that adds the memory it takes to held.
-func newHour(label flow.Hour, held *uint64) *hour {
-	*held += hourSize
-	return &hour{label: label, readers: new(atomic.Int32), held: held}
+func newHour(label flow.Hour, d *dict, held *uint64) *hour {
+	h := &hour{label: label, dict: d, readers: new(atomic.Int32), held: held}
+	h.take(hourSize)
+	return h
 }
 
 // hourSize is what an hour takes in bytes before it has tuples, about.
-const hourSize = 256
+const hourSize = 320
+
+// take counts memory that the hour takes.
+func (h *hour) take(bytes int) {
+	h.bytes += uint64(bytes)
+	*h.held += uint64(bytes)
+}
 
 // peek returns the cell of id, if there is one, for nothing but bringing it into the cache.
 func (h *hour) peek(id uint32) uint64 {
@@ -68,9 +93,15 @@ func (h *hour) arrive(id uint32, t flow.Totals) {
 		return
 	}
 	h.tuples++
+	if h.under != nil {
+		if _, known := h.under.column().at(id); known {
+			h.shared++
+		}
+	}
 	if t.BytesTx|t.BytesRx == 0 {
-		if word >= len(h.zeros) {
-			h.zeros = append(h.zeros, make([]uint64, word+1-len(h.zeros))...)
+		if need := word + 1 - len(h.zeros); need > 0 {
+			h.take(8 * need)
+			h.zeros = append(h.zeros, make([]uint64, need)...)
 		}
 		h.zeros[word] |= bit
 	}
@@ -78,10 +109,13 @@ func (h *hour) arrive(id uint32, t flow.Totals) {
 
 // own makes chunk c exist and be out of the sight of readers.
 func (h *hour) own(c uint32) {
+	if h.lent != nil {
+		h.takeBack()
+	}
 	if need := int(c) + 1; need > len(h.chunks) {
-		*h.held -= uint64(cap(h.chunks)) * 16
+		before := cap(h.chunks)
 		h.chunks = append(h.chunks, make([]chunk, need-len(h.chunks))...)
-		*h.held += uint64(cap(h.chunks)) * 16
+		h.take((cap(h.chunks) - before) * entryBytes)
 	}
 	at := &h.chunks[c]
 	switch {
@@ -94,6 +128,21 @@ func (h *hour) own(c uint32) {
 	at.owned = true
 }
 
+// takeBack ends the loan of the column: readers that are still at work keep the table that they
+// have, and the cells, which own copies when it comes to that.
+func (h *hour) takeBack() {
+	h.chunks, h.lent = h.lent, nil
+	if h.readers.Load() == 0 {
+		return
+	}
+	lent := h.chunks
+	h.chunks = make([]chunk, len(lent), cap(lent))
+	for i := range lent {
+		h.chunks[i].cells = lent[i].cells
+	}
+	h.zeros = slices.Clone(h.zeros)
+}
+
 // An hour with many chunks gets new ones in slabs, which are one object each to the garbage
 // collector; an hour with few gets them one by one, for it may not need another.
 const (
@@ -103,16 +152,27 @@ const (
 
 func (h *hour) newCells() *[chunkSize]flow.Totals {
 	if len(h.chunks) < slabFrom {
-		*h.held += chunkBytes
+		h.take(chunkBytes)
 		return new([chunkSize]flow.Totals)
 	}
 	if len(h.slab) == 0 {
-		*h.held += slabChunks * chunkBytes
+		h.take(slabChunks * chunkBytes)
 		h.slab = make([][chunkSize]flow.Totals, slabChunks)
 	}
 	cells := &h.slab[0]
 	h.slab = h.slab[1:]
 	return cells
+}
+
+// put adds t to the cell of id, which counts as one that arrives if it is new. Unlike the loop
+// of apply it does not count flows.
+func (h *hour) put(id uint32, t flow.Totals) (saturated uint64) {
+	h.own(id / chunkSize)
+	cell := &h.chunks[id/chunkSize].cells[id%chunkSize]
+	if cell.BytesTx|cell.BytesRx == 0 {
+		h.arrive(id, t)
+	}
+	return plus(cell, t)
 }
 
 // plus adds t to sum, whose parts stop at 2^64-1. It returns 1 if one was stopped, else 0.

@@ -9,13 +9,22 @@ import (
 // shard owns the tuples that hash onto it, and their totals. Everything but in and stats is
 // touched by its goroutine alone.
 type shard struct {
-	in    chan message
-	stats published
+	in     chan message
+	stats  published
+	index  int     // in the table
+	limits *limits // of the table
 
-	dict   *dict
+	dict   *dict   // of the hours that are made from now on
+	dicts  []*dict // of all hours there are; the last one is dict
 	hours  map[flow.Hour]*hour
 	recent [recentHours]*hour // by the low bits of the label
 	block  block
+
+	frozen   map[flow.Hour]*hour // hours that leave memory when a checkpoint is installed
+	both     int                 // labels in both hours and frozen
+	barrier  *barrier            // that is being passed, or nil
+	barriers uint64              // so many were met
+	below    hourSet             // hours with a block on disk that is not in memory; shared, never written to
 
 	flows     uint64
 	saturated uint64
@@ -27,29 +36,40 @@ const recentHours = 16
 
 // message is a part of a batch to add up, or, if split is nil, a question to answer.
 type message struct {
-	split    *split
+	split    *Split
 	from, to uint32 // of split.order
 	ask      func(*shard)
 }
 
-func newShard(queue int, h hasher) *shard {
+func newShard(index, queue int, h hasher, l *limits) *shard {
+	d := newDict(h)
 	s := &shard{
-		in:    make(chan message, queue),
-		dict:  newDict(h),
-		hours: make(map[flow.Hour]*hour),
+		in:     make(chan message, queue),
+		index:  index,
+		limits: l,
+		dict:   d,
+		dicts:  []*dict{d},
+		hours:  make(map[flow.Hour]*hour),
 	}
-	for i := range s.recent {
-		s.recent[i] = &hour{label: noHour}
-	}
+	s.forgetRecent()
 	return s
 }
 
 // noHour is a label that no flow has.
 const noHour = flow.MaxHour + 1
 
+// forgetRecent makes the next flow of every hour look for it. It must follow whatever changes
+// hours but by adding to them.
+func (s *shard) forgetRecent() {
+	nowhere := &hour{label: noHour}
+	for i := range s.recent {
+		s.recent[i] = nowhere
+	}
+}
+
 // run is the shard's goroutine, until in is closed.
 func (s *shard) run() {
-	for m := range s.in {
+	for m, ok := s.next(); ok; m, ok = s.next() {
 		if m.split == nil {
 			m.ask(s)
 			continue
@@ -58,6 +78,23 @@ func (s *shard) run() {
 		m.split.done()
 		s.publish()
 	}
+}
+
+// next waits for the next message; false says that there will be none. What is left of a barrier
+// is passed meanwhile, and a step of it also if there is a message.
+func (s *shard) next() (message, bool) {
+	for s.barrier != nil {
+		s.pass()
+		select {
+		case m, ok := <-s.in:
+			if ok {
+				return m, true
+			}
+		default:
+		}
+	}
+	m, ok := <-s.in
+	return m, ok
 }
 
 // hour returns the hour with a label, and makes it if it is new.
@@ -72,17 +109,77 @@ func (s *shard) hour(label flow.Hour) *hour {
 //go:noinline
 func (s *shard) findHour(label flow.Hour) *hour {
 	h := s.hours[label]
+	if h != nil && s.barrier != nil {
+		s.freezeHour(h)
+		h = s.hours[label]
+	}
 	if h == nil {
-		h = newHour(label, &s.hourBytes)
-		s.hours[label] = h
+		h = s.makeHour(label)
 	}
 	s.recent[label%recentHours] = h
 	return h
 }
 
+// makeHour adds an hour. If it continues a frozen one it has its dict, so that what is in both can
+// be told by the ids alone.
+func (s *shard) makeHour(label flow.Hour) *hour {
+	frozen, d := s.frozen[label], s.dict
+	if frozen != nil {
+		d = frozen.dict
+		s.both++
+	}
+	h := newHour(label, d, &s.hourBytes)
+	h.under, h.barriers = frozen, s.barriers
+	d.hours++
+	s.hours[label] = h
+	return h
+}
+
+// drop counts an hour out that is nowhere linked any more.
+func (s *shard) drop(h *hour) {
+	s.hourBytes -= h.bytes
+	h.dict.hours--
+}
+
+// isPart reports whether there is a block on disk of the hour with a label, to which what is in
+// memory is to be added.
+func (s *shard) isPart(label flow.Hour) bool {
+	_, part := s.below[label]
+	return part
+}
+
+// summary returns what the shard holds of what hours, in no order.
+func (s *shard) summary() []HourPart {
+	all := make([]HourPart, 0, len(s.hours)+len(s.frozen)-s.both)
+	for label, h := range s.hours {
+		p := s.part(h)
+		if frozen := s.frozen[label]; frozen != nil {
+			under := s.part(frozen)
+			p.add(&under)
+			p.Tuples -= h.shared
+		}
+		all = append(all, p)
+	}
+	for label, frozen := range s.frozen {
+		if s.hours[label] == nil {
+			all = append(all, s.part(frozen))
+		}
+	}
+	return all
+}
+
+// part returns the figures of h alone.
+func (s *shard) part(h *hour) HourPart {
+	return HourPart{
+		HourTotals: flow.HourTotals{Hour: h.label, Tuples: h.tuples, Flows: h.flows, Totals: h.totals},
+		Saturated:  h.saturated,
+		Part:       s.isPart(h.label),
+	}
+}
+
 // published is a shard's figures for those who do not want to ask it.
 type published struct {
-	tuples, hours, bytes, flows, saturated atomic.Uint64
+	tuples, hours, bytes, flows, saturated, frozen, dicts atomic.Uint64
 }
 
 // publish stores what has changed: a store that others may see costs more than a comparison.
@@ -92,9 +189,16 @@ func (s *shard) publish() {
 			to.Store(v)
 		}
 	}
-	set(&s.stats.tuples, uint64(s.dict.count))
-	set(&s.stats.hours, uint64(len(s.hours)))
-	set(&s.stats.bytes, s.dict.bytes()+s.hourBytes)
+	tuples, bytes := uint64(0), s.hourBytes
+	for _, d := range s.dicts {
+		tuples += uint64(d.count)
+		bytes += d.bytes()
+	}
+	set(&s.stats.tuples, tuples)
+	set(&s.stats.hours, uint64(len(s.hours)+len(s.frozen)-s.both))
+	set(&s.stats.bytes, bytes)
 	set(&s.stats.flows, s.flows)
 	set(&s.stats.saturated, s.saturated)
+	set(&s.stats.frozen, uint64(len(s.frozen)))
+	set(&s.stats.dicts, uint64(len(s.dicts)))
 }

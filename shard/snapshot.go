@@ -6,40 +6,104 @@ import (
 	"flowd/flow"
 )
 
-// snapshot is what a shard holds of an hour at one moment. It is a cursor over its rows.
-type snapshot struct {
-	keys    keys
-	chunks  []*[chunkSize]flow.Totals
+// column is the cells of an hour as a reader has them.
+type column struct {
+	chunks  []chunk
 	zeros   []uint64
-	hour    flow.Hour
 	readers *atomic.Int32
-	next    uint32 // id
 }
 
-// snapshot returns the hour as it is now, for another goroutine. The owner calls it.
-func (h *hour) snapshot(keys keys) *snapshot {
-	s := &snapshot{keys: keys, hour: h.label, readers: h.readers}
-	s.chunks = make([]*[chunkSize]flow.Totals, len(h.chunks))
-	for i := range h.chunks {
-		s.chunks[i] = h.chunks[i].cells
-		h.chunks[i].owned = false
+// column returns the hour's cells, for its owner.
+func (h *hour) column() *column {
+	if h.lent != nil {
+		return &column{chunks: h.lent, zeros: h.zeros}
 	}
-	s.zeros = append(s.zeros, h.zeros...)
+	return &column{chunks: h.chunks, zeros: h.zeros}
+}
+
+// lend returns the hour's cells as they are now, for another goroutine. The owner calls it.
+func (h *hour) lend() column {
+	if h.lent == nil {
+		h.lent, h.chunks = h.chunks, nil
+	}
 	h.readers.Add(1)
-	return s
+	return column{h.lent, h.zeros, h.readers}
+}
+
+// cells returns chunk c, or nil.
+func (k *column) cells(c uint32) *[chunkSize]flow.Totals {
+	if c < uint32(len(k.chunks)) {
+		return k.chunks[c].cells
+	}
+	return nil
+}
+
+// zero reports whether the tuple id has flows that carried no bytes, before any that did.
+func (k *column) zero(id uint32) bool {
+	return id/64 < uint32(len(k.zeros)) && k.zeros[id/64]&(1<<(id%64)) != 0
+}
+
+// at returns the totals of the tuple id, and whether it has flows.
+func (k *column) at(id uint32) (t flow.Totals, known bool) {
+	if cells := k.cells(id / chunkSize); cells != nil {
+		t = cells[id%chunkSize]
+	}
+	return t, t.BytesTx|t.BytesRx != 0 || k.zero(id)
+}
+
+// snapshot is what a shard holds of an hour at one moment. It is a cursor over its rows. An hour
+// that a checkpoint has frozen, and what came for it since, are two columns of the same ids.
+type snapshot struct {
+	dict    *dict // the owner's, who alone may use it
+	keys    keys
+	columns [2]column
+	hour    flow.Hour
+	shard   int
+	tuples  uint64   // at most, over all columns
+	next    uint32   // id
+	skip    []uint64 // a bit for each id that is not to be read, if it is not nil
+
+	sum   *[chunkSize]flow.Totals // of chunk sumOf of both columns
+	sumOf uint32
+}
+
+// snapshot returns the hour with a label as it is now, or nil.
+func (s *shard) snapshot(label flow.Hour) *snapshot {
+	h, frozen := s.hours[label], s.frozen[label]
+	switch {
+	case h == nil && frozen == nil:
+		return nil
+	case h == nil:
+		h, frozen = frozen, nil
+	}
+	out := h.snapshot(s.index)
+	if frozen != nil {
+		out.columns[1] = frozen.lend()
+		out.tuples += frozen.tuples
+	}
+	return out
+}
+
+// snapshot returns the hour as it is now, for readers. Its owner, the shard with an index, calls it.
+func (h *hour) snapshot(shard int) *snapshot {
+	return &snapshot{
+		dict: h.dict, keys: h.dict.keys, columns: [2]column{h.lend()},
+		hour: h.label, shard: shard, tuples: h.tuples,
+	}
 }
 
 // read fills dst with the next rows and returns how many.
 func (s *snapshot) read(dst []flow.Row) (n int) {
-	for c := s.next / chunkSize; c < uint32(len(s.chunks)); c = s.next / chunkSize {
-		cells := s.chunks[c]
+	end := uint32(max(len(s.columns[0].chunks), len(s.columns[1].chunks)))
+	for c := s.next / chunkSize; c < end; c = s.next / chunkSize {
+		cells := s.cells(c)
 		if cells == nil {
 			s.next = (c + 1) * chunkSize
 			continue
 		}
 		for ; s.next/chunkSize == c; s.next++ {
 			t := cells[s.next%chunkSize]
-			if t.BytesTx|t.BytesRx == 0 && !s.zero(s.next) {
+			if t.BytesTx|t.BytesRx == 0 && !s.zero(s.next) || s.skip != nil && s.skipped(s.next) {
 				continue
 			}
 			if n == len(dst) {
@@ -52,15 +116,55 @@ func (s *snapshot) read(dst []flow.Row) (n int) {
 	return n
 }
 
-// zero reports whether the tuple id has flows but no bytes.
-func (s *snapshot) zero(id uint32) bool {
-	return id/64 < uint32(len(s.zeros)) && s.zeros[id/64]&(1<<(id%64)) != 0
+// cells returns chunk c of the columns, added up, or nil. It is valid until the next call.
+func (s *snapshot) cells(c uint32) *[chunkSize]flow.Totals {
+	first, second := s.columns[0].cells(c), s.columns[1].cells(c)
+	switch {
+	case second == nil:
+		return first
+	case first == nil:
+		return second
+	case s.sum == nil:
+		s.sum = new([chunkSize]flow.Totals)
+	case s.sumOf == c:
+		return s.sum
+	}
+	*s.sum, s.sumOf = *first, c
+	for i := range second {
+		plus(&s.sum[i], second[i])
+	}
+	return s.sum
 }
 
-// close lets the owner write to the chunks again without copying them.
-func (s *snapshot) close() {
-	if s.readers != nil {
-		s.readers.Add(-1)
-		s.readers = nil
+func (s *snapshot) zero(id uint32) bool { return s.columns[0].zero(id) || s.columns[1].zero(id) }
+
+func (s *snapshot) skipped(id uint32) bool {
+	return id/64 < uint32(len(s.skip)) && s.skip[id/64]&(1<<(id%64)) != 0
+}
+
+// take returns the totals of the tuple id, if there are any, and leaves it out when the rest is
+// read.
+func (s *snapshot) take(id uint32) (flow.Totals, bool) {
+	t, known := s.columns[0].at(id)
+	more, also := s.columns[1].at(id)
+	if !known && !also {
+		return t, false
 	}
+	plus(&t, more)
+	if need := int(id/64) + 1 - len(s.skip); need > 0 {
+		s.skip = append(s.skip, make([]uint64, need)...)
+	}
+	s.skip[id/64] |= 1 << (id % 64)
+	return t, true
+}
+
+// close lets the owner write to the chunks again without copying them, and gives up what the
+// snapshot keeps alive.
+func (s *snapshot) close() {
+	for i := range s.columns {
+		if r := s.columns[i].readers; r != nil {
+			r.Add(-1)
+		}
+	}
+	*s = snapshot{}
 }

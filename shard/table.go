@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"flowd/flow"
@@ -34,7 +35,20 @@ type Table struct {
 
 	tickets chan struct{} // one for each batch that is out
 	batches sync.Pool     // of *flow.Batch
-	splits  sync.Pool     // of *split
+	splits  sync.Pool     // of *Split
+
+	freezing atomic.Bool // there is a Frozen that has not ended, which below belongs to
+	below    hourSet     // hours with a block on disk that is not in memory
+	limits   limits
+}
+
+// limits are the numbers from which on what is large is treated as such. They are constants but
+// for tests.
+type limits struct {
+	renew uint32 // a dict with more tuples may be replaced
+	move  uint64 // so many tuples are moved to another dict at once
+	few   uint64 // so many tuples are copied to be overlaid
+	step  int    // so many hours are frozen at once
 }
 
 // New returns a table that is not running yet.
@@ -53,11 +67,11 @@ func newTable(o Options, h hasher) (*Table, error) {
 	if o.Batches < 1 {
 		return nil, fmt.Errorf("shard: %d batches: at least 1 is required", o.Batches)
 	}
-	t := &Table{tickets: make(chan struct{}, o.Batches)}
+	t := &Table{tickets: make(chan struct{}, o.Batches), limits: limits{renewTuples, moveTuples, overlayFew, barrierStep}}
 	t.batches.New = func() any { return new(flow.Batch) }
-	t.splits.New = func() any { return &split{table: t, ends: make([]uint32, o.Shards)} }
-	for range o.Shards {
-		t.shards = append(t.shards, newShard(o.Batches, h))
+	t.splits.New = func() any { return &Split{table: t, ends: make([]uint32, o.Shards)} }
+	for i := range o.Shards {
+		t.shards = append(t.shards, newShard(i, o.Batches, h, &t.limits))
 	}
 	return t, nil
 }
@@ -109,42 +123,23 @@ func (t *Table) Release(b *flow.Batch) {
 	<-t.tickets
 }
 
-// Append hands b over to be added up, and owns it from here on. Every Rows and Hours that starts
-// after Append returned counts all of b's flows; one that runs meanwhile may count those of some
-// shards. It waits for nothing but, at most, questions that are already in the queues.
-func (t *Table) Append(b *flow.Batch) {
-	s := t.splits.Get().(*split)
-	parts := s.divide(b)
-	if parts == 0 {
-		t.Release(b)
-		t.splits.Put(s)
-		return
-	}
-	s.left.Store(parts)
-	from := uint32(0)
-	for i, to := range s.ends {
-		if from < to {
-			t.shards[i].in <- message{split: s, from: from, to: to}
-			if parts--; parts == 0 {
-				return // the shards may have given s back by now
-			}
-		}
-		from = to
-	}
-}
-
 // Stats is what a shard looks like from outside, for metrics.
 type Stats struct {
 	// Queue is the number of messages that wait for the shard.
 	Queue int
-	// Tuples and Hours are what the shard holds: distinct tuples, and hours.
+	// Tuples and Hours are what the shard holds: tuples, counted once in each dictionary, of which
+	// there may be several for a while, and hours.
 	Tuples, Hours uint64
-	// Bytes is the memory of both.
+	// Bytes is the memory of both. What is kept for readers alone is not in it.
 	Bytes uint64
 	// Flows counts the flows added up since the start.
 	Flows uint64
 	// Saturated counts additions that would have passed 2^64-1, where a total stays.
 	Saturated uint64
+	// Frozen counts those of Hours that a checkpoint is taking out of memory.
+	Frozen uint64
+	// Dictionaries counts the shard's dictionaries of tuples.
+	Dictionaries uint64
 }
 
 // Stats returns one Stats for each shard, without asking the shards: the figures may lag a
@@ -153,7 +148,12 @@ func (t *Table) Stats() []Stats {
 	all := make([]Stats, len(t.shards))
 	for i, s := range t.shards {
 		p := &s.stats
-		all[i] = Stats{len(s.in), p.tuples.Load(), p.hours.Load(), p.bytes.Load(), p.flows.Load(), p.saturated.Load()}
+		all[i] = Stats{
+			Queue:  len(s.in),
+			Tuples: p.tuples.Load(), Hours: p.hours.Load(), Bytes: p.bytes.Load(),
+			Flows: p.flows.Load(), Saturated: p.saturated.Load(),
+			Frozen: p.frozen.Load(), Dictionaries: p.dicts.Load(),
+		}
 	}
 	return all
 }

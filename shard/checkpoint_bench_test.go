@@ -1,0 +1,155 @@
+package shard
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"flowd/flow"
+)
+
+// filled returns a shard with hours that have all tuples, whose goroutine is the caller.
+func filled(b *testing.B, tuples, hours int) *shard {
+	s, order := oneShard(b)
+	for hour := range flow.Hour(hours) {
+		for _, batch := range everyTuple(tuples, 480_000+hour) {
+			s.apply(batch, order[:batch.Len()])
+		}
+	}
+	return s
+}
+
+// BenchmarkCheckpoint has hours of 1,000,000 tuples, or many with few, and reports how long each
+// step stops the shard: the barrier, the first flow after it, and the end.
+func BenchmarkCheckpoint(b *testing.B) {
+	for _, c := range []struct {
+		tuples, hours int
+		fate          Fate
+	}{{1_000_000, 1, Keep}, {1_000_000, 1, Spill}, {1_000_000, 8, Keep}, {1_000_000, 8, Spill}, {100, 10_000, Keep}, {100, 10_000, Spill}} {
+		what := map[Fate]string{Keep: "keep", Spill: "spill"}[c.fate]
+		b.Run(fmt.Sprintf("tuples=%d/hours=%d/%s", c.tuples, c.hours, what), func(b *testing.B) {
+			s := filled(b, c.tuples, c.hours)
+			late := everyTuple(1000, 480_000)[0]
+			order := make([]uint32, late.Len())
+			for i := range order {
+				order[i] = uint32(i)
+			}
+			var barrier, first, end, longest time.Duration
+			took := func(sum *time.Duration, step func()) {
+				began := time.Now()
+				step()
+				*sum = max(*sum, time.Since(began))
+			}
+			var parts []frozenPart
+			freeze := func(fate Fate) {
+				took(&barrier, func() { s.freeze(everyHour(fate), func(p []frozenPart) { parts = p }) })
+				for s.barrier != nil {
+					took(&longest, s.pass)
+				}
+			}
+			n := 0
+			for b.Loop() {
+				n++
+				freeze(c.fate)
+				took(&first, func() { s.apply(late, order[:1]) })
+				for i := range parts {
+					parts[i].snapshot.close()
+				}
+				took(&end, s.restore)
+				for name, longest := range map[string]*time.Duration{"barrier": &barrier, "pass": &longest, "first": &first, "restore": &end} {
+					took := sums[name]
+				}
+			}
+			freeze(Spill)
+			began := time.Now()
+			s.install(hourSet{})
+			b.ReportMetric(float64(time.Since(began).Nanoseconds())/1000, "install-µs")
+		})
+	}
+}
+
+// BenchmarkOverlay reads a block of 1,000,000 rows with a part of more or fewer tuples over it.
+func BenchmarkOverlay(b *testing.B) {
+	const tuples = 1_000_000
+	block := &blockRows{}
+	for _, batch := range everyTuple(tuples, 480_000) {
+		for i := range batch.Items {
+			block.rows = append(block.rows, flow.Row{Key: batch.Key(&batch.Items[i]), Hour: 480_000})
+		}
+	}
+	for _, part := range []int{overlayFew, tuples / 10, tuples} {
+		b.Run(fmt.Sprintf("part=%d", part), func(b *testing.B) {
+			table, err := New(Options{Shards: 2})
+			if err != nil {
+				b.Fatal(err)
+			}
+			table.Start()
+			defer table.Close()
+			for _, batch := range everyTuple(part, 480_000) {
+				table.Acquire(time.Minute)
+				table.Append(batch)
+			}
+			b.ReportAllocs()
+			dst := make([]flow.Row, 1024)
+			seen := 0
+			for b.Loop() {
+				rows := table.Overlay(&largeBlock{block.rows}, table.Rows(480_000))
+				seen = 0
+				for n := rows.Next(dst); n > 0; n = rows.Next(dst) {
+					seen += n
+				}
+				rows.Close()
+			}
+			if seen != tuples {
+				b.Fatalf("%d rows, not %d", seen, tuples)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/tuples, "ns/row")
+		})
+	}
+}
+
+// largeBlock gives its rows as fast as they are wanted.
+type largeBlock struct{ rows []flow.Row }
+
+func (b *largeBlock) Next(dst []flow.Row) int {
+	n := copy(dst, b.rows)
+	b.rows = b.rows[n:]
+	return n
+}
+
+func (b *largeBlock) Err() error { return nil }
+func (b *largeBlock) Close()     {}
+
+// BenchmarkApplyDicts adds flows of two hours that share a dict, and that do not.
+func BenchmarkApplyDicts(b *testing.B) {
+	for _, dicts := range []int{1, 2} {
+		for _, tuples := range []int{10_000, 1_000_000} {
+			b.Run(fmt.Sprintf("dicts=%d/tuples=%d", dicts, tuples), func(b *testing.B) {
+				s := filled(b, tuples, 1)
+				if dicts == 2 {
+					s.dict = newDict(s.dict.hasher)
+					s.dicts = append(s.dicts, s.dict)
+				}
+				order := make([]uint32, 1000)
+				for i := range order {
+					order[i] = uint32(i)
+				}
+				for _, batch := range everyTuple(tuples, 480_001) {
+					s.apply(batch, order[:batch.Len()])
+				}
+				batches := benchBatches(tuples, max(16, tuples/2000))
+				for _, batch := range batches {
+					for i := range batch.Items {
+						batch.Items[i].Hour += flow.Hour(i % 2)
+					}
+				}
+				n := 0
+				for b.Loop() {
+					s.apply(batches[n%len(batches)], order)
+					n++
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/flow")
+			})
+		}
+	}
+}

@@ -19,13 +19,27 @@ import "time"
 // The tags: name is the key in every source, default its value in the absence of all of them,
 // range the smallest and the largest value allowed.
 type Config struct {
-	Listen     Address    `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve on; no host means all interfaces, port 0 any free one."`
-	Data       Folder     `name:"data" placeholder:"FOLDER" help:"Refused: this version keeps flows in memory only."`
-	Durability Durability `name:"durability" default:"none" placeholder:"none" help:"How safe a flow is once it is accepted. Only none exists in this version: a restart begins empty."`
-	Shards     Shards     `name:"shards" default:"0" range:"0..1024" help:"Goroutines that add flows up, a power of two; 0 is one per CPU, rounded up."`
-	File       string     `name:"config" placeholder:"FILE" help:"YAML file with settings, by the names of these flags."`
-	LogLevel   LogLevel   `name:"log-level" default:"info" placeholder:"info" help:"The least level that is logged: debug, info, warn or error."`
-	LogFormat  LogFormat  `name:"log-format" default:"text" placeholder:"text" help:"How log lines are written: text or json."`
+	Listen    Address   `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve on; no host means all interfaces, port 0 any free one."`
+	Shards    Shards    `name:"shards" default:"0" range:"0..1024" help:"Goroutines that add flows up, a power of two; 0 is one per CPU, rounded up."`
+	File      string    `name:"config" placeholder:"FILE" help:"YAML file with settings, by the names of these flags."`
+	LogLevel  LogLevel  `name:"log-level" default:"info" placeholder:"info" help:"The least level that is logged: debug, info, warn or error."`
+	LogFormat LogFormat `name:"log-format" default:"text" placeholder:"text" help:"How log lines are written: text or json."`
+
+	Data               Folder        `name:"data" default:"flowd-data" placeholder:"FOLDER" group:"Durability:" help:"Folder of the log and the hours, made if it is not there; an empty one (--data=) keeps flows in memory only, with durability none."`
+	Durability         Durability    `name:"durability" default:"fsync" placeholder:"fsync" group:"Durability:" help:"What an accepted batch survives. fsync: a power cut, for it is on disk before the answer. interval: a crash of the server; a power cut may take the last sync-interval. none: nothing, but a checkpoint at times saves all."`
+	SyncInterval       time.Duration `name:"sync-interval" default:"1s" range:"1ms..1m" group:"Durability:" help:"How often the log is brought to disk with durability interval."`
+	SegmentBytes       Size          `name:"segment-bytes" default:"64MiB" range:"1MiB..1GiB" group:"Durability:" help:"Size of each file of the log; the largest batch must fit in one."`
+	CheckpointInterval time.Duration `name:"checkpoint-interval" default:"5m" range:"1s..24h" group:"Durability:" help:"Longest time until changed hours are written to files of their own, and the log before that is dropped."`
+	CheckpointLog      Size          `name:"checkpoint-log" default:"512MiB" range:"1MiB..64TiB" group:"Durability:" help:"Longest log until the same is done; a start reads as much again."`
+	MemoryBudget       Size          `name:"memory-budget" default:"1GiB" range:"1MiB..64TiB" group:"Durability:" help:"Memory for totals; beyond it, the hours that were not used for longest are answered from disk."`
+
+	Retention      time.Duration `name:"retention" default:"2160h" range:"0s..876000h" group:"Retention:" help:"How long an hour is kept after the last flow was added to it; 0 is for ever."`
+	RetentionBytes Size          `name:"retention-bytes" default:"0" range:"0..1024TiB" group:"Retention:" help:"Most bytes of hours on disk; beyond it, those go that no flow was added to for longest; 0 is no bound."`
+	MaxHours       int           `name:"max-hours" default:"10000" range:"1..1000000" group:"Retention:" help:"Most hours kept; beyond it, the same go. A batch with more hours is answered 413."`
+
+	IdempotencyWindow time.Duration `name:"idempotency-window" default:"24h" range:"1s..8760h" group:"Idempotency:" help:"How long an Idempotency-Key is remembered, so that its batch counts once, and an agent after its last batch."`
+	IdempotencyKeys   int           `name:"idempotency-keys" default:"1000000" range:"1..100000000" group:"Idempotency:" help:"Most keys remembered; beyond it, the oldest are forgotten."`
+	MaxAgents         int           `name:"max-agents" default:"100000" range:"1..10000000" group:"Idempotency:" help:"Most agents (Flowd-Agent) whose sequences are remembered; one that sent nothing for idempotency-window makes room, else a new one is answered 503."`
 
 	MaxBodyBytes     Size `name:"max-body-bytes" default:"4MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body of a request as it was sent; beyond it is 413."`
 	MaxDecodedBytes  Size `name:"max-decoded-bytes" default:"16MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body once decompressed; beyond it is 413."`

@@ -59,7 +59,26 @@ func (l *Loader) conflicts(c *Config) []Problem {
 			"max-inflight-bytes (%s) is less than the %s that one request may need with max-body-bytes %s and max-decoded-bytes %s (2 and 3 times as much)",
 			c.MaxInflightBytes, most, c.MaxBodyBytes, c.MaxDecodedBytes))
 	}
+	if c.Data == "" && c.Durability != DurabilityNone {
+		conflict([]string{"data", "durability"}, fmt.Sprintf(
+			"data is empty, so flows are kept in memory only, but durability is %s, which writes them to disk: "+
+				"give durability none too, or a folder as data", c.Durability))
+	}
+	if most := c.largestRecord(); c.Data != "" && c.Durability != DurabilityNone && c.SegmentBytes < most {
+		conflict([]string{"segment-bytes", "max-decoded-bytes", "max-flows"}, fmt.Sprintf(
+			"segment-bytes (%s) is less than the %s that the log may need for one batch with max-decoded-bytes %s and max-flows %d "+
+				"(the lesser of the first and 1KiB per flow, and 128KiB)",
+			c.SegmentBytes, most, c.MaxDecodedBytes, c.MaxFlows))
+	}
 	return problems
+}
+
+// largestRecord returns what one batch may take in a segment of the log, in bytes. In the log's
+// form a flow is never longer than in JSON, and with three names of 256 bytes and three numbers
+// it is shorter than 1 KiB. The heads of record, frame and segment, and the name of the batch,
+// take less than 128 KiB.
+func (c *Config) largestRecord() Size {
+	return min(c.MaxDecodedBytes, Size(c.MaxFlows)<<10) + 128<<10
 }
 
 // given returns the source of the first of keys that somebody gave a value.

@@ -53,7 +53,9 @@ func envName(key string) string {
 // decode reads text into target, a value of s's type. The error says what is wrong with text
 // and what the setting takes, not where text came from.
 func (s setting) decode(text string, target reflect.Value) error {
-	if text == "" {
+	// An empty text is nearly always a variable that was not set where it should have been. Only
+	// a folder means something by it.
+	if text == "" && s.typ != reflect.TypeFor[Folder]() {
 		return errors.New("is empty; leave it out for the default, or give a value")
 	}
 	err := decodeText(text, target)

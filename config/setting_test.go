@@ -57,7 +57,17 @@ func TestGoodValues(t *testing.T) {
 		{"listen", ":8080", Address(":8080")},
 		{"listen", "[::1]:0", Address("[::1]:0")},
 		{"listen", "flows.example:65535", Address("flows.example:65535")},
+		{"data", "", Folder("")},
+		{"data", "/var/lib/flowd", Folder("/var/lib/flowd")},
+		{"durability", "fsync", DurabilityFsync},
+		{"durability", "interval", DurabilityInterval},
 		{"durability", "none", DurabilityNone},
+		{"sync-interval", "1ms", time.Millisecond},
+		{"retention", "0", time.Duration(0)},
+		{"retention", "2160h", 90 * 24 * time.Hour},
+		{"retention-bytes", "0", Size(0)},
+		{"retention-bytes", "2TiB", Size(2 << 40)},
+		{"idempotency-keys", "100000000", 100_000_000},
 		{"shards", "0", Shards(0)},
 		{"shards", "1", Shards(1)},
 		{"shards", "1024", Shards(1024)},
@@ -91,7 +101,6 @@ func TestBadValues(t *testing.T) {
 		shards   = ` is not a power of two (0 is one per CPU) from 0 to 1024`
 		address  = ` is not an address such as 127.0.0.1:8080, [::1]:8080 or :8080, with a port from 0 to 65535`
 		duration = ` is not a duration such as 500ms, 30s or 2m, from 0s to 1m`
-		memory   = `this version keeps flows in memory only`
 	)
 	for _, test := range []struct{ key, text, want string }{
 		{"listen", "8080", `"8080"` + address},
@@ -99,10 +108,18 @@ func TestBadValues(t *testing.T) {
 		{"listen", "localhost:http", `"localhost:http"` + address},
 		{"listen", "::1:8080", `"::1:8080"` + address},
 		{"listen", ":65536", `":65536"` + address},
-		{"data", "/var/lib/flowd", `"/var/lib/flowd" would stay empty: ` + memory + ` (durability none); leave data out`},
-		{"durability", "fsync", `"fsync" needs a log on disk: ` + memory + `, so durability is none`},
-		{"durability", "interval", `"interval" needs a log on disk: ` + memory + `, so durability is none`},
-		{"durability", "None", `"None" is not a durability: ` + memory + `, so it is none`},
+		{"data", "a\x00b", `"a\x00b" is not a folder: no path has a zero byte`},
+		{"durability", "None", `"None" is not a durability: fsync, interval or none`},
+		{"durability", "", `is empty; leave it out for the default, or give a value`},
+		{"sync-interval", "0", `"0" is out of range: 1ms to 1m`},
+		{"segment-bytes", "1023KiB", `"1023KiB" is out of range: 1MiB to 1GiB`},
+		{"checkpoint-interval", "25h", `"25h" is out of range: 1s to 24h`},
+		{"retention", "90d", `"90d" is not a duration such as 500ms, 30s or 2m, from 0s to 876000h`},
+		{"retention", "-1h", `"-1h" is out of range: 0s to 876000h`},
+		{"max-hours", "0", `"0" is out of range: 1 to 1000000`},
+		{"idempotency-window", "500ms", `"500ms" is out of range: 1s to 8760h`},
+		{"idempotency-keys", "0", `"0" is out of range: 1 to 100000000`},
+		{"max-agents", "0", `"0" is out of range: 1 to 10000000`},
 		{"shards", "three", `"three" is not a whole number from 0 to 1024`},
 		{"shards", "-1", `"-1" is not a whole number from 0 to 1024`},
 		{"shards", "3", `"3"` + shards},

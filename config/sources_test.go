@@ -66,7 +66,11 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Config{
-		Listen: "127.0.0.1:8080", Durability: DurabilityNone, LogLevel: "info", LogFormat: LogText,
+		Listen: "127.0.0.1:8080", LogLevel: "info", LogFormat: LogText,
+		Data: "flowd-data", Durability: DurabilityFsync, SyncInterval: time.Second, SegmentBytes: 64 << 20,
+		CheckpointInterval: 5 * time.Minute, CheckpointLog: 512 << 20, MemoryBudget: 1 << 30,
+		Retention: 90 * 24 * time.Hour, MaxHours: 10_000,
+		IdempotencyWindow: 24 * time.Hour, IdempotencyKeys: 1_000_000, MaxAgents: 100_000,
 		MaxBodyBytes: 4 << 20, MaxDecodedBytes: 16 << 20, MaxFlows: 50_000, MaxHeaderBytes: 8 << 10,
 		MaxInflightBytes: 256 << 20, MaxConnections: 20_000, MaxQueries: 32, QueueWait: time.Second,
 		ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -117,9 +121,9 @@ func TestFileByFlagCoversFileByEnvironment(t *testing.T) {
 func TestEverySourceIsReportedTogether(t *testing.T) {
 	file := write(t, "listen: here\nlisen: x\nmax-flows: 0\n")
 	env := []string{"FLOWD_SHARDS=three", "FLOWD_SHARD=4"}
-	_, _, err := parse(t, env, "--config", file, "--queue-wait=soon", "--max-flows=5", "--durability", "fsync")
+	_, _, err := parse(t, env, "--config", file, "--queue-wait=soon", "--max-flows=5", "--durability", "sync")
 	want := `--queue-wait: "soon" is not a duration such as 500ms, 30s or 2m, from 0s to 1m
---durability: "fsync" needs a log on disk: this version keeps flows in memory only, so durability is none
+--durability: "sync" is not a durability: fsync, interval or none
 FLOWD_SHARD: is no setting of flowd (did you mean "FLOWD_SHARDS"?)
 FLOWD_SHARDS: "three" is not a whole number from 0 to 1024
 flowd.yaml:1: listen: "here" is not an address such as 127.0.0.1:8080, [::1]:8080 or :8080, with a port from 0 to 65535
@@ -137,11 +141,49 @@ func TestConflicts(t *testing.T) {
 		{"--max-inflight-bytes=55MiB", "--max-inflight-bytes: max-inflight-bytes (55MiB) is less than the 56MiB that one request may need with max-body-bytes 4MiB and max-decoded-bytes 16MiB (2 and 3 times as much)"},
 		{"--max-decoded-bytes=1GiB", "--max-decoded-bytes: max-inflight-bytes (256MiB) is less than the 3080MiB that one request may need with max-body-bytes 4MiB and max-decoded-bytes 1GiB (2 and 3 times as much)"},
 		{"--max-inflight-bytes=56MiB", ""},
+		{"--data=", "--data: data is empty, so flows are kept in memory only, but durability is fsync, which writes them to disk: give durability none too, or a folder as data"},
+		{"--durability=interval --data=", "--data: data is empty, so flows are kept in memory only, but durability is interval, which writes them to disk: give durability none too, or a folder as data"},
+		{"--data= --durability=none", ""},
+		{"--durability=none", ""},
+		{"--segment-bytes=16MiB", "--segment-bytes: segment-bytes (16MiB) is less than the 16512KiB that the log may need for one batch with max-decoded-bytes 16MiB and max-flows 50000 (the lesser of the first and 1KiB per flow, and 128KiB)"},
+		{"--segment-bytes=16MiB --durability=none", ""},
+		{"--segment-bytes=16512KiB", ""},
+		{"--segment-bytes=1MiB --max-flows=896", ""},
+		{"--segment-bytes=1MiB --max-flows=897", "--segment-bytes: segment-bytes (1MiB) is less than the 1025KiB that the log may need for one batch with max-decoded-bytes 16MiB and max-flows 897 (the lesser of the first and 1KiB per flow, and 128KiB)"},
+		{"--max-flows=1000000 --max-decoded-bytes=64MiB", "--max-decoded-bytes: segment-bytes (64MiB) is less than the 65664KiB that the log may need for one batch with max-decoded-bytes 64MiB and max-flows 1000000 (the lesser of the first and 1KiB per flow, and 128KiB)"},
 		{"--max-body-bytes=1KiB --max-decoded-bytes=1KiB --max-inflight-bytes=5KiB", ""},
 	} {
 		_, _, err := parse(t, nil, strings.Fields(test.args)...)
 		if diff := cmp.Diff(test.want, problems(t, err)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.args, diff)
+		}
+	}
+}
+
+// TestNoFolder says by every source that there is no folder.
+func TestNoFolder(t *testing.T) {
+	for _, test := range []struct {
+		environ []string
+		args    []string
+		source  string
+	}{
+		{nil, []string{"--data=", "--durability=none"}, "--data"},
+		{nil, []string{"--data", "", "--durability=none"}, "--data"},
+		{[]string{"FLOWD_DATA=", "FLOWD_DURABILITY=none"}, nil, "FLOWD_DATA"},
+		{nil, []string{"--config", write(t, "durability: none\ndata: \"\"\n")}, "flowd.yaml:2"},
+	} {
+		got, report, err := parse(t, test.environ, test.args...)
+		if err != nil {
+			t.Errorf("%v %v: %v", test.environ, test.args, err)
+			continue
+		}
+		if got.Data != "" || got.Durability != DurabilityNone {
+			t.Errorf("%v %v: data %q, durability %s", test.environ, test.args, got.Data, got.Durability)
+		}
+		for _, s := range report {
+			if s.Key == "data" && (s.Value != "" || filepath.Base(s.Source) != test.source) {
+				t.Errorf("%v %v: reported as %+v", test.environ, test.args, s)
+			}
 		}
 	}
 }
@@ -158,7 +200,8 @@ func TestHelpNamesRangeAndVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(out.String()), " ")
-	for _, want := range []string{"(1KiB to 1GiB, $FLOWD_MAX_BODY_BYTES)", "($FLOWD_LISTEN)", "--queue-wait=1s", "--help"} {
+	for _, want := range []string{"(1KiB to 1GiB, $FLOWD_MAX_BODY_BYTES)", "($FLOWD_LISTEN)", "--queue-wait=1s", "--help",
+		"(1ms to 1m, $FLOWD_SYNC_INTERVAL)", "--data=FOLDER", "--durability=fsync", "Durability:", "Retention:", "Idempotency:"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("help lacks %q:\n%s", want, out.String())
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,30 +27,41 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Folder is where a durable server keeps its files.
+// Folder is where the server keeps its files. An empty one is none: all is in memory only.
 type Folder string
 
-// UnmarshalText refuses every folder: nothing would be written to it.
-func (*Folder) UnmarshalText(text []byte) error {
-	return fmt.Errorf("%q would stay empty: this version keeps flows in memory only (durability none); leave data out", text)
+// UnmarshalText takes any path, and nothing for no folder.
+func (f *Folder) UnmarshalText(text []byte) error {
+	if bytes.IndexByte(text, 0) >= 0 {
+		return fmt.Errorf("%q is not a folder: no path has a zero byte", text)
+	}
+	*f = Folder(text)
+	return nil
 }
 
-// Durability is what an accepted flow survives.
+// Durability is what an accepted batch survives. Its text is that of the header
+// Flowd-Durability.
 type Durability string
 
-// DurabilityNone keeps flows in memory only: they end with the process.
-const DurabilityNone Durability = "none"
+const (
+	// DurabilityFsync answers once the batch is on disk: it survives a power cut.
+	DurabilityFsync Durability = "fsync"
+	// DurabilityInterval answers once the batch is written to the log, which is brought to disk
+	// every sync-interval: it survives a crash of the server; a power cut may take the last
+	// interval.
+	DurabilityInterval Durability = "interval"
+	// DurabilityNone writes no log: what is not yet in a checkpoint ends with the process.
+	DurabilityNone Durability = "none"
+)
 
-// UnmarshalText takes none.
+// UnmarshalText takes fsync, interval and none.
 func (d *Durability) UnmarshalText(text []byte) error {
 	switch Durability(text) {
-	case DurabilityNone:
-		*d = DurabilityNone
+	case DurabilityFsync, DurabilityInterval, DurabilityNone:
+		*d = Durability(text)
 		return nil
-	case "fsync", "interval":
-		return fmt.Errorf("%q needs a log on disk: this version keeps flows in memory only, so durability is none", text)
 	}
-	return fmt.Errorf("%q is not a durability: this version keeps flows in memory only, so it is none", text)
+	return fmt.Errorf("%q is not a durability: fsync, interval or none", text)
 }
 
 // Shards is a number of shards, a power of two. Zero is one per CPU, rounded up.

@@ -33,14 +33,19 @@ const (
 
 // source is what an answer lists.
 type source interface {
+	// begin appends what stands before the elements; at most as much as an element.
+	begin(dst []byte) []byte
 	// next appends elements with commas between them, until dst has full bytes or more or there
-	// are no more elements, which it tells.
-	next(dst []byte, full int) (_ []byte, more bool)
+	// are no more elements, which it tells. After an error the list is not complete, and what
+	// was appended is worth nothing.
+	next(dst []byte, full int) (_ []byte, more bool, err error)
+	// end is what stands behind the last element.
+	end() string
 	// close is called once, when no more elements are wanted.
 	close()
 }
 
-// answer is a JSON array on its way to a client, in memory that does not depend on its length.
+// answer is a JSON list on its way to a client, in memory that does not depend on its length.
 // One that fits a block has a length; a longer one is chunked, or for a client of HTTP/1.0 ends
 // with the connection. It is a body stream to fasthttp, and has no goroutine of its own.
 type answer struct {
@@ -57,7 +62,8 @@ type answer struct {
 	route  route
 	began  time.Time
 	target []byte
-	failed error
+	failed error // why it was not written to its end
+	broken bool  // failed is the source's error, not the client's
 	sent   bool
 }
 
@@ -85,13 +91,16 @@ func (s *Server) openAnswer() *answer {
 	return a
 }
 
-// send makes a the answer to ctx. What fits one block is encoded here.
-func (a *answer) send(ctx *fasthttp.RequestCtx, src source) {
+// send makes a the answer to ctx. What fits one block is encoded here; if that fails, ctx is left
+// as it was for the answer that says so.
+func (a *answer) send(ctx *fasthttp.RequestCtx, src source) error {
 	a.source = src
 	a.route, a.began, a.wire = routeOf(ctx), ctx.Time(), ctx.Conn()
 	a.target = append(a.target[:0], ctx.RequestURI()...)
-	a.block = append(a.block[:blockHead], '[')
-	a.fill()
+	a.block = src.begin(a.block[:blockHead])
+	if err := a.fill(); err != nil {
+		return err
+	}
 
 	a.sent = true // from here on it is fasthttp that closes a
 	ctx.SetContentType(jsonType)
@@ -110,14 +119,16 @@ func (a *answer) send(ctx *fasthttp.RequestCtx, src source) {
 	}
 	// The blocks of a long answer go to the connection directly, behind the headers.
 	ctx.Response.ImmediateHeaderFlush = a.more
+	return nil
 }
 
 // fill encodes up to a block more.
-func (a *answer) fill() {
-	a.block, a.more = a.source.next(a.block, blockHead+blockBytes)
-	if !a.more {
-		a.block = append(a.block, ']')
+func (a *answer) fill() (err error) {
+	a.block, a.more, err = a.source.next(a.block, blockHead+blockBytes)
+	if err == nil && !a.more {
+		a.block = append(a.block, a.source.end()...)
 	}
+	return err
 }
 
 // SupportsBodyWriteTo lets fasthttp call WriteTo for a chunked body too.
@@ -131,7 +142,9 @@ func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
 			a.server.panicked(cause, a.target)
 			err = fmt.Errorf("panic: %v", cause)
 		}
-		a.failed = err
+		if a.failed = err; err != nil && a.form == closed {
+			a.reset()
+		}
 	}()
 	if a.form == sized {
 		sent, err := w.Write(a.block[blockHead:])
@@ -145,7 +158,18 @@ func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
 			return 0, err
 		}
 		a.block = a.block[:blockHead]
-		a.fill()
+		if err := a.fill(); err != nil {
+			a.broken = true
+			return 0, err
+		}
+	}
+}
+
+// reset makes the connection of an answer that failed end by a reset: where the end of the
+// connection is the end of the answer, an orderly one would make a part of it look whole.
+func (a *answer) reset() {
+	if c, ok := a.wire.(*conn); ok {
+		c.reset()
 	}
 }
 
@@ -172,7 +196,9 @@ func (a *answer) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		a.block, a.read = a.block[:blockHead], 0
-		a.fill()
+		if err := a.fill(); err != nil {
+			return 0, err
+		}
 		data = a.block[blockHead:]
 	}
 	n := copy(p, data[a.read:])
@@ -184,7 +210,10 @@ func (a *answer) Read(p []byte) (int, error) {
 func (a *answer) Close() error {
 	s, took := a.server, time.Since(a.began)
 	s.metrics.observe(a.route, fasthttp.StatusOK, took)
-	if a.failed != nil {
+	switch {
+	case a.broken:
+		s.metrics.brokenAnswers.Inc()
+	case a.failed != nil:
 		s.metrics.cutAnswers.Inc()
 	}
 	if level := a.level(); s.logger.Enabled(context.Background(), level) {
@@ -197,6 +226,9 @@ func (a *answer) Close() error {
 		if a.failed != nil {
 			text, attrs = "answer cut off", append(attrs, slog.Any("error", a.failed))
 		}
+		if a.broken {
+			text = "answer broken off, for the rest of it could not be read"
+		}
 		s.logger.LogAttrs(context.Background(), level, text, attrs...)
 	}
 	a.release()
@@ -204,7 +236,10 @@ func (a *answer) Close() error {
 }
 
 func (a *answer) level() slog.Level {
-	if a.failed != nil {
+	switch {
+	case a.broken:
+		return slog.LevelError
+	case a.failed != nil:
 		return slog.LevelWarn
 	}
 	return slog.LevelDebug

@@ -89,9 +89,11 @@ func TestAnswerRead(t *testing.T) {
 	e := newMany(3000)
 	s := newServer(t, e, nil).Server
 	a := s.openAnswer()
-	a.rows.cursor = e.Rows(5)
-	a.source, a.block = &a.rows, append(a.block, '[')
-	a.fill()
+	a.rows.cursor = e.many(5)
+	a.source, a.block = &a.rows, a.rows.begin(a.block)
+	if err := a.fill(); err != nil {
+		t.Fatal(err)
+	}
 	text, err := io.ReadAll(a)
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +149,7 @@ func TestSlowReaders(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)
 	many := newMany(50_000) // 6.7 MB, more than the socket buffers
-	e := &hookEngine{Engine: table, rows: func(h flow.Hour) flow.Rows {
+	e := &hookEngine{Engine: table, rows: func(h flow.Hour) (flow.Rows, error) {
 		if h == 5 {
 			return many.Rows(h)
 		}

@@ -113,11 +113,11 @@ func BenchmarkAnswer(b *testing.B) {
 	const rows = 1_000_000
 	e := newMany(rows)
 	streamWriter := func(ctx *fasthttp.RequestCtx) {
-		src := &rowSource{cursor: e.Rows(1)}
+		src := &rowSource{cursor: e.many(1)}
 		ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
 			block := make([]byte, 0, blockRoom)
 			for more := true; more; {
-				block, more = src.next(block[:0], blockBytes)
+				block, more, _ = src.next(block[:0], blockBytes)
 				if _, err := w.Write(block); err != nil {
 					return
 				}

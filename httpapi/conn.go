@@ -101,6 +101,15 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
+// reset makes Close end the connection by a reset, which the client cannot take for an orderly
+// end. What was not yet sent is lost by it.
+func (c *conn) reset() {
+	if tcp, ok := c.Conn.(interface{ SetLinger(seconds int) error }); ok {
+		c.unread.Store(false)
+		_ = tcp.SetLinger(0) // an error would say that it is closed already
+	}
+}
+
 // linger closes the sending side of nc and reads it to its end, or until the deadline. Errors do
 // not matter: the connection is about to be closed.
 func linger(nc net.Conn, deadline time.Time) {

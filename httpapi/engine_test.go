@@ -6,19 +6,20 @@ import (
 	"time"
 
 	"flowd/flow"
-	"flowd/shard"
 )
-
-var _ Engine = (*shard.Table)(nil)
 
 // nullEngine takes batches and forgets them.
 type nullEngine struct{ batch flow.Batch }
 
 func (e *nullEngine) Acquire(time.Duration) *flow.Batch { return &e.batch }
 func (e *nullEngine) Release(*flow.Batch)               {}
-func (e *nullEngine) Append(*flow.Batch)                {}
-func (e *nullEngine) Rows(flow.Hour) flow.Rows          { return &manyRows{} }
-func (e *nullEngine) Hours() []flow.HourTotals          { return nil }
+func (e *nullEngine) Append(*flow.Batch, flow.Origin) (flow.Receipt, error) {
+	return flow.Receipt{}, nil
+}
+func (e *nullEngine) Rows(flow.Hour) (flow.Rows, error) { return &manyRows{}, nil }
+func (e *nullEngine) Hours() ([]flow.HourTotals, error) { return nil, nil }
+func (e *nullEngine) Ledger() (flow.Ledger, error)      { return flow.Ledger{}, nil }
+func (e *nullEngine) Status() flow.Status               { return flow.Status{} }
 
 // manyEngine answers every hour with the same number of rows, and counts the readings that
 // were not closed.
@@ -34,7 +35,9 @@ func newMany(rows int) *manyEngine {
 	return e
 }
 
-func (e *manyEngine) Rows(h flow.Hour) flow.Rows {
+func (e *manyEngine) Rows(h flow.Hour) (flow.Rows, error) { return e.many(h), nil }
+
+func (e *manyEngine) many(h flow.Hour) *manyRows {
 	e.open.Add(1)
 	key := flow.AppendKey(nil, "frontend-service-17", `pay"ments`, "vpc-0a1b2c3d")
 	return &manyRows{engine: e, hour: h, left: int(e.rows.Load()), key: key}
@@ -56,6 +59,8 @@ func (r *manyRows) Next(dst []flow.Row) int {
 	return n
 }
 
+func (r *manyRows) Err() error { return nil }
+
 func (r *manyRows) Close() {
 	if r.engine != nil {
 		r.engine.open.Add(-1)
@@ -66,39 +71,46 @@ func (r *manyRows) Close() {
 // hookEngine runs a function in place of a method, where one is set.
 type hookEngine struct {
 	Engine
-	acquire func() *flow.Batch
-	append  func(*flow.Batch)
-	rows    func(flow.Hour) flow.Rows
-	hours   func() []flow.HourTotals
+	append func(*flow.Batch, flow.Origin) (flow.Receipt, error)
+	rows   func(flow.Hour) (flow.Rows, error)
+	hours  func() ([]flow.HourTotals, error)
+	ledger func() (flow.Ledger, error)
+	status atomic.Pointer[flow.Status]
 }
 
-func (e *hookEngine) Acquire(wait time.Duration) *flow.Batch {
-	if e.acquire != nil {
-		return e.acquire()
-	}
-	return e.Engine.Acquire(wait)
-}
-
-func (e *hookEngine) Append(b *flow.Batch) {
+func (e *hookEngine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 	if e.append != nil {
-		e.append(b)
-		return
+		return e.append(b, o)
 	}
-	e.Engine.Append(b)
+	return e.Engine.Append(b, o)
 }
 
-func (e *hookEngine) Rows(h flow.Hour) flow.Rows {
+func (e *hookEngine) Rows(h flow.Hour) (flow.Rows, error) {
 	if e.rows != nil {
 		return e.rows(h)
 	}
 	return e.Engine.Rows(h)
 }
 
-func (e *hookEngine) Hours() []flow.HourTotals {
+func (e *hookEngine) Hours() ([]flow.HourTotals, error) {
 	if e.hours != nil {
 		return e.hours()
 	}
 	return e.Engine.Hours()
+}
+
+func (e *hookEngine) Ledger() (flow.Ledger, error) {
+	if e.ledger != nil {
+		return e.ledger()
+	}
+	return e.Engine.Ledger()
+}
+
+func (e *hookEngine) Status() flow.Status {
+	if s := e.status.Load(); s != nil {
+		return *s
+	}
+	return e.Engine.Status()
 }
 
 func hex(n int) string  { return strconv.FormatInt(int64(n), 16) }

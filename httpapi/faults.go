@@ -58,12 +58,13 @@ func (s *Server) expectation(ctx *fasthttp.RequestCtx) int {
 	if !ctx.IsPost() || !isFlowsPath(ctx.URI().PathOriginal()) {
 		return fasthttp.StatusContinue
 	}
-	_, p := s.checkHead(&ctx.Request.Header)
+	var head ingestHead
+	p := s.readHead(&ctx.Request.Header, &head)
 	if p == nil {
 		return fasthttp.StatusContinue
 	}
 	s.refuse(ctx, p)
-	s.metrics.batches[outcomeRejected].Inc()
+	s.metrics.batches[p.outcome()].Inc()
 	s.metrics.observe(routePostFlows, p.status, 0)
 	s.logRefused(ctx)
 	leaveUnread(ctx)

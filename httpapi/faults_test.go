@@ -203,7 +203,7 @@ func TestPipelined(t *testing.T) {
 			{head("POST", "/nope", "Transfer-Encoding: chunked") + chunks("body", 2), 404},
 			{head("POST", "/flows"), 400},
 			{head("POST", "/flows", "Content-Length: 5", "Content-Type: text/plain") + "hello", 415},
-			{head("POST", "/flows", "Transfer-Encoding: chunked", "Idempotency-Key: k") + chunks(body, 9), 400},
+			{head("POST", "/flows", "Transfer-Encoding: chunked", "Flowd-Seq: 1") + chunks(body, 9), 400},
 		} {
 			raw.WriteString(r.raw)
 			want = append(want, r.status)
@@ -260,7 +260,7 @@ func TestExpectContinue(t *testing.T) {
 		{"too large", head("POST", "/flows", expect, "Content-Length: 5000000"), false, 0, 413},
 		{"media type", head("POST", "/flows", expect, length, "Content-Type: text/csv"), false, 0, 415},
 		{"encoding", head("POST", "/api/v1/flows", expect, length, "Content-Encoding: br"), false, 0, 415},
-		{"key", head("POST", "/flows", expect, length, "Idempotency-Key: a"), false, 0, 400},
+		{"key", head("POST", "/flows", expect, length, "Idempotency-Key: a b"), false, 0, 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c2 := ts.dial()

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/goccy/go-json"
@@ -25,13 +26,16 @@ func (s *Server) live(ctx *fasthttp.RequestCtx) {
 
 // ready answers whether the server should be sent requests, and if not, why.
 func (s *Server) ready(ctx *fasthttp.RequestCtx) {
+	status := s.engine.Status()
+	reasons, detail := status.Reasons, status.Detail
 	if s.draining.Load() {
-		s.refuse(ctx, &problem{
-			status: fasthttp.StatusServiceUnavailable, reason: reasonNotReady,
-			detail:  "The server is about to stop; send requests elsewhere.",
-			reasons: []string{"draining"},
-			header:  headerRetryAfter, value: retryAfter,
-		})
+		reasons = append([]string{"draining"}, reasons...)
+		detail = strings.TrimSpace("The server is about to stop; send requests elsewhere. " + detail)
+	}
+	if len(reasons) > 0 {
+		p := overloaded(reasonNotReady, detail)
+		p.reasons = reasons
+		s.refuse(ctx, p)
 		return
 	}
 	ctx.SetContentType(jsonType)

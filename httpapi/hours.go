@@ -12,10 +12,12 @@ type hourSource struct {
 	at    int // hours[at:] are not yet encoded
 }
 
-func (h *hourSource) next(dst []byte, full int) ([]byte, bool) {
+func (h *hourSource) begin(dst []byte) []byte { return append(dst, '[') }
+
+func (h *hourSource) next(dst []byte, full int) ([]byte, bool, error) {
 	for h.at < len(h.hours) {
 		if len(dst) >= full {
-			return dst, true
+			return dst, true, nil
 		}
 		if h.at > 0 {
 			dst = append(dst, ',')
@@ -23,8 +25,10 @@ func (h *hourSource) next(dst []byte, full int) ([]byte, bool) {
 		dst = appendHour(dst, &h.hours[h.at])
 		h.at++
 	}
-	return dst, false
+	return dst, false, nil
 }
+
+func (h *hourSource) end() string { return "]" }
 
 func (h *hourSource) close() {}
 

@@ -16,10 +16,8 @@ import (
 var (
 	headerDurability      = []byte("Flowd-Durability")
 	headerContentEncoding = []byte("Content-Encoding")
-
-	// unservedHeaders ask for a batch to be counted once although it is sent twice. Who sends
-	// one will retry and rely on it, so it must not be ignored.
-	unservedHeaders = [][]byte{[]byte("Idempotency-Key"), []byte("Flowd-Agent"), []byte("Flowd-Seq")}
+	headerReplayed        = []byte("Idempotency-Replayed")
+	replayed              = []byte("true")
 
 	mediaTypes = []struct {
 		name   []byte
@@ -45,8 +43,9 @@ const (
 	acceptEncoding = "gzip, zstd, identity"
 )
 
-// ingestHead is what the headers of a POST say about its body.
+// ingestHead is what the headers of a POST say about its batch and body.
 type ingestHead struct {
+	origin   flow.Origin
 	format   flow.Format
 	encoding encoding
 	length   int // -1: not declared
@@ -61,6 +60,7 @@ type intake struct {
 	plain   *buffer // what body holds, while it is decompressed
 	batch   *flow.Batch
 	flows   int
+	receipt flow.Receipt
 	outcome outcome
 }
 
@@ -69,24 +69,19 @@ func (s *Server) postFlows(ctx *fasthttp.RequestCtx) {
 	in := intake{server: s, ctx: ctx}
 	defer in.close()
 	if p := in.run(); p != nil {
-		in.outcome = outcomeRejected
-		if p.status == fasthttp.StatusServiceUnavailable {
-			in.outcome = outcomeOverload
-		}
+		in.outcome = p.outcome()
 		s.refuse(ctx, p)
 		return
 	}
-	in.outcome = outcomeAccepted
-	s.metrics.flows.Add(in.flows)
-	s.accept(ctx, in.flows)
+	in.accept()
 }
 
 // run takes the batch in, up to where reads see it. The body is complete before anything that
 // is scarce is asked for, so that a slow client holds up nobody but itself.
 func (in *intake) run() *problem {
-	head, p := in.server.checkHead(&in.ctx.Request.Header)
+	head := &in.head
+	p := in.server.readHead(&in.ctx.Request.Header, head)
 	if p == nil {
-		in.head = head
 		p = in.readBody()
 	}
 	if p != nil {
@@ -110,7 +105,11 @@ func (in *intake) run() *problem {
 	in.flows = in.batch.Len()
 	batch := in.batch
 	in.batch = nil
-	in.server.engine.Append(batch)
+	receipt, err := in.server.engine.Append(batch, head.origin)
+	if err != nil {
+		return appendProblem(err, &head.origin)
+	}
+	in.receipt = receipt
 	return nil
 }
 
@@ -124,48 +123,56 @@ func (in *intake) close() {
 	in.server.metrics.batches[in.outcome].Inc()
 }
 
-// accept answers that n flows count.
-func (s *Server) accept(ctx *fasthttp.RequestCtx, n int) {
+// accept answers that the flows count, since now or since the batch was sent before.
+func (in *intake) accept() {
+	s, header := in.server, &in.ctx.Response.Header
 	var buf [64]byte
 	body := append(buf[:0], `{"accepted":`...)
-	body = strconv.AppendInt(body, int64(n), 10)
-	body = append(body, `,"duplicate":false}`...)
-	ctx.SetContentType(jsonType)
-	ctx.Response.Header.SetCanonical(headerDurability, s.durability)
-	ctx.Response.SetBody(body)
+	body = strconv.AppendInt(body, int64(in.flows), 10)
+	if in.receipt.Duplicate {
+		in.outcome = outcomeDuplicate
+		s.metrics.duplicates.Add(in.flows)
+		header.SetCanonical(headerReplayed, replayed)
+		body = append(body, `,"duplicate":true}`...)
+	} else {
+		in.outcome = outcomeAccepted
+		s.metrics.flows.Add(in.flows)
+		body = append(body, `,"duplicate":false}`...)
+	}
+	in.ctx.SetContentType(jsonType)
+	header.SetCanonical(headerDurability, s.durability)
+	in.ctx.Response.SetBody(body)
 }
 
-// checkHead reads the headers of a POST, and refuses what can be refused without its body.
-func (s *Server) checkHead(h *fasthttp.RequestHeader) (ingestHead, *problem) {
-	head := ingestHead{length: h.ContentLength()}
-	for _, name := range unservedHeaders {
-		if h.PeekCanonical(name) != nil {
-			return head, &problem{
-				status: fasthttp.StatusBadRequest, reason: reasonUnserved,
-				detail: fmt.Sprintf("The header %s is not served by this version: a batch that is sent "+
-					"again would be counted twice. Send it without, and do not rely on it.", name),
-			}
-		}
+// readHead reads the headers of a POST into head, and refuses what can be refused without its body.
+func (s *Server) readHead(h *fasthttp.RequestHeader, head *ingestHead) *problem {
+	head.length = h.ContentLength()
+	if p := s.unavailable(writing); p != nil {
+		return p
+	}
+	var p *problem
+	if head.origin, p = originOf(h); p != nil {
+		return p
 	}
 	var ok bool
 	if head.format, ok = formatOf(h.ContentType()); !ok {
-		return head, &problem{
+		return &problem{
 			status: fasthttp.StatusUnsupportedMediaType, reason: reasonMediaType,
 			detail: "Flows are taken as a JSON array (application/json) or one per line (application/x-ndjson).",
 			header: headerAcceptPost, value: acceptPost,
 		}
 	}
 	if head.encoding, ok = encodingOf(h.PeekCanonical(headerContentEncoding)); !ok {
-		return head, &problem{
+		return &problem{
 			status: fasthttp.StatusUnsupportedMediaType, reason: reasonEncoding,
 			detail: "Bodies are taken as they are, or in one of gzip and zstd.",
 			header: headerAcceptEncoding, value: acceptEncoding,
 		}
 	}
 	if head.length > s.limits.BodyBytes {
-		return head, s.bodyTooLarge()
+		return s.bodyTooLarge()
 	}
-	return head, nil
+	return nil
 }
 
 // formatOf reads a Content-Type, without regard to case and parameters. None means JSON.

@@ -194,9 +194,9 @@ func TestRefused(t *testing.T) {
 		{"zstd bomb in frames", strings.Repeat(zstdOf(spaces(60_000)), 20), []string{asZstd}, 413, "max-decoded-bytes"},
 		{"zstd that claims an exabyte", "\x28\xb5\x2f\xfd\xe0\xff\xff\xff\xff\xff\xff\xff\x0f\x01\x00\x00", []string{asZstd}, 413, "max-decoded-bytes"},
 		{"zstd window of 16 MiB", "\x28\xb5\x2f\xfd\x00\x70\x01\x00\x00", []string{asZstd}, 415, "Accept-Encoding"},
-		{"idempotency key", batch, []string{"Idempotency-Key: abc"}, 400, "Idempotency-Key"},
-		{"agent", batch, []string{"flowd-agent: a"}, 400, "Flowd-Agent"},
-		{"sequence", batch, []string{"FLOWD-SEQ: 1"}, 400, "Flowd-Seq"},
+		{"empty key", batch, []string{"Idempotency-Key:"}, 400, "Idempotency-Key"},
+		{"agent alone", batch, []string{"flowd-agent: a"}, 400, "Flowd-Agent"},
+		{"sequence alone", batch, []string{"FLOWD-SEQ: 1"}, 400, "Flowd-Seq"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, r := range []reply{

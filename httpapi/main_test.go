@@ -18,7 +18,6 @@ import (
 	"go.uber.org/goleak"
 
 	"flowd/flow"
-	"flowd/shard"
 )
 
 func TestMain(m *testing.M) {
@@ -78,18 +77,6 @@ func newServer(t testing.TB, e Engine, change func(*Limits)) *testServer {
 		Durability: "none",
 	})
 	return ts
-}
-
-// newTable returns a running table.
-func newTable(t testing.TB) *shard.Table {
-	t.Helper()
-	table, err := shard.New(shard.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	table.Start()
-	t.Cleanup(table.Close)
-	return table
 }
 
 // serve starts a server over e, or over a table if e is nil, and stops it at the end of the

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/valyala/fasthttp"
 )
 
 // route is what a request asked for, as metrics and logs name it: the same under both prefixes
@@ -18,6 +19,7 @@ const (
 	routePostFlows
 	routeGetFlows
 	routeHours
+	routeLedger
 	routeMetrics
 	routeLive
 	routeReady
@@ -30,6 +32,7 @@ var routeNames = [routes]string{
 	routePostFlows: "POST /flows",
 	routeGetFlows:  "GET /flows",
 	routeHours:     "GET /hours",
+	routeLedger:    "GET /ledger",
 	routeMetrics:   "GET /metrics",
 	routeLive:      "GET /livez",
 	routeReady:     "GET /readyz",
@@ -47,7 +50,7 @@ const (
 	reasonUnknownPath
 	reasonMethod
 	reasonParameter
-	reasonUnserved
+	reasonOrigin
 	reasonMediaType
 	reasonEncoding
 	reasonCorrupt
@@ -55,11 +58,18 @@ const (
 	reasonDecodedSize
 	reasonTooManyFlows
 	reasonInvalidBatch
+	reasonReused
+	reasonTooOld
+	reasonTooManyHours
+	reasonInDoubt
+	reasonFailed
+	reasonDamagedBlock
 	reasonInflight
 	reasonQueue
 	reasonQueries
 	reasonConnections
 	reasonNotReady
+	reasonUnavailable // the engine has a word of its own for it
 	reasonPanic
 	reasons
 )
@@ -72,7 +82,7 @@ var reasonNames = [reasons]string{
 	reasonUnknownPath:  "unknown_path",
 	reasonMethod:       "method",
 	reasonParameter:    "parameter",
-	reasonUnserved:     "unserved_header",
+	reasonOrigin:       "batch_name",
 	reasonMediaType:    "media_type",
 	reasonEncoding:     "content_encoding",
 	reasonCorrupt:      "corrupt_encoding",
@@ -80,11 +90,18 @@ var reasonNames = [reasons]string{
 	reasonDecodedSize:  "decoded_body_too_large",
 	reasonTooManyFlows: "too_many_flows",
 	reasonInvalidBatch: "invalid_batch",
+	reasonReused:       "name_reused",
+	reasonTooOld:       "sequence_too_old",
+	reasonTooManyHours: "too_many_hours",
+	reasonInDoubt:      "in_doubt",
+	reasonFailed:       "failed",
+	reasonDamagedBlock: "damaged-block",
 	reasonInflight:     "inflight_bytes",
 	reasonQueue:        "queue_full",
 	reasonQueries:      "too_many_queries",
 	reasonConnections:  "too_many_connections",
 	reasonNotReady:     "not_ready",
+	reasonUnavailable:  "unavailable",
 	reasonPanic:        "panic",
 }
 
@@ -92,18 +109,35 @@ var reasonNames = [reasons]string{
 type outcome uint8
 
 const (
-	outcomeFailed   outcome = iota // a fault of the server
-	outcomeAccepted                // added up
-	outcomeRejected                // a fault of the client
-	outcomeOverload                // a limit was used up; the same batch may pass later
+	outcomeFailed      outcome = iota // a fault of the server
+	outcomeAccepted                   // added up
+	outcomeDuplicate                  // counted since it was sent before
+	outcomeRejected                   // a fault of the client
+	outcomeOverload                   // a limit was used up; the same batch may pass later
+	outcomeUnavailable                // the engine takes none now; the same batch may pass later
 	outcomes
 )
 
 var outcomeNames = [outcomes]string{
-	outcomeFailed:   "failed",
-	outcomeAccepted: "accepted",
-	outcomeRejected: "rejected",
-	outcomeOverload: "overloaded",
+	outcomeFailed:      "failed",
+	outcomeAccepted:    "accepted",
+	outcomeDuplicate:   "duplicate",
+	outcomeRejected:    "rejected",
+	outcomeOverload:    "overloaded",
+	outcomeUnavailable: "unavailable",
+}
+
+// outcome returns what a problem makes of the batch that it refuses.
+func (p *problem) outcome() outcome {
+	switch {
+	case p.reason == reasonUnavailable:
+		return outcomeUnavailable
+	case p.status == fasthttp.StatusServiceUnavailable:
+		return outcomeOverload
+	case p.status >= fasthttp.StatusInternalServerError:
+		return outcomeFailed
+	}
+	return outcomeRejected
 }
 
 // durationBuckets are the upper bounds in seconds of the histograms of request times.
@@ -122,12 +156,15 @@ type counters struct {
 	durations [routes][maxStatus]atomic.Pointer[metrics.PrometheusHistogram]
 
 	flows        *metrics.Counter // accepted
+	duplicates   *metrics.Counter // flows of batches that counted already
 	batches      [outcomes]*metrics.Counter
 	rejected     [reasons]*metrics.Counter
 	bodyBytes    *metrics.Counter
 	decodedBytes *metrics.Counter
-	cutAnswers   *metrics.Counter
 	panics       *metrics.Counter
+
+	cutAnswers    *metrics.Counter // not taken whole by the client
+	brokenAnswers *metrics.Counter // not read whole by the engine
 }
 
 // newCounters registers s's metrics in set.
@@ -135,16 +172,22 @@ func newCounters(set *metrics.Set, s *Server, v Version) *counters {
 	c := &counters{
 		set:          set,
 		flows:        set.NewCounter(`flowd_flows_received_total{outcome="accepted"}`),
+		duplicates:   set.NewCounter(`flowd_flows_received_total{outcome="duplicate"}`),
 		bodyBytes:    set.NewCounter(`flowd_http_request_body_bytes_total`),
 		decodedBytes: set.NewCounter(`flowd_http_request_decompressed_bytes_total`),
-		cutAnswers:   set.NewCounter(`flowd_http_answers_cut_total`),
 		panics:       set.NewCounter(`flowd_http_panics_total`),
+
+		cutAnswers:    set.NewCounter(`flowd_http_answers_cut_total`),
+		brokenAnswers: set.NewCounter(`flowd_http_answers_broken_total`),
 	}
 	for o, name := range outcomeNames {
 		c.batches[o] = set.NewCounter(`flowd_batches_total{outcome="` + name + `"}`)
 	}
 	for r, name := range reasonNames {
-		c.rejected[r] = set.NewCounter(`flowd_http_requests_rejected_total{reason="` + name + `"}`)
+		c.rejected[r] = set.NewCounter(rejectedSeries(name))
+	}
+	for _, word := range engineReasons {
+		set.NewCounter(rejectedSeries(word))
 	}
 	set.NewGauge(`flowd_http_inflight_body_bytes`, func() float64 { return float64(s.bodies.held.Load()) })
 	set.NewGauge(`flowd_http_connections`, func() float64 { return float64(s.conns.count.Load()) })
@@ -152,6 +195,19 @@ func newCounters(set *metrics.Set, s *Server, v Version) *counters {
 	set.NewGauge(fmt.Sprintf(`flowd_build_info{version=%q,revision=%q,goversion=%q}`, v.Version, v.Revision, v.Go),
 		func() float64 { return 1 })
 	return c
+}
+
+func rejectedSeries(reason string) string {
+	return fmt.Sprintf(`flowd_http_requests_rejected_total{reason=%q}`, reason)
+}
+
+// refused counts a refusal by its reason. The words of an engine are few.
+func (c *counters) refused(p *problem) {
+	if p.word != "" {
+		c.set.GetOrCreateCounter(rejectedSeries(p.word)).Inc()
+		return
+	}
+	c.rejected[p.reason].Inc()
 }
 
 // observe counts a request and how long it took.

@@ -81,7 +81,10 @@ func (s *Server) logRefused(ctx *fasthttp.RequestCtx) {
 	}
 	attrs := requestAttrs(ctx)
 	if p, ok := ctx.UserValue(keyProblem).(*problem); ok {
-		attrs = append(attrs, slog.String("reason", reasonNames[p.reason]), slog.String("detail", p.detail))
+		attrs = append(attrs, slog.String("reason", p.reasonText()), slog.String("detail", p.detail))
+		if p.cause != nil {
+			attrs = append(attrs, slog.Any("error", p.cause))
+		}
 		if len(p.fields) > 0 {
 			attrs = append(attrs, slog.String("pointer", p.fields[0].Pointer), slog.String("error", p.fields[0].Detail))
 		}

@@ -29,23 +29,23 @@ func TestPanics(t *testing.T) {
 	table := newTable(t)
 	e := &hookEngine{
 		Engine: table,
-		append: func(b *flow.Batch) {
+		append: func(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 			if string(b.Key(&b.Items[0])[3:4]) == "!" {
 				table.Release(b)
 				panic("append broke")
 			}
-			table.Append(b)
+			return table.Append(b, o)
 		},
-		rows: func(h flow.Hour) flow.Rows {
+		rows: func(h flow.Hour) (flow.Rows, error) {
 			switch h {
 			case 66:
 				panic("query broke")
 			case 67:
-				return &brokenRows{good: 0}
+				return &brokenRows{good: 0}, nil
 			}
 			return table.Rows(h)
 		},
-		hours: func() []flow.HourTotals { panic("hours broke") },
+		hours: func() ([]flow.HourTotals, error) { panic("hours broke") },
 	}
 	ts := serve(t, e, nil)
 	for i, c := range []struct{ method, target, body string }{
@@ -93,8 +93,8 @@ func TestPanics(t *testing.T) {
 func TestPanicWhileAnswering(t *testing.T) {
 	t.Parallel()
 	many := newMany(100_000)
-	e := &hookEngine{Engine: many, rows: func(h flow.Hour) flow.Rows {
-		return &brokenRows{manyRows: *many.Rows(h).(*manyRows), good: 100}
+	e := &hookEngine{Engine: many, rows: func(h flow.Hour) (flow.Rows, error) {
+		return &brokenRows{manyRows: *many.many(h), good: 100}, nil
 	}}
 	ts := serve(t, e, nil)
 	c := ts.dial()

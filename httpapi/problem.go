@@ -14,7 +14,11 @@ import (
 type problem struct {
 	status int
 	reason reason
+	// word is the engine's own for the reason, which then takes the place of reason's name.
+	word   string
 	detail string
+	// cause is for the log alone: an error of the engine behind a 500.
+	cause error
 	// fields are what is wrong with a batch.
 	fields []flow.FieldError
 	// reasons name why the server is not ready.
@@ -42,6 +46,14 @@ func overloaded(r reason, detail string) *problem {
 		status: fasthttp.StatusServiceUnavailable, reason: r, detail: detail,
 		header: headerRetryAfter, value: retryAfter,
 	}
+}
+
+// reasonText returns why p was refused, as metrics and logs name it.
+func (p *problem) reasonText() string {
+	if p.word != "" {
+		return p.word
+	}
+	return reasonNames[p.reason]
 }
 
 // append appends p as JSON by RFC 9457. The type is "about:blank": the status says all that a
@@ -77,7 +89,7 @@ func (p *problem) raw() []byte {
 
 // refuse answers ctx with p, and counts it.
 func (s *Server) refuse(ctx *fasthttp.RequestCtx, p *problem) {
-	s.metrics.rejected[p.reason].Inc()
+	s.metrics.refused(p)
 	ctx.SetUserValue(keyProblem, p)
 	ctx.Response.ResetBody()
 	ctx.SetStatusCode(p.status)

@@ -24,12 +24,35 @@ func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	defer a.abandon()
-	a.rows.cursor = s.engine.Rows(hour)
-	a.send(ctx, &a.rows)
+	rows, err := s.engine.Rows(hour)
+	if err != nil {
+		s.refuse(ctx, rowsProblem(err, hour))
+		return
+	}
+	a.rows.cursor = rows
+	if err := a.send(ctx, &a.rows); err != nil {
+		s.refuse(ctx, rowsProblem(err, hour))
+	}
 }
 
 // getHours answers what hours there are.
 func (s *Server) getHours(ctx *fasthttp.RequestCtx) {
+	s.answerWhole(ctx, func() (source, error) {
+		hours, err := s.engine.Hours()
+		return &hourSource{hours: hours}, err
+	})
+}
+
+// getLedger answers the account of all flows.
+func (s *Server) getLedger(ctx *fasthttp.RequestCtx) {
+	s.answerWhole(ctx, func() (source, error) {
+		ledger, err := s.engine.Ledger()
+		return &ledgerSource{ledger: ledger}, err
+	})
+}
+
+// answerWhole answers a question without parameters by what ask returns.
+func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (source, error)) {
 	if p := noParameters(ctx.URI().QueryString()); p != nil {
 		s.refuse(ctx, p)
 		return
@@ -40,7 +63,13 @@ func (s *Server) getHours(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	defer a.abandon()
-	a.send(ctx, &hourSource{hours: s.engine.Hours()})
+	src, err := ask()
+	if err == nil {
+		err = a.send(ctx, src)
+	}
+	if err != nil {
+		s.refuse(ctx, engineProblem(err, ""))
+	}
 }
 
 func (s *Server) tooManyQueries() *problem {
@@ -127,15 +156,17 @@ type rowSource struct {
 	comma  bool
 }
 
-func (r *rowSource) next(dst []byte, full int) ([]byte, bool) {
+func (r *rowSource) begin(dst []byte) []byte { return append(dst, '[') }
+
+func (r *rowSource) next(dst []byte, full int) ([]byte, bool, error) {
 	for {
 		if r.at == r.n {
 			if r.at, r.n = 0, r.cursor.Next(r.rows[:]); r.n == 0 {
-				return dst, false
+				return dst, false, r.cursor.Err()
 			}
 		}
 		if len(dst) >= full {
-			return dst, true
+			return dst, true, nil
 		}
 		if r.comma {
 			dst = append(dst, ',')
@@ -145,5 +176,7 @@ func (r *rowSource) next(dst []byte, full int) ([]byte, bool) {
 		r.at++
 	}
 }
+
+func (r *rowSource) end() string { return "]" }
 
 func (r *rowSource) close() { r.cursor.Close() }

@@ -38,8 +38,9 @@ func (s *Server) newRouter() *router.Router {
 			}
 		}
 	}
-	get(routeGetFlows, s.getFlows, flowsPath)
-	get(routeHours, s.getHours, "/hours")
+	get(routeGetFlows, s.answering(s.getFlows), flowsPath)
+	get(routeHours, s.answering(s.getHours), "/hours")
+	get(routeLedger, s.answering(s.getLedger), "/ledger")
 	get(routeMetrics, s.exposition, "/metrics")
 	get(routeLive, s.live, "/livez", "/health", "/-/healthy")
 	get(routeReady, s.ready, "/readyz", "/-/ready")

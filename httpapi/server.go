@@ -18,18 +18,28 @@ import (
 	"flowd/flow"
 )
 
-// Engine keeps the totals. Its methods may be called by many goroutines at once.
+// Engine keeps the totals. Its methods may be called by many goroutines at once. An error that
+// is a *flow.UnavailableError is told to the client as it is, with 503; those of package flow have
+// answers of their own; any other is a fault of the server, whose text is for the log alone.
 type Engine interface {
 	// Acquire lends an empty batch, and waits up to wait for one to come free; nil if none did.
 	Acquire(wait time.Duration) *flow.Batch
 	// Release takes back a batch that will not be appended.
 	Release(b *flow.Batch)
-	// Append hands b over for good. What is read from then on counts its flows.
-	Append(b *flow.Batch)
+	// Append hands b over for good, also when it returns an error. When it returns without one, b
+	// counts, once, as durably as the engine promises, and what is read from then on counts its
+	// flows. o names b, so that it counts once however often it is sent. An error but
+	// flow.ErrInDoubt says that nothing of b counts.
+	Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error)
 	// Rows returns the rows of an hour as of now. To read them holds nothing else up.
-	Rows(h flow.Hour) flow.Rows
+	Rows(h flow.Hour) (flow.Rows, error)
 	// Hours returns what hours there are, in ascending order.
-	Hours() []flow.HourTotals
+	Hours() ([]flow.HourTotals, error)
+	// Ledger returns the account of all flows as of now.
+	Ledger() (flow.Ledger, error)
+	// Status returns whether the engine can do its work. It is asked for every request, so it
+	// must cost next to nothing, and holds when the engine does nothing else yet.
+	Status() flow.Status
 }
 
 // Options are what a server is made of. All are required.

@@ -49,12 +49,12 @@ func TestShutdownFinishes(t *testing.T) {
 	many := newMany(20_000)
 	e := &hookEngine{
 		Engine: table,
-		append: func(b *flow.Batch) {
+		append: func(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 			if b.Items[0].Hour == 9 {
 				close(entered)
 				<-leave
 			}
-			table.Append(b)
+			return table.Append(b, o)
 		},
 		rows: many.Rows,
 	}

@@ -1,0 +1,285 @@
+package local
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"flowd/block"
+	"flowd/dedupe"
+	"flowd/flow"
+	"flowd/shard"
+	"flowd/wal"
+)
+
+// A checkpoint goes through four steps, of which only the second takes time:
+//
+//	cut      the committer, between two groups: fates of the hours, barrier to the shards, position
+//	         of the log, copy of the account, snapshot of the windows
+//	write    the keeper: a block for each hour that changed, the windows, the manifest
+//	install  the committer, between two groups: blocks and fates take effect
+//	clean    the keeper: the log before the position, old blocks and windows are removed
+//
+// If a step fails before the manifest is written, everything is as if there had been no barrier.
+
+// cut is all that a checkpoint is about, as of one position of the log.
+type cut struct {
+	at         int64 // Unix milliseconds
+	generation uint64
+	position   wal.Position
+	account    flow.Account
+	hours      map[flow.Hour]hourCut
+	frozen     *shard.Frozen
+	windows    *dedupe.Snapshot
+	received   uint64
+}
+
+// hourCut is an hour at the cut. Its block is the one before.
+type hourCut struct {
+	account flow.Account
+	written int64
+	block   *blockRef
+	fate    shard.Fate
+}
+
+// made is what a checkpoint has written.
+type made struct {
+	manifest block.Manifest
+	blocks   map[flow.Hour]block.HourEntry // new ones
+	windows  string
+	// inDoubt says that the manifest has taken effect although writing it failed: whether a restart
+	// finds it or the one before, only the next checkpoint makes certain. Until then the files of
+	// both must stay.
+	inDoubt bool
+}
+
+// checkpoint makes one, and logs what came of it.
+func (k *keeper) checkpoint() error {
+	k.begun = k.o.Clock()
+	began := time.Now()
+	err := k.tryCheckpoint()
+	k.took = time.Since(began)
+	if err != nil {
+		k.failures++
+		k.stats.checkpointsFailed.Add(1)
+		k.o.Logger.Error("checkpoint failed, and is tried again", "generation", k.generation, "error", err)
+		return err
+	}
+	k.failures = 0
+	k.stats.checkpoints.Add(1)
+	k.stats.checkpointTime.Add(int64(k.took))
+	k.last.Store(k.begun.UnixMilli())
+	return nil
+}
+
+func (k *keeper) tryCheckpoint() error {
+	k.generation++
+	tuples := k.tuplesInMemory()
+	c := &cut{generation: k.generation}
+	var err error
+	if k.ask(func() { err = k.cut(c, tuples) }); err != nil {
+		return err
+	}
+	// Asked for here, so that the barrier has passed when the hours are read.
+	hours := c.frozen.Hours()
+	m := &made{blocks: make(map[flow.Hour]block.HourEntry)}
+	err = k.write(c, hours, m)
+	for _, h := range hours {
+		h.Close()
+	}
+	if err != nil {
+		k.ask(func() {
+			k.order.Lock()
+			c.frozen.Restore()
+			k.order.Unlock()
+		})
+		if m.inDoubt {
+			k.doubtful = append(k.doubtful, m)
+			return err
+		}
+		return errors.Join(err, k.discard(m))
+	}
+	var old []*blockRef
+	k.ask(func() { old = k.install(c, m) })
+	k.covered = c.received
+	return k.clean(c, m, old)
+}
+
+// cut is run by the committer. Tuples are those of the hours in memory. Once the log has failed
+// there is no checkpoint any more: the windows know batches of which only the log, at the next
+// start, can tell whether they count.
+func (e *Engine) cut(c *cut, tuples map[flow.Hour]uint64) error {
+	if e.log != nil && e.log.Err() != nil {
+		return e.log.Err()
+	}
+	c.at = e.now()
+	c.hours = make(map[flow.Hour]hourCut, len(e.hours))
+	for label, h := range e.hours {
+		c.hours[label] = hourCut{h.account, h.written, h.block, shard.Keep}
+	}
+	e.decide(c, tuples)
+	c.account = e.account
+	c.received = e.stats.received.Load()
+	c.windows = e.windows.Snapshot()
+	c.position = e.position
+	if e.log != nil {
+		c.position = e.log.Position()
+	}
+	e.order.Lock()
+	c.frozen = e.table.Freeze(func(h flow.Hour) shard.Fate { return c.hours[h].fate })
+	e.order.Unlock()
+	return nil
+}
+
+// write makes the new state durable. When it returns nil, a restart finds it.
+func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
+	if k.o.Dir == "" {
+		return nil
+	}
+	for _, h := range hours {
+		if err := k.writeHour(c, h, m); err != nil {
+			return fmt.Errorf("hour %d: %w", h.Hour, err)
+		}
+	}
+	m.manifest = block.Manifest{
+		Generation: c.generation, Written: c.at,
+		Log: block.Position(c.position), Ledger: c.account,
+	}
+	name := block.WindowsName(c.generation)
+	part, err := block.WritePart(k.o.FS, k.o.Dir, name, func(w io.Writer) error {
+		_, err := c.windows.WriteTo(w)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	m.windows, m.manifest.Windows = name, &part
+	for label, h := range c.hours {
+		switch entry, isNew := m.blocks[label]; {
+		case h.fate == shard.Expire:
+			m.manifest.Ledger.Stored.Sub(h.account.Stored)
+			m.manifest.Ledger.Expired.Add(h.account.Stored)
+		case isNew:
+			m.manifest.Hours = append(m.manifest.Hours, entry)
+		case h.block != nil:
+			entry := h.block.entry
+			entry.Account, entry.LastWrite = h.account, h.written
+			m.manifest.Hours = append(m.manifest.Hours, entry)
+		default:
+			return fmt.Errorf("hour %d: the account has %d flows, and the shards do not know it", label, h.account.Stored.Flows)
+		}
+	}
+	slices.SortFunc(m.manifest.Hours, func(a, b block.HourEntry) int { return cmp.Compare(a.Hour, b.Hour) })
+	err = block.WriteManifest(k.o.FS, k.o.Dir, &m.manifest)
+	if err != nil {
+		m.inDoubt = k.replaced(c.generation)
+	}
+	return err
+}
+
+// replaced tells whether the manifest is that of a generation, or cannot be read.
+func (k *keeper) replaced(generation uint64) bool {
+	found, err := block.ReadManifest(k.o.FS, k.o.Dir)
+	return err != nil || found.Generation == generation
+}
+
+// writeHour writes the block of h, if h changed since the last one.
+func (k *keeper) writeHour(c *cut, h *shard.FrozenHour, m *made) error {
+	of := c.hours[h.Hour]
+	held := of.account.Stored
+	if of.fate == shard.Expire || of.block != nil && of.block.entry.Account.Stored == held {
+		return nil
+	}
+	rows, saturated := h.Rows(), h.Saturated
+	if h.Part {
+		base, err := of.block.share().open()
+		if err != nil {
+			return err
+		}
+		rows = k.table.Overlay(base, rows)
+		saturated += of.block.entry.Saturated
+	}
+	defer rows.Close()
+	file, sums, err := block.Write(k.o.FS, k.o.Dir, rows, block.Options{Hour: h.Hour, Generation: c.generation, Pace: k.pace})
+	if err != nil {
+		return err
+	}
+	m.blocks[h.Hour] = block.HourEntry{
+		Hour: h.Hour, Account: of.account, Tuples: sums.Rows,
+		LastWrite: of.written, Saturated: saturated, Block: file,
+	}
+	k.stats.rowsWritten.Add(int64(sums.Rows))
+	if saturated == 0 && (sums.BytesTx != held.BytesTx || sums.BytesRx != held.BytesRx) {
+		k.stats.imbalancedBlocks.Add(1)
+		k.o.Logger.Error("a block does not hold what the account says", "hour", h.Hour,
+			"block_tx", sums.BytesTx.String(), "account_tx", held.BytesTx.String(),
+			"block_rx", sums.BytesRx.String(), "account_rx", held.BytesRx.String())
+	}
+	return nil
+}
+
+// install is run by the committer. It returns the blocks that are not used any more.
+func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
+	e.order.Lock()
+	defer e.order.Unlock()
+	c.frozen.Install()
+	for label, at := range c.hours {
+		h := e.hours[label]
+		entry, isNew := m.blocks[label]
+		if at.fate != shard.Expire && !isNew {
+			continue
+		}
+		if h.block != nil {
+			old = append(old, h.block)
+			h.block = nil
+		}
+		if isNew {
+			h.block = e.newBlock(entry)
+			continue
+		}
+		e.expire(label, at.account)
+		e.stats.hoursExpired.Add(1)
+	}
+	return old
+}
+
+// clean removes what the new state does not need. What it cannot remove is in nobody's way, and
+// goes with the next start.
+func (k *keeper) clean(c *cut, m *made, old []*blockRef) error {
+	for _, b := range old {
+		b.release()
+	}
+	if k.o.Dir == "" {
+		return nil
+	}
+	if k.sideFile != "" {
+		if err := k.o.FS.Remove(k.o.Dir + "/" + k.sideFile); err != nil {
+			k.o.Logger.Warn("old windows were not removed", "file", k.sideFile, "error", err)
+		}
+	}
+	k.sideFile = m.windows
+	for _, failed := range k.doubtful {
+		if err := k.discard(failed); err != nil {
+			k.o.Logger.Warn("files of a failed checkpoint were not removed", "generation", failed.manifest.Generation, "error", err)
+		}
+	}
+	k.doubtful = nil
+	if k.log == nil {
+		return nil
+	}
+	return k.log.Drop(c.position)
+}
+
+// discard removes what a failed checkpoint has written, as far as the disk lets it.
+func (k *keeper) discard(m *made) (err error) {
+	for _, entry := range m.blocks {
+		err = errors.Join(err, block.Remove(k.o.FS, k.o.Dir, entry.Block))
+	}
+	if m.windows != "" {
+		err = errors.Join(err, k.o.FS.Remove(k.o.Dir+"/"+m.windows))
+	}
+	return err
+}

@@ -1,0 +1,293 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+
+	"flowd/dedupe"
+	"flowd/flow"
+	"flowd/shard"
+	"flowd/wal"
+)
+
+// commit is a batch on its way through the committer, or a question to it.
+type commit struct {
+	split  *shard.Split // the batch, divided
+	origin flow.Origin
+	flows  []byte // the batch as the log keeps it; empty if nobody needs it
+	print  uint64 // of flows
+	tally  []flow.HourTally
+	waits  bool // whoever brought it waits for done
+
+	record    []byte
+	duplicate bool
+	err       error
+	done      chan error // holds one
+
+	question func() // instead of a batch
+}
+
+// keepRecord is the largest memory for a record, in bytes, that is kept for the next batch.
+const keepRecord = 1 << 20
+
+// Append hands b over for good, also when it returns an error. When it returns none, all flows of
+// b count, once if o names it, as durably as the log is; every Rows that starts then sees them.
+// Errors are those of package flow.
+func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
+	c := e.pool.Get().(*commit)
+	c.origin = o
+	c.tally = b.Tally(c.tally[:0])
+	c.err = e.checkHours(c.tally)
+	waits := e.log != nil || o.Named() || c.err != nil
+	if waits {
+		c.flows = b.AppendFlows(c.flows[:0])
+		c.print = flow.Fingerprint(c.flows)
+	}
+	c.waits, c.split = waits, e.table.Divide(b)
+	e.commits <- c
+	if !waits {
+		return flow.Receipt{}, nil // the committer has c now
+	}
+	err := <-c.done
+	receipt := flow.Receipt{Duplicate: c.duplicate}
+	e.recycle(c)
+	return receipt, err
+}
+
+// recycle keeps c's memory for the next batch.
+func (e *Engine) recycle(c *commit) {
+	next := commit{flows: c.flows[:0], record: c.record[:0], tally: c.tally[:0], done: c.done}
+	if cap(c.flows)+cap(c.record) > keepRecord {
+		next.flows, next.record = nil, nil
+	}
+	*c = next
+	e.pool.Put(c)
+}
+
+// group is the commits that are written and synced together.
+type group struct {
+	commits []*commit
+	records [][]byte
+	bytes   int // of flows and what comes around them, about
+}
+
+// maxGroup bounds a group in bytes, but for one batch that is larger by itself: a sync of so much
+// takes far longer than the disk's fixed cost, so a larger group would gain nothing. And a group
+// must leave most of a segment to others.
+const maxGroup = 4 << 20
+
+func (o *Options) maxGroup() int {
+	if o.Log.SegmentBytes > 0 {
+		return int(min(maxGroup, o.Log.SegmentBytes/4))
+	}
+	return maxGroup
+}
+
+// recordOverhead is the most that a record takes beside its flows.
+const recordOverhead = wal.RecordOverhead + 64 + flow.MaxClient + flow.MaxIdempotencyKey + flow.MaxAgent
+
+// commitLoop is the committer, until commits is closed.
+func (e *Engine) commitLoop() {
+	var next *commit
+	for {
+		if next == nil {
+			c, open := <-e.commits
+			if !open {
+				return
+			}
+			next = c
+		}
+		next = e.gather(next)
+		e.commitGroup()
+		if next != nil && next.question != nil {
+			next.question()
+			next.done <- nil
+			next = nil
+		}
+	}
+}
+
+// gather adds c and what is waiting behind it to the group. It returns what is not part of it any
+// more: a question, or a batch that is too much for the group.
+func (e *Engine) gather(c *commit) *commit {
+	for c.question == nil && e.group.add(c, e.o.maxGroup()) {
+		select {
+		case next, open := <-e.commits:
+			if !open {
+				return nil
+			}
+			c = next
+		default:
+			return nil
+		}
+	}
+	return c
+}
+
+// add adds c unless that makes the group too large. One batch is never too large.
+func (g *group) add(c *commit, limit int) bool {
+	size := len(c.flows) + recordOverhead
+	if len(g.commits) > 0 && g.bytes+size > limit {
+		return false
+	}
+	g.commits = append(g.commits, c)
+	g.bytes += size
+	return true
+}
+
+func (g *group) reset() {
+	clear(g.commits)
+	clear(g.records)
+	g.commits, g.records, g.bytes = g.commits[:0], g.records[:0], 0
+}
+
+// commitGroup decides what of the group counts, writes that to the log, sends it to the shards
+// and answers.
+func (e *Engine) commitGroup() {
+	g := &e.group
+	defer g.reset()
+	if len(g.commits) == 0 {
+		return
+	}
+	now := e.now()
+	err := e.reserve(g.bytes)
+	for _, c := range g.commits {
+		e.receive(c, now, err)
+	}
+	if err == nil && len(g.records) > 0 {
+		if _, err := e.log.Append(g.records); err != nil {
+			e.failed(err)
+		}
+	}
+	e.order.Lock()
+	for _, c := range g.commits {
+		e.count(c, now)
+	}
+	e.order.Unlock()
+	for _, c := range g.commits {
+		if c.waits {
+			c.done <- c.err
+		} else {
+			e.recycle(c)
+		}
+	}
+}
+
+// receive decides whether c counts, and adds what does to the records of the group. Refused
+// says that none of the group does.
+func (e *Engine) receive(c *commit, now int64, refused error) {
+	if c.err == nil {
+		c.err = refused
+	}
+	if c.err == nil && c.origin.Named() {
+		c.duplicate, c.err = e.windows.Check(&c.origin, c.print, now)
+		c.err = windowError(c.err)
+	}
+	if c.err == nil && !c.duplicate && e.log != nil {
+		c.record = flow.AppendRecord(c.record[:0], now, &c.origin, c.flows)
+		e.group.records = append(e.group.records, c.record)
+	}
+}
+
+// checkHours refuses a batch that would make more hours than are kept. It is done before the batch
+// is handed over, for without a log nobody waits for what the committer says.
+func (e *Engine) checkHours(tally []flow.HourTally) error {
+	if len(tally) > e.o.MaxHours {
+		return flow.ErrTooManyHours
+	}
+	// Checkpoints bring the hours back to MaxHours. Some more are let in until one has.
+	if int(e.stats.hours.Load())+len(tally) <= 2*e.o.MaxHours+hoursSlack {
+		return nil
+	}
+	fresh := false
+	e.order.RLock()
+	for i := range tally {
+		fresh = fresh || e.hours[tally[i].Hour] == nil
+	}
+	e.order.RUnlock()
+	if !fresh {
+		return nil
+	}
+	e.keeper.wake()
+	return &flow.UnavailableError{Reason: "hours", Detail: fmt.Sprintf(
+		"There are more hours than max-hours (%d), and old ones have to expire first; send it again later, or raise max-hours.",
+		e.o.MaxHours)}
+}
+
+// hoursSlack is how many hours more than twice the most may be there for a moment.
+const hoursSlack = 64
+
+// count enters c into the account, and sends it to the shards if it counts.
+func (e *Engine) count(c *commit, now int64) {
+	switch {
+	case c.err != nil:
+		e.enter(c.tally, rejected, now)
+		e.table.Discard(c.split)
+	case c.duplicate:
+		e.enter(c.tally, duplicate, now)
+		e.table.Discard(c.split)
+	default:
+		e.enter(c.tally, stored, now)
+		e.table.Send(c.split)
+	}
+	c.split = nil
+}
+
+// reserve asks the log for room.
+func (e *Engine) reserve(bytes int) error {
+	if e.log == nil {
+		return nil
+	}
+	err := e.log.Reserve(bytes)
+	switch {
+	case err == nil:
+		e.becomeReady()
+		return nil
+	case errors.Is(err, wal.ErrNoSpace):
+		return e.unavailable(reasonDiskFull, "The disk of the log is full, so no batch can be taken; "+
+			"free some space, or lower retention-bytes. Reads go on.", err)
+	case errors.Is(err, wal.ErrTooLarge):
+		return &flow.UnavailableError{Reason: "segment-size",
+			Detail: "The batch does not fit a segment of the log; send it in parts, or raise segment-bytes."}
+	}
+	return e.unavailable(reasonLogFailed, logFailedDetail, err)
+}
+
+const logFailedDetail = "The log could not be written, so no batch is taken until the server is started again. Reads go on."
+
+// failed gives up the group whose write failed: whether its batches count is known after the
+// next start.
+func (e *Engine) failed(err error) {
+	_ = e.unavailable(reasonLogFailed, logFailedDetail, err)
+	for _, c := range e.group.commits {
+		if c.err == nil {
+			c.err = flow.ErrInDoubt
+		}
+	}
+}
+
+// unavailable says, once, that no batch can be taken.
+func (e *Engine) unavailable(reason, detail string, cause error) error {
+	if s := e.status.Load(); s.Ready() {
+		e.o.Logger.Error("no batch can be taken", "reason", reason, "error", cause)
+		e.setStatus(&flow.Status{Reasons: []string{reason}, Detail: detail, ReadOnly: true})
+	}
+	return &flow.UnavailableError{Reason: reason, Detail: detail}
+}
+
+// becomeReady takes back that the disk is full.
+func (e *Engine) becomeReady() {
+	if s := e.status.Load(); !s.Ready() {
+		e.o.Logger.Info("batches can be taken again")
+		e.setStatus(&flow.Status{})
+	}
+}
+
+// windowError makes an error for clients of one of the windows.
+func windowError(err error) error {
+	if errors.Is(err, dedupe.ErrTooManyAgents) {
+		return &flow.UnavailableError{Reason: "agents", Detail: "There are as many agents as can be remembered, and all were " +
+			"heard of within the idempotency-window; send without Flowd-Agent, or raise max-agents."}
+	}
+	return err
+}

@@ -1,0 +1,201 @@
+// Package local is the engine of one machine: it writes batches to the log before the shards
+// add them up, counts each named batch once, and keeps what the shards hold as hour blocks on
+// disk, so that the log stays short, memory stays bounded, and a start finds all of it again.
+//
+//	Append ── divide, encode ──► committer ── one group, one sync ──► wal
+//	  ▲                              │
+//	  └───────── receipt ────────────┤ in the order of the log
+//	                                 ▼
+//	Rows ── hour block, if any ──► shards ◄── barrier ── keeper ──► hour blocks, windows, manifest
+//
+// The committer is the one goroutine that decides what counts: it owns the windows and the
+// account, and it alone sends to the shards. The keeper is the one goroutine that writes blocks.
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"flowd/dedupe"
+	"flowd/flow"
+	"flowd/shard"
+	"flowd/wal"
+)
+
+// Engine keeps the totals of one machine. Its methods but Open and Close may be called from any
+// goroutine, once Open has returned.
+type Engine struct {
+	o     Options
+	table *shard.Table
+
+	commits chan *commit
+	pool    sync.Pool // of *commit
+
+	// order is held while messages go out to all shards: by the committer for the batches of a
+	// group and to install a checkpoint, and shared by readers for their questions. So a read
+	// sees whole batches, and an hour's block together with what the shards hold beside it.
+	order sync.RWMutex
+	// hours is written by the committer, with order held; others read it with order held.
+	hours map[flow.Hour]*hour
+
+	// What follows is the committer's own.
+	account flow.Account
+	windows *dedupe.Windows
+	group   group
+
+	log      *wal.Log     // nil without Options.Logged
+	position wal.Position // behind what was replayed
+	folder   io.Closer    // the lock; nil in memory
+	keeper   *keeper
+	status   atomic.Pointer[flow.Status]
+	stats    counters
+	running  sync.WaitGroup
+}
+
+// New returns an engine that has read nothing yet, and says so in its status.
+func New(o Options) (*Engine, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	table, err := shard.New(shard.Options{Shards: o.Shards, Batches: o.Batches})
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		o: o, table: table,
+		hours:   make(map[flow.Hour]*hour),
+		windows: dedupe.New(o.dedupe()),
+		commits: make(chan *commit, commitQueue),
+	}
+	e.pool.New = func() any { return &commit{done: make(chan error, 1)} }
+	e.keeper = newKeeper(e)
+	e.setStatus(&flow.Status{Reasons: []string{reasonRecovering}, Detail: "The server is starting."})
+	return e, nil
+}
+
+// commitQueue is how many batches and questions may wait for the committer before those who
+// bring more have to wait themselves.
+const commitQueue = 1024
+
+// Open finds what an earlier run left, and starts to take batches. An error says what is damaged
+// or in the way; then nothing was changed on disk, and Close need not be called.
+func (e *Engine) Open() error {
+	if e.o.Dir != "" {
+		if err := e.recover(); err != nil {
+			return err
+		}
+	} else {
+		e.table.Start()
+	}
+	if e.log != nil {
+		e.log.Start()
+	}
+	e.running.Go(e.commitLoop)
+	e.keeper.start()
+	e.setStatus(&flow.Status{})
+	return nil
+}
+
+// Close makes a last checkpoint, so that the next start is quick, and ends the engine. Nothing
+// may be under way or be asked of it from here on. An error says what was not written; with a
+// log, nothing is lost by it.
+func (e *Engine) Close() error {
+	e.keeper.end()
+	var err error
+	if failed := e.log != nil && e.log.Err() != nil; e.o.Dir != "" && e.keeper.changed() && !failed {
+		err = e.keeper.checkpoint()
+	}
+	close(e.commits)
+	e.running.Wait()
+	e.table.Close()
+	if e.log != nil {
+		err = errors.Join(err, e.log.Close())
+	}
+	if e.folder != nil {
+		err = errors.Join(err, e.folder.Close())
+	}
+	return err
+}
+
+// Acquire lends an empty batch, and waits up to wait for one to come free; nil if none did.
+func (e *Engine) Acquire(wait time.Duration) *flow.Batch { return e.table.Acquire(wait) }
+
+// Release takes back a batch that will not be appended.
+func (e *Engine) Release(b *flow.Batch) { e.table.Release(b) }
+
+// Status says whether the engine can do its work. It costs an atomic load.
+func (e *Engine) Status() flow.Status { return *e.status.Load() }
+
+func (e *Engine) setStatus(s *flow.Status) { e.status.Store(s) }
+
+// Reasons of a status.
+const (
+	reasonRecovering = "recovering"
+	reasonDiskFull   = "disk-full"
+	reasonLogFailed  = "log-failed"
+)
+
+// ask runs f in the committer's goroutine, after all that was brought before, and returns when
+// it has run.
+func (e *Engine) ask(f func()) {
+	c := e.pool.Get().(*commit)
+	c.question = f
+	e.commits <- c
+	<-c.done
+	e.recycle(c)
+}
+
+// settle returns when batches that were answered before are on their way to the shards. With a
+// log they are when their answers go out; without one the answer goes out first.
+func (e *Engine) settle() {
+	if e.log == nil {
+		e.ask(func() {})
+	}
+}
+
+// Rows returns the rows of an hour as of now, in no particular order.
+func (e *Engine) Rows(h flow.Hour) (flow.Rows, error) {
+	e.settle()
+	e.order.RLock()
+	answer := e.table.Ask(h)
+	var base *blockRef
+	if known := e.hours[h]; known != nil {
+		known.asked.Store(e.now())
+		base = known.block.share()
+	}
+	e.order.RUnlock()
+	memory, part := answer.Rows()
+	if !part || base == nil {
+		base.release()
+		return memory, nil
+	}
+	rows, err := base.open()
+	if err != nil {
+		memory.Close()
+		base.release()
+		e.stats.damaged.Add(1)
+		return nil, fmt.Errorf("local: hour %d: %w", h, err)
+	}
+	return e.table.Overlay(rows, memory), nil
+}
+
+// Hours returns what hours there are, in ascending order.
+func (e *Engine) Hours() ([]flow.HourTotals, error) {
+	e.settle()
+	e.order.RLock()
+	view := e.viewHours()
+	e.order.RUnlock()
+	return view.totals(), nil
+}
+
+// Ledger returns the account as of now.
+func (e *Engine) Ledger() (ledger flow.Ledger, err error) {
+	e.ask(func() { ledger = e.ledger() })
+	return ledger, nil
+}
+
+func (e *Engine) now() int64 { return e.o.Clock().UnixMilli() }

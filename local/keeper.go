@@ -1,0 +1,150 @@
+package local
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// keeper is the goroutine that keeps memory, log and disk within their bounds: it makes the
+// checkpoints, by which hours also leave memory and expire; and it checks the account.
+type keeper struct {
+	*Engine
+	turning sync.WaitGroup
+	stop    chan struct{}
+	woken   chan struct{}   // holds one
+	wanted  chan chan error // checkpoints asked for
+
+	generation uint64 // of the last attempt
+	sideFile   string // with the windows, of the last checkpoint
+	doubtful   []*made
+	begun      time.Time
+	took       time.Duration // the last checkpoint
+	covered    uint64        // flows received before it
+	failures   int
+	checked    time.Time
+	last       atomic.Int64 // when the last checkpoint succeeded, Unix milliseconds
+}
+
+const (
+	keeperTick = time.Second
+	checkEvery = time.Minute
+	// rest is how many times as long as a checkpoint took the keeper leaves before the next that
+	// only the memory asks for.
+	rest = 4
+	// maxFailures bounds the wait after failed checkpoints to 2^maxFailures ticks.
+	maxFailures = 5
+)
+
+func newKeeper(e *Engine) *keeper {
+	return &keeper{
+		Engine: e, stop: make(chan struct{}), woken: make(chan struct{}, 1), wanted: make(chan chan error),
+	}
+}
+
+func (k *keeper) start() {
+	k.begun, k.checked = k.o.Clock(), k.o.Clock()
+	k.turning.Go(k.loop)
+}
+
+// end returns when no checkpoint is under way.
+func (k *keeper) end() {
+	close(k.stop)
+	k.turning.Wait()
+}
+
+// wake lets the keeper look at once whether there is something to do.
+func (k *keeper) wake() {
+	select {
+	case k.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (k *keeper) loop() {
+	tick := time.NewTicker(keeperTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-k.stop:
+			return
+		case answer := <-k.wanted:
+			answer <- k.checkpoint()
+		case <-k.woken:
+			k.turn()
+		case <-tick.C:
+			k.turn()
+		}
+	}
+}
+
+// turn does what is due.
+func (k *keeper) turn() {
+	if s := k.Status(); !s.Ready() && s.Reasons[0] == reasonDiskFull {
+		k.ask(func() { _ = k.reserve(1) }) // notes it if there is room again
+	}
+	if why := k.due(); why != "" {
+		k.o.Logger.Debug("checkpoint", "why", why)
+		_ = k.checkpoint() // which says itself what failed, and is tried again
+	}
+	if now := k.o.Clock(); now.Sub(k.checked) >= checkEvery {
+		k.checked = now
+		k.check()
+	}
+}
+
+// due returns why a checkpoint is due, or nothing.
+func (k *keeper) due() string {
+	since := k.o.Clock().Sub(k.begun)
+	if k.failures > 0 && since < keeperTick<<min(k.failures, maxFailures) {
+		return ""
+	}
+	switch {
+	case k.log != nil && k.log.Err() != nil:
+		return ""
+	case k.expiring():
+		return "hours expire"
+	case k.o.Dir == "":
+		return ""
+	case k.changed() && since >= k.o.CheckpointEvery:
+		return "time"
+	case k.log != nil && k.log.Size() >= k.o.CheckpointLog:
+		return "size of the log"
+	case k.memory() > k.o.MemoryBudget && since > rest*k.took:
+		return "memory"
+	}
+	return ""
+}
+
+// changed tells whether the account changed since the last checkpoint.
+func (k *keeper) changed() bool { return k.stats.received.Load() != k.covered }
+
+// memory returns the bytes that the shards take.
+func (k *keeper) memory() (bytes int64) {
+	for _, s := range k.table.Stats() {
+		bytes += int64(s.Bytes)
+	}
+	return bytes
+}
+
+// pace sleeps so long that a checkpoint takes an eighth of a processor, unless there is need to
+// hurry: it has time until the next one is due.
+func (k *keeper) pace(busy time.Duration) {
+	if k.log != nil && k.log.Size() > 2*k.o.CheckpointLog || k.memory() > k.o.MemoryBudget*5/4 {
+		return
+	}
+	timer := time.NewTimer(7 * busy)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-k.stop:
+	}
+}
+
+// Checkpoint writes what changed since the last one to hour blocks, and returns when that is done.
+// The engine makes checkpoints by itself; this is for those that cannot wait.
+func (e *Engine) Checkpoint() error {
+	answer := make(chan error)
+	e.keeper.wanted <- answer
+	return <-answer
+}

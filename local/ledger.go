@@ -1,0 +1,78 @@
+package local
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+
+	"flowd/flow"
+)
+
+// hour is what the engine knows of an hour beside its totals.
+type hour struct {
+	account flow.Account
+	// written is when the last flow came, asked when it was last read: Unix milliseconds.
+	written int64
+	asked   atomic.Int64
+	// block is the hour on disk as of the last checkpoint, nil if it was not part of one.
+	block *blockRef
+}
+
+// column is one of the account's outcomes of a batch.
+type column func(*flow.Account) *flow.Tally
+
+func stored(a *flow.Account) *flow.Tally    { return &a.Stored }
+func duplicate(a *flow.Account) *flow.Tally { return &a.Duplicate }
+func rejected(a *flow.Account) *flow.Tally  { return &a.Rejected }
+
+// enter adds what came in to the account: as received, and as what became of it. Only flows that
+// are stored make an hour; others are entered for it if it exists, and in the whole anyway.
+func (e *Engine) enter(tally []flow.HourTally, outcome column, now int64) {
+	isStored := outcome(&e.account) == &e.account.Stored
+	for i := range tally {
+		t := tally[i].Tally()
+		e.account.Received.Add(t)
+		outcome(&e.account).Add(t)
+		e.stats.received.Add(t.Flows)
+		h := e.hours[tally[i].Hour]
+		if h == nil {
+			if !isStored {
+				continue
+			}
+			h = new(hour)
+			e.hours[tally[i].Hour] = h
+			e.stats.hours.Add(1)
+		}
+		h.account.Received.Add(t)
+		outcome(&h.account).Add(t)
+		if isStored {
+			h.written = max(h.written, now)
+		}
+	}
+}
+
+// expire moves what an hour held at a checkpoint to the expired ones. What came since stays.
+func (e *Engine) expire(label flow.Hour, at flow.Account) {
+	e.account.Stored.Sub(at.Stored)
+	e.account.Expired.Add(at.Stored)
+	h := e.hours[label]
+	for _, of := range []column{received, stored, duplicate, rejected} {
+		of(&h.account).Sub(*of(&at))
+	}
+	if h.account.Stored.Flows == 0 {
+		delete(e.hours, label)
+		e.stats.hours.Add(-1)
+	}
+}
+
+func received(a *flow.Account) *flow.Tally { return &a.Received }
+
+// ledger returns a copy of the account. The committer calls it.
+func (e *Engine) ledger() flow.Ledger {
+	l := flow.Ledger{Account: e.account, Hours: make([]flow.HourAccount, 0, len(e.hours))}
+	for label, h := range e.hours {
+		l.Hours = append(l.Hours, flow.HourAccount{Hour: label, Account: h.account})
+	}
+	slices.SortFunc(l.Hours, func(a, b flow.HourAccount) int { return cmp.Compare(a.Hour, b.Hour) })
+	return l
+}

@@ -1,0 +1,104 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"flowd/dedupe"
+	"flowd/disk"
+	"flowd/wal"
+)
+
+// Options are what an engine is made of.
+type Options struct {
+	// Dir is the folder of the data, made if need be; empty for an engine in memory, which forgets
+	// everything when it ends.
+	Dir string
+	// FS is where Dir is; nil is the operating system's.
+	FS disk.FS
+	// Logged says that batches are written to the log before they count. Without it only
+	// checkpoints reach the disk. It needs a Dir.
+	Logged bool
+	// Log are the options of the log but for its folder and file system.
+	Log wal.Options
+	// Logger gets what an operator should know.
+	Logger *slog.Logger
+	// Clock is the time; nil is the machine's.
+	Clock func() time.Time
+
+	// Shards and Batches are those of shard.Options.
+	Shards, Batches int
+
+	// CheckpointEvery and CheckpointLog say when what changed is written to hour blocks: after so
+	// much time, or when the log since then has so many bytes.
+	CheckpointEvery time.Duration
+	CheckpointLog   int64
+	// MemoryBudget is how many bytes the shards should take. Beyond it hours leave memory, those
+	// first that were neither written nor read for longest.
+	MemoryBudget int64
+
+	// Retention is how long an hour is kept after its last flow came; 0 is for ever.
+	Retention time.Duration
+	// RetentionBytes is how many bytes the hour blocks may take; 0 is no bound. Beyond it hours
+	// expire, those first whose last flow came longest ago.
+	RetentionBytes int64
+	// MaxHours is how many hours are kept; the same go first. A batch with more is refused.
+	MaxHours int
+
+	// Window, Keys and Agents bound what is remembered of named batches: see dedupe.Options.
+	Window       time.Duration
+	Keys, Agents int
+}
+
+// DefaultOptions are those of a small server, without a folder.
+func DefaultOptions() Options {
+	return Options{
+		Logger:          slog.New(slog.DiscardHandler),
+		CheckpointEvery: 5 * time.Minute,
+		CheckpointLog:   512 << 20,
+		MemoryBudget:    1 << 30,
+		Retention:       90 * 24 * time.Hour,
+		MaxHours:        10_000,
+		Window:          24 * time.Hour,
+		Keys:            1_000_000,
+		Agents:          100_000,
+	}
+}
+
+// check fills in what is left to a default, and refuses what cannot be.
+func (o *Options) check() error {
+	if o.FS == nil {
+		o.FS = disk.OS
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	switch {
+	case o.Logger == nil:
+		return errors.New("local: a logger is required")
+	case o.Logged && o.Dir == "":
+		return errors.New("local: a log needs a folder")
+	case o.CheckpointEvery <= 0 || o.CheckpointLog <= 0 || o.MemoryBudget <= 0:
+		return fmt.Errorf("local: checkpoints every %v or %d bytes, and a budget of %d bytes: all must be over 0",
+			o.CheckpointEvery, o.CheckpointLog, o.MemoryBudget)
+	case o.MaxHours < 1:
+		return fmt.Errorf("local: %d hours: at least 1 is required", o.MaxHours)
+	}
+	return nil
+}
+
+func (o *Options) dedupe() dedupe.Options {
+	return dedupe.Options{Window: o.Window, Keys: o.Keys, Agents: o.Agents}
+}
+
+// logOptions are those of the log in this folder.
+func (o *Options) logOptions() wal.Options {
+	log := o.Log
+	log.Dir, log.FS, log.Logger = o.logDir(), o.FS, o.Logger
+	return log
+}
+
+func (o *Options) logDir() string   { return o.Dir + "/wal" }
+func (o *Options) lockName() string { return o.Dir + "/LOCK" }

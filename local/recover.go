@@ -1,0 +1,156 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"flowd/block"
+	"flowd/dedupe"
+	"flowd/disk"
+	"flowd/flow"
+	"flowd/wal"
+)
+
+// recover brings back what the folder holds: the manifest's state, then the log after it. It
+// changes nothing on disk before all of that was read without damage.
+func (e *Engine) recover() (err error) {
+	if err := e.lock(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.folder.Close())
+		}
+	}()
+	m, err := e.manifest()
+	if err != nil {
+		return err
+	}
+	if err := e.adopt(m); err != nil {
+		return err
+	}
+	reader, err := wal.NewReader(e.o.FS, e.o.logDir(), wal.Position(m.Log))
+	if err != nil {
+		return err
+	}
+	e.table.Start()
+	err = e.replay(reader)
+	if err == nil {
+		err = e.goOn(m, reader)
+	}
+	if err != nil {
+		e.table.Close()
+	}
+	return errors.Join(err, reader.Close())
+}
+
+// lock takes the folder for this process.
+func (e *Engine) lock() error {
+	if err := e.o.FS.MkdirAll(e.o.Dir); err != nil {
+		return fmt.Errorf("the data folder %s cannot be made: %w", e.o.Dir, err)
+	}
+	folder, err := e.o.FS.Lock(e.o.lockName())
+	if errors.Is(err, disk.ErrLocked) {
+		return fmt.Errorf("the data folder %s is in use by another flowd: stop that one, or choose another folder with --data", e.o.Dir)
+	}
+	e.folder = folder
+	return err
+}
+
+// manifest reads the manifest, or writes the first one into a new folder.
+func (e *Engine) manifest() (*block.Manifest, error) {
+	m, err := block.ReadManifest(e.o.FS, e.o.Dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return m, err
+	}
+	for _, folder := range []string{e.o.logDir(), e.o.Dir + "/hours"} {
+		names, err := e.o.FS.List(folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if len(names) > 0 {
+			return nil, fmt.Errorf("%s has no %s, but %s has %d files: the manifest is lost; "+
+				"restore it from a backup, or choose another folder with --data", e.o.Dir, block.ManifestName, folder, len(names))
+		}
+	}
+	if err := e.o.FS.MkdirAll(e.o.logDir()); err != nil {
+		return nil, err
+	}
+	// The folder itself must be found after a power cut.
+	if err := errors.Join(e.o.FS.SyncDir(path.Dir(e.o.Dir)), e.o.FS.SyncDir(e.o.Dir)); err != nil {
+		return nil, err
+	}
+	m = &block.Manifest{Written: e.now()}
+	return m, block.WriteManifest(e.o.FS, e.o.Dir, m)
+}
+
+// adopt takes over what m says.
+func (e *Engine) adopt(m *block.Manifest) error {
+	e.account = m.Ledger
+	labels := make([]flow.Hour, 0, len(m.Hours))
+	for _, entry := range m.Hours {
+		if err := e.checkSize(entry.Block); err != nil {
+			return err
+		}
+		e.hours[entry.Hour] = &hour{account: entry.Account, written: entry.LastWrite, block: e.newBlock(entry)}
+		labels = append(labels, entry.Hour)
+	}
+	e.stats.hours.Store(int64(len(labels)))
+	e.table.SetBelow(labels)
+	e.keeper.generation = m.Generation
+	e.keeper.last.Store(m.Written)
+	if m.Windows == nil {
+		return nil
+	}
+	e.keeper.sideFile = m.Windows.Name
+	part, err := block.OpenPart(e.o.FS, e.o.Dir, *m.Windows)
+	if err != nil {
+		return err
+	}
+	e.windows, err = dedupe.Read(part, e.o.dedupe())
+	if err != nil {
+		err = fmt.Errorf("%s: %w", m.Windows.Name, err)
+	}
+	return errors.Join(err, part.Close())
+}
+
+// checkSize holds a block to its size, which costs little. Its checksum is looked at by flowd
+// verify, and those of its pages whenever they are read.
+func (e *Engine) checkSize(f block.File) error {
+	file, err := e.o.FS.Open(e.o.Dir + "/" + f.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is missing, which the manifest names with %d rows: restore it from a backup", f.Name, f.Rows)
+	}
+	if err != nil {
+		return err
+	}
+	size, err := file.Size()
+	if err == nil && size != f.Size {
+		err = &block.CorruptError{Name: f.Name, Offset: -1,
+			Reason: fmt.Sprintf("it has %d bytes, and the manifest says %d", size, f.Size)}
+	}
+	return errors.Join(err, file.Close())
+}
+
+// goOn removes what an unfinished checkpoint left, and opens the log behind what was replayed.
+func (e *Engine) goOn(m *block.Manifest, reader *wal.Reader) error {
+	removed, err := block.Sweep(e.o.FS, e.o.Dir, m)
+	if err != nil {
+		return err
+	}
+	for _, name := range removed {
+		e.o.Logger.Info("removed what an unfinished checkpoint left", "file", name)
+	}
+	if torn := reader.Torn(); torn > 0 {
+		e.stats.tornBytes.Store(torn)
+		e.o.Logger.Warn("the end of the log was cut off: it was written when the server ended, and nobody was told that it counts", "bytes", torn)
+	}
+	e.position = reader.Position()
+	if !e.o.Logged {
+		return nil
+	}
+	e.log, err = wal.Open(e.o.logOptions(), reader)
+	return err
+}

@@ -1,0 +1,133 @@
+package local
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"flowd/flow"
+	"flowd/wal"
+)
+
+// replay counts what the log has. Records are read, verified and looked up in the windows in
+// their order by one goroutine; they are decoded and added up by others, in any order, since
+// totals add.
+func (e *Engine) replay(reader *wal.Reader) error {
+	r := &replaying{engine: e, reader: reader, jobs: make(chan *replayed, 2*runtime.GOMAXPROCS(0))}
+	r.pool.New = func() any { return new(replayed) }
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(r.work)
+	}
+	began := time.Now()
+	err := r.read()
+	close(r.jobs)
+	workers.Wait()
+	if err == nil {
+		err = r.failed
+	}
+	if err == nil && r.records > 0 {
+		e.o.Logger.Info("replayed the log", "records", r.records, "flows", r.flows,
+			"took", time.Since(began).Round(time.Millisecond).String())
+	}
+	return err
+}
+
+type replaying struct {
+	engine  *Engine
+	reader  *wal.Reader
+	jobs    chan *replayed
+	pool    sync.Pool // of *replayed
+	records int
+	said    time.Time
+
+	mu     sync.Mutex // of what the workers share, and of the engine's account
+	flows  uint64
+	failed error
+}
+
+// replayed is a record on its way to a worker.
+type replayed struct {
+	at    wal.Position
+	time  int64
+	flows []byte
+	tally []flow.HourTally
+}
+
+// sayEvery is how often the progress is told.
+const sayEvery = 100 * time.Millisecond
+
+func (r *replaying) read() error {
+	e := r.engine
+	for r.reader.Next() {
+		head, err := flow.ReadRecord(r.reader.Record())
+		if err != nil {
+			return damagedRecord(r.reader.Position(), err)
+		}
+		if head.Origin.Named() {
+			// It was let in when it was written, so it counts, whatever the windows say today, whose
+			// settings may have changed since.
+			_, _ = e.windows.Check(&head.Origin, flow.Fingerprint(head.Flows), head.UnixMilli)
+		}
+		job := r.pool.Get().(*replayed)
+		job.at, job.time = r.reader.Position(), head.UnixMilli
+		job.flows = append(job.flows[:0], head.Flows...)
+		r.jobs <- job
+		r.records++
+		if r.records%64 == 0 {
+			r.say()
+		}
+	}
+	return r.reader.Err()
+}
+
+// say tells the progress in the status.
+func (r *replaying) say() {
+	if time.Since(r.said) < sayEvery {
+		return
+	}
+	r.said = time.Now()
+	done, total := r.reader.Progress()
+	r.engine.setStatus(&flow.Status{Reasons: []string{reasonRecovering},
+		Detail: fmt.Sprintf("The log is being replayed: %d of %d MiB.", done>>20, total>>20)})
+}
+
+func (r *replaying) work() {
+	for job := range r.jobs {
+		if err := r.apply(job); err != nil {
+			r.mu.Lock()
+			if r.failed == nil {
+				r.failed = damagedRecord(job.at, err)
+			}
+			r.mu.Unlock()
+		}
+		r.pool.Put(job)
+	}
+}
+
+// apply adds a record up, as its commit did.
+func (r *replaying) apply(job *replayed) error {
+	e := r.engine
+	b := e.table.Acquire(time.Hour)
+	for b == nil {
+		b = e.table.Acquire(time.Hour)
+	}
+	if err := b.ReadFlows(job.flows); err != nil {
+		e.table.Release(b)
+		return err
+	}
+	job.tally = b.Tally(job.tally[:0])
+	n := uint64(b.Len())
+	e.table.Append(b)
+	r.mu.Lock()
+	r.flows += n
+	e.enter(job.tally, stored, job.time)
+	r.mu.Unlock()
+	return nil
+}
+
+// damagedRecord is a record that the checksum says was written so: by another version.
+func damagedRecord(at wal.Position, err error) error {
+	return fmt.Errorf("log: segment %d, group %d: a record cannot be read: %w", at.Segment, at.Group, err)
+}

@@ -1,0 +1,117 @@
+package local
+
+import (
+	"cmp"
+	"slices"
+
+	"flowd/flow"
+	"flowd/shard"
+)
+
+// decide gives every hour of c its fate. Hours expire whose last flow came too long ago, then
+// those whose last flow came first, until what is left keeps the bounds. Of the rest, hours are
+// spilled until memory keeps its budget: those first that were neither written nor read for
+// longest. Tuples are those of the hours in memory.
+func (e *Engine) decide(c *cut, tuples map[flow.Hour]uint64) {
+	byWrite := make([]flow.Hour, 0, len(c.hours))
+	var bytes int64
+	for label, h := range c.hours {
+		byWrite = append(byWrite, label)
+		bytes += h.bytes()
+	}
+	slices.SortFunc(byWrite, func(a, b flow.Hour) int {
+		return cmp.Or(cmp.Compare(c.hours[a].written, c.hours[b].written), cmp.Compare(a, b))
+	})
+	kept := byWrite[:0:0]
+	for i, label := range byWrite {
+		h := c.hours[label]
+		left := len(byWrite) - i
+		if !e.aged(h.written, c.at) && left <= e.o.MaxHours && (e.o.RetentionBytes == 0 || bytes <= e.o.RetentionBytes) {
+			kept = byWrite[i:]
+			break
+		}
+		bytes -= h.bytes()
+		h.fate = shard.Expire
+		c.hours[label] = h
+	}
+	if e.o.Dir != "" {
+		e.spill(c, kept, tuples)
+	}
+}
+
+// bytes returns what the hour takes on disk.
+func (h *hourCut) bytes() int64 {
+	if h.block == nil {
+		return 0
+	}
+	return h.block.entry.Block.Size
+}
+
+// aged tells whether an hour that was written to last at a time is to expire.
+func (e *Engine) aged(written, now int64) bool {
+	return e.o.Retention > 0 && now-written > e.o.Retention.Milliseconds()
+}
+
+// spill chooses hours among those kept, so that the others take four fifths of the budget, each
+// hour's share of the memory being that of its tuples.
+func (e *Engine) spill(c *cut, kept []flow.Hour, tuples map[flow.Hour]uint64) {
+	memory := e.keeper.memory()
+	if memory <= e.o.MemoryBudget {
+		return
+	}
+	total := uint64(0)
+	for _, n := range tuples {
+		total += n
+	}
+	used := func(label flow.Hour) int64 { return max(c.hours[label].written, e.hours[label].asked.Load()) }
+	byUse := slices.Clone(kept)
+	slices.SortFunc(byUse, func(a, b flow.Hour) int {
+		return cmp.Or(cmp.Compare(used(a), used(b)), cmp.Compare(a, b))
+	})
+	excess := float64(memory - e.o.MemoryBudget/5*4)
+	for _, label := range byUse {
+		n := tuples[label]
+		if n == 0 {
+			continue
+		}
+		if excess <= 0 {
+			return
+		}
+		excess -= float64(memory) * float64(n) / float64(total)
+		h := c.hours[label]
+		h.fate = shard.Spill
+		c.hours[label] = h
+		e.stats.hoursSpilled.Add(1)
+	}
+}
+
+// tuplesInMemory returns how many tuples the shards hold of each hour.
+func (e *Engine) tuplesInMemory() map[flow.Hour]uint64 {
+	e.order.RLock()
+	answer := e.table.AskHours()
+	e.order.RUnlock()
+	tuples := make(map[flow.Hour]uint64)
+	for _, h := range answer.Hours() {
+		tuples[h.Hour] = h.Tuples
+	}
+	return tuples
+}
+
+// expiring tells whether there are hours that should be gone.
+func (e *Engine) expiring() bool {
+	e.order.RLock()
+	defer e.order.RUnlock()
+	if len(e.hours) > e.o.MaxHours {
+		return true
+	}
+	now, bytes := e.now(), int64(0)
+	for _, h := range e.hours {
+		if e.aged(h.written, now) {
+			return true
+		}
+		if h.block != nil {
+			bytes += h.block.entry.Block.Size
+		}
+	}
+	return e.o.RetentionBytes > 0 && bytes > e.o.RetentionBytes
+}

@@ -1,0 +1,95 @@
+package local
+
+import (
+	"sync/atomic"
+
+	"flowd/dedupe"
+	"flowd/shard"
+	"flowd/wal"
+)
+
+// counters are what the engine counts for its operator.
+type counters struct {
+	received          atomic.Uint64 // flows, since the start, replayed ones too
+	hours             atomic.Int64  // that are kept
+	checkpoints       atomic.Int64
+	checkpointsFailed atomic.Int64
+	checkpointTime    atomic.Int64 // nanoseconds
+	rowsWritten       atomic.Int64
+	hoursSpilled      atomic.Int64
+	hoursExpired      atomic.Int64
+	damaged           atomic.Int64
+	tornBytes         atomic.Int64
+	imbalancedBlocks  atomic.Int64
+	imbalanceFlows    atomic.Uint64
+	imbalanceBytes    atomic.Uint64
+	checks            atomic.Int64
+}
+
+// Stats is what the engine looks like from outside, for metrics. Its parts may lag behind each
+// other; what is counted is since the start.
+type Stats struct {
+	Shards []shard.Stats
+	// Recovered says that the start is over; the fields from here on are only set then.
+	Recovered bool
+	// Logged says that there is a log, which Log is of.
+	Logged bool
+	Log    wal.Stats
+	// LogBytes is how much of the log a start would have to replay.
+	LogBytes int64
+	Windows  dedupe.Stats
+	// Hours and HoursOnDisk count the hours that are kept, and those of them that have a block.
+	Hours, HoursOnDisk int
+	// BlockBytes is what the blocks take on disk.
+	BlockBytes int64
+	// Checkpoints that were made and that failed, the time of the former, and when the last was
+	// made, in Unix milliseconds.
+	Checkpoints, CheckpointsFailed int64
+	CheckpointSeconds              float64
+	LastCheckpoint                 int64
+	// RowsWritten counts rows of blocks written.
+	RowsWritten int64
+	// HoursSpilled and HoursExpired count hours that left memory, and that were forgotten.
+	HoursSpilled, HoursExpired int64
+	// DamagedReads counts questions that a damaged block could not answer.
+	DamagedReads int64
+	// TornBytes is what was cut off the log's end at the start.
+	TornBytes int64
+	// Checks counts comparisons of the account with the tables; Imbalance is what the last one
+	// found, in flows and in bytes, and ImbalancedBlocks counts blocks that differed when written.
+	Checks                         int64
+	ImbalanceFlows, ImbalanceBytes uint64
+	ImbalancedBlocks               int64
+}
+
+// Stats returns the engine's figures.
+func (e *Engine) Stats() Stats {
+	s := Stats{Shards: e.table.Stats()}
+	if status := e.Status(); !status.Ready() && !status.ReadOnly {
+		return s // what follows is being set up
+	}
+	s.Recovered = true
+	if e.log != nil {
+		s.Logged, s.Log, s.LogBytes = true, e.log.Stats(), e.log.Size()
+	}
+	s.Windows = e.windows.Stats()
+	e.order.RLock()
+	s.Hours = len(e.hours)
+	for _, h := range e.hours {
+		if h.block != nil {
+			s.HoursOnDisk++
+			s.BlockBytes += h.block.entry.Block.Size
+		}
+	}
+	e.order.RUnlock()
+	c := &e.stats
+	s.Checkpoints, s.CheckpointsFailed = c.checkpoints.Load(), c.checkpointsFailed.Load()
+	s.CheckpointSeconds = float64(c.checkpointTime.Load()) / 1e9
+	s.LastCheckpoint = e.keeper.last.Load()
+	s.RowsWritten = c.rowsWritten.Load()
+	s.HoursSpilled, s.HoursExpired = c.hoursSpilled.Load(), c.hoursExpired.Load()
+	s.DamagedReads, s.TornBytes = c.damaged.Load(), c.tornBytes.Load()
+	s.Checks, s.ImbalancedBlocks = c.checks.Load(), c.imbalancedBlocks.Load()
+	s.ImbalanceFlows, s.ImbalanceBytes = c.imbalanceFlows.Load(), c.imbalanceBytes.Load()
+	return s
+}

@@ -32,7 +32,7 @@ type server struct {
 func start(t *testing.T, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, ended: make(chan struct{})}
-	s.command = exec.Command("flowd", append([]string{"serve", "--listen=127.0.0.1:0"}, args...)...)
+	s.command = exec.Command("flowd", append([]string{"serve", "--listen=127.0.0.1:0", "--data=" + t.TempDir()}, args...)...)
 	s.command.Stderr = &s.stderr
 	s.command.Env = []string{"PATH=" + os.Getenv("PATH"), "GORACE=" + raceOption}
 	stdout, err := s.command.StdoutPipe()

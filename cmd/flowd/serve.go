@@ -17,17 +17,17 @@ import (
 
 	"flowd/config"
 	"flowd/httpapi"
-	"flowd/shard"
+	"flowd/local"
 )
 
-// serveCommand is "flowd serve", with all flows in memory:
+// serveCommand is "flowd serve" on one machine:
 //
-//	clients ── listener ── httpapi.Server ── batches, questions ── shard.Table
+//	clients ── listener ── httpapi.Server ── batches, questions ── local.Engine ── log, blocks
 //	                            │                                      │
 //	                        GET /metrics ──────── metrics.Set ────── Stats
 //
-// The parts start from right to left, so that each finds what it needs, and stop from left to
-// right, so that each is asked to stop when nothing comes to it any more.
+// The server listens before the engine has recovered, and says 503 until then. The parts stop from
+// left to right, so that each is asked to stop when nothing comes to it any more.
 type serveCommand struct {
 	config.Config
 }
@@ -43,27 +43,38 @@ func (c *serveCommand) Run(p *process) error {
 	// Libraries that log by package log are heard in our format.
 	log.SetFlags(0)
 	log.SetOutput(slog.NewLogLogger(logger.Handler(), slog.LevelWarn).Writer())
-	table, err := shard.New(shard.Options{Shards: int(c.Shards), Batches: c.QueueBatches})
+	engine, err := newEngine(&c.Config, logger)
 	if err != nil {
 		return err
 	}
 	metrics.ExposeMetadata(true)
 	set := metrics.NewSet()
-	set.RegisterMetricsWriter(tableMetrics(table.Stats))
+	set.RegisterMetricsWriter(engineMetrics(engine.Stats))
 	version := buildVersion()
 	server := httpapi.New(httpapi.Options{
-		Engine: table, Limits: c.limits(), Logger: logger, Metrics: set,
+		Engine: engine, Limits: c.limits(), Logger: logger, Metrics: set,
 		Version: version, Durability: string(c.Durability),
 	})
 	listener, err := net.Listen("tcp", string(c.Listen))
 	if err != nil {
 		return listenError(string(c.Listen), err)
 	}
-	table.Start()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	logger.Info("started", "version", version.Version, "revision", version.Revision, "go", version.Go,
-		"shards", len(table.Stats()), "durability", c.Durability)
+		"listen", listener.Addr().String(), "data", string(c.Data), "durability", c.Durability)
+	opened := make(chan error, 1)
+	go func() { opened <- engine.Open() }()
+	select {
+	case err := <-opened:
+		if err != nil {
+			return err
+		}
+	case s := <-signals:
+		// What recovery has read so far is on disk as it was.
+		logger.Info("stopped during recovery", "signal", signalName(s))
+		return nil
+	}
 	fmt.Fprintf(p.stdout, "flowd serves on http://%s\n", listener.Addr())
 
 	select {
@@ -75,7 +86,7 @@ func (c *serveCommand) Run(p *process) error {
 		logger.Info("stopping")
 	}
 	stopped := make(chan error, 1)
-	go func() { stopped <- c.stop(server, served, table, logger) }()
+	go func() { stopped <- c.stop(server, served, engine, logger) }()
 	select {
 	case err := <-stopped:
 		return err
@@ -85,9 +96,9 @@ func (c *serveCommand) Run(p *process) error {
 }
 
 // stop ends the parts in the direction of the data: first load balancers see that the server is
-// not ready, then no connection is taken any more and requests under way finish, then the shards
-// add up what they were given.
-func (c *serveCommand) stop(server *httpapi.Server, served <-chan error, table *shard.Table, logger *slog.Logger) error {
+// not ready, then no connection is taken any more and requests under way finish, then the engine
+// writes what it has.
+func (c *serveCommand) stop(server *httpapi.Server, served <-chan error, engine *local.Engine, logger *slog.Logger) error {
 	begin := time.Now()
 	server.Drain()
 	if c.DrainDelay > 0 {
@@ -97,13 +108,16 @@ func (c *serveCommand) stop(server *httpapi.Server, served <-chan error, table *
 	ctx, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		// Requests may still hold batches of the table, so it is left as it is.
+		// Requests may still hold batches of the engine, so it is left as it is: what was answered is in
+		// the log.
 		return fmt.Errorf("requests under way were cut, as they had not finished within the shutdown-timeout of %s: %w", c.ShutdownTimeout, err)
 	}
 	if err := <-served; err != nil {
 		return err
 	}
-	table.Close()
+	if err := engine.Close(); err != nil {
+		return fmt.Errorf("the last checkpoint: %w", err)
+	}
 	logger.Info("stopped", "after", time.Since(begin).Round(time.Millisecond).String())
 	return nil
 }

@@ -95,7 +95,7 @@ func TestDeadlineCutsWhatIsUnderWay(t *testing.T) {
 func TestContextStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var stderr bytes.Buffer
-	args := []string{"serve", "--listen=127.0.0.1:0"}
+	args := []string{"serve", "--listen=127.0.0.1:0", "--data=" + t.TempDir()}
 	if code := run(ctx, args, nil, cancelOnWrite{cancel}, &stderr); code != exitOK {
 		t.Errorf("exit code %d, want 0; on stderr:\n%s", code, stderr.String())
 	}
@@ -120,7 +120,7 @@ func TestMetricsOfShards(t *testing.T) {
 	_, text, err := s.get("/metrics")
 	for _, line := range []string{
 		"# TYPE flowd_tuples gauge\n", "flowd_shard_queue_depth{shard=\"1\"} 0\n", "flowd_totals_saturated_total 0\n",
-		"# TYPE flowd_shard_flows_total counter\n", "flowd_table_bytes{shard=\"0\"} ", "flowd_hours{shard=\"0\"} ",
+		"# TYPE flowd_shard_flows_total counter\n", "flowd_table_bytes{shard=\"0\"} ", "flowd_hours_in_memory{shard=\"0\"} ", "flowd_ledger_imbalance{unit=\"flows\"} 0\n",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("metrics (%v) lack %q:\n%s", err, line, text)

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"log/slog"
+
+	"flowd/config"
+	"flowd/local"
+	"flowd/wal"
+)
+
+// durabilities are the log's ways of syncing, by the setting. None writes no log.
+var durabilities = map[config.Durability]wal.Durability{
+	config.DurabilityFsync:    wal.Fsync,
+	config.DurabilityInterval: wal.Interval,
+}
+
+// newEngine returns the engine of the settings.
+func newEngine(c *config.Config, logger *slog.Logger) (*local.Engine, error) {
+	durability, logged := durabilities[c.Durability]
+	return local.New(local.Options{
+		Dir:    string(c.Data),
+		Logged: logged,
+		Log: wal.Options{
+			SegmentBytes: int64(c.SegmentBytes), Durability: durability, SyncEvery: c.SyncInterval,
+		},
+		Logger: logger,
+		Shards: int(c.Shards), Batches: c.QueueBatches,
+		CheckpointEvery: c.CheckpointInterval, CheckpointLog: int64(c.CheckpointLog),
+		MemoryBudget: int64(c.MemoryBudget),
+		Retention:    c.Retention, RetentionBytes: int64(c.RetentionBytes), MaxHours: c.MaxHours,
+		Window: c.IdempotencyWindow, Keys: c.IdempotencyKeys, Agents: c.MaxAgents,
+	})
+}

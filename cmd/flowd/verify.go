@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"flowd/datadir"
+	"flowd/disk"
+)
+
+// verifyCommand is "flowd verify".
+type verifyCommand struct {
+	dataFolder
+}
+
+// Run reads all of the folder. What is wrong is printed, a line for each, and makes it an error.
+func (c *verifyCommand) Run(p *process) error {
+	r, err := datadir.Verify(p.ctx, disk.OS, c.Dir)
+	if err != nil {
+		return err
+	}
+	for _, finding := range r.Damage {
+		fmt.Fprintln(p.stdout, finding)
+	}
+	if n := len(r.Damage); n > 0 {
+		return fmt.Errorf("%s is damaged: %s", r.Folder, counted(n, "finding"))
+	}
+	rows := uint64(0)
+	for i := range r.Hours {
+		rows += r.Hours[i].Tuples
+	}
+	fmt.Fprintf(p.stdout, "%s is as it was written: generation %d, %s with %s, %s in the log to replay\n",
+		r.Folder, r.Manifest.Generation, counted(len(r.Hours), "hour"), counted(rows, "tuple"), counted(r.Log.Flows, "flow"))
+	if r.Log.Torn > 0 && r.Use == datadir.UseNone {
+		fmt.Fprintf(p.stdout, "%d bytes at the end of the log were never answered for: the next start cuts them off\n", r.Log.Torn)
+	}
+	return nil
+}
+
+// counted returns n with what it counts, in singular or plural.
+func counted[N int | uint64](n N, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -11,13 +11,20 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"flowd/httpapi"
+	"flowd/local"
 )
 
 // TestMain makes the test binary the command flowd as well: run under that name it is main, so
 // that the processes that the tests start run what was compiled for the tests, race detector and
 // all.
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"flowd": main})
+	testscript.Main(leakChecked{m}, map[string]func(){
+		"flowd":               main,
+		"flowd-forgets-names": sabotaged(func(e *local.Engine) httpapi.Engine { return forgetsNames{e} }),
+		"flowd-answers-early": sabotaged(func(e *local.Engine) httpapi.Engine { return &answersEarly{Engine: e} }),
+	})
 }
 
 // leakChecked runs the tests and fails if one of them left a goroutine behind.

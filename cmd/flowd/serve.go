@@ -35,6 +35,11 @@ type serveCommand struct {
 // Run serves until a signal or the end of p.ctx, then stops gracefully. A second signal ends
 // it at once.
 func (c *serveCommand) Run(p *process) error {
+	return c.serve(p, func(e *local.Engine) httpapi.Engine { return e })
+}
+
+// serve is Run with something around the engine, as tests have.
+func (c *serveCommand) serve(p *process, around func(*local.Engine) httpapi.Engine) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
@@ -52,7 +57,7 @@ func (c *serveCommand) Run(p *process) error {
 	set.RegisterMetricsWriter(engineMetrics(engine.Stats))
 	version := buildVersion()
 	server := httpapi.New(httpapi.Options{
-		Engine: engine, Limits: c.limits(), Logger: logger, Metrics: set,
+		Engine: around(engine), Limits: c.limits(), Logger: logger, Metrics: set,
 		Version: version, Durability: string(c.Durability),
 	})
 	listener, err := net.Listen("tcp", string(c.Listen))

@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 	helped := false
 	parser, err := kong.New(&cli{}, kong.Name("flowload"), kong.Description("Load for a flowd server."),
+		kong.ExplicitGroups([]kong.Group{{Key: crashGroup, Title: "Crash test:"}}),
 		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
 	if err != nil {
 		return fail(stderr, err)

@@ -17,9 +17,13 @@ import (
 	"flowd/loadtest/mapserver"
 )
 
-// TestMain makes the test binary the command flowload as well, for the scripts.
+// TestMain makes the test binary the command flowload as well, and a server to be killed, for the
+// scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"flowload": main})
+	testscript.Main(leakChecked{m}, map[string]func(){
+		"flowload": main,
+		"durable":  func() { os.Exit(mapserver.Main(os.Args[1:], os.Stderr)) },
+	})
 }
 
 // leakChecked runs the tests and fails if one of them left a goroutine behind.

@@ -66,7 +66,7 @@ func newCrashRun(seed uint64, s sabotage) *crashRun {
 
 // live goes through some crashes and returns what was wrong after one of them.
 func (run *crashRun) live() error {
-	for round := range 4 {
+	for round := range 3 {
 		if err := run.round(); err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
@@ -165,7 +165,7 @@ func (run *crashRun) write(generation uint64) (*Manifest, error) {
 		return nil, err
 	}
 	m.Windows = &windows
-	for hour := range flow.Hour(3) {
+	for hour := range flow.Hour(2) {
 		what := run.rng.IntN(4)
 		if before := run.entry(hour); before != nil && what == 0 {
 			m.Hours = append(m.Hours, *before)

@@ -14,8 +14,8 @@ import (
 func smallBlock(t *testing.T) (*crashfs.FS, File, []flow.Row) {
 	t.Helper()
 	fsys := crashfs.New()
-	rows := usualRows(30, 7)
-	f, _ := write(t, fsys, "data", rows, Options{Hour: 7, RowGroup: 12})
+	rows := usualRows(14, 7)
+	f, _ := write(t, fsys, "data", rows, Options{Hour: 7, RowGroup: 6})
 	return fsys, f, rows
 }
 
@@ -100,7 +100,7 @@ func TestDamageIsNamed(t *testing.T) {
 		"the footer has checksum ":                      {data: flipped(data, len(data)-20)},
 		`the last bytes are "PARq", not "PAR1"`:         {data: append(data[:len(data)-1:len(data)-1], 'q')},
 		"the footer has 4294967295 bytes, and there is": {data: append(data[:len(data)-8:len(data)-8], "\xff\xff\xff\xffPAR1"...)},
-		"have 30 rows, and the manifest says 31":        {data: data, file: func(f *File) { f.Rows++ }},
+		"have 14 rows, and the manifest says 15":        {data: data, file: func(f *File) { f.Rows++ }},
 		"it has 3 bytes, which is too few":              {data: data[:3], file: func(f *File) { f.Size = 3 }},
 	} {
 		put(t, fsys, name, c.data)

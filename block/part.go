@@ -57,7 +57,7 @@ func openChecked(fsys disk.FS, dir, name string, size int64, crc uint32) (disk.F
 		return nil, err
 	}
 	found := crc32.New(castagnoli)
-	if n, copying := io.CopyBuffer(found, io.NewSectionReader(file, 0, size), make([]byte, sinkBuffer)); copying != nil {
+	if n, copying := io.CopyBuffer(found, io.NewSectionReader(file, 0, size), make([]byte, min(size+1, sinkBuffer))); copying != nil {
 		err = fmt.Errorf("block: read %s at byte %d: %w", name, n, copying)
 	} else if n != size {
 		err = &CorruptError{name, n, fmt.Sprintf("it ends after %d bytes, and the manifest says %d", n, size)}

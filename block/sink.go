@@ -11,6 +11,7 @@ import (
 // castagnoli is the polynomial of CRC-32C, which processors compute themselves.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// sinkBuffer is how much is written, or read, at a time.
 const sinkBuffer = 256 << 10
 
 // sink writes a file from its start, in large pieces, and sums up what goes through it.
@@ -18,7 +19,7 @@ type sink struct {
 	file disk.File
 	// name is for errors.
 	name string
-	// buf is what was not yet written, from at on.
+	// buf is what was not yet written, from at on: at most sinkBuffer bytes.
 	buf  []byte
 	at   int64
 	size int64
@@ -31,7 +32,7 @@ type sink struct {
 }
 
 func newSink(file disk.File, name string) *sink {
-	return &sink{file: file, name: name, buf: make([]byte, 0, sinkBuffer)}
+	return &sink{file: file, name: name}
 }
 
 // Write appends p.
@@ -42,16 +43,18 @@ func (s *sink) Write(p []byte) (int, error) {
 	if s.keeping {
 		s.kept = append(s.kept, p...)
 	}
-	for rest := p; len(rest) > 0; {
-		n := copy(s.buf[len(s.buf):cap(s.buf)], rest)
-		s.buf = s.buf[:len(s.buf)+n]
-		rest = rest[n:]
-		if len(s.buf) == cap(s.buf) {
-			if err := s.flush(); err != nil {
-				return 0, err
-			}
+	if len(s.buf)+len(p) > sinkBuffer {
+		if err := s.flush(); err != nil {
+			return 0, err
 		}
 	}
+	if len(p) > sinkBuffer {
+		if err := s.put(p); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
+	s.buf = append(s.buf, p...)
 	return len(p), nil
 }
 
@@ -59,15 +62,21 @@ func (s *sink) flush() error {
 	if len(s.buf) == 0 {
 		return nil
 	}
-	n, err := s.file.WriteAt(s.buf, s.at)
-	if err == nil && n < len(s.buf) {
+	err := s.put(s.buf)
+	s.buf = s.buf[:0]
+	return err
+}
+
+// put writes p at the end of what was written.
+func (s *sink) put(p []byte) error {
+	n, err := s.file.WriteAt(p, s.at)
+	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
 		return fmt.Errorf("block: write %s at byte %d: %w", s.name, s.at, err)
 	}
-	s.at += int64(len(s.buf))
-	s.buf = s.buf[:0]
+	s.at += int64(n)
 	return nil
 }
 

@@ -36,9 +36,8 @@ const (
 
 // Write writes rows, to their end, as the block of o.Hour below the folder dir, and syncs it: file and
 // folders are durable when Write returns. The file is named FileName(o.Hour, o.Generation), which must
-// not exist. Rows of another hour are an error; if rows has a method Err() error, what it returns at
-// the end is one too. After an error the file is removed as far as the disk lets it. The caller closes
-// rows.
+// not exist. Rows of another hour are an error, and so is what rows.Err returns at the end. After an error
+// the file is removed as far as the disk lets it. The caller closes rows.
 //
 // Keys are in the block in the order in which they come. Sorted they would take a quarter less, but
 // sorting takes longer than all else, and the whole hour in memory.
@@ -65,7 +64,7 @@ func Write(fsys disk.FS, dir string, rows flow.Rows, o Options) (File, Sums, err
 type writer struct {
 	options Options
 	sink    *sink
-	parquet *parquet.Writer
+	parquet *parquet.GenericWriter[record]
 	group   *parquet.ConcurrentRowGroupWriter
 	columns columns
 	// rows and keys are how many rows the row group has, and the bytes of their keys.
@@ -80,7 +79,7 @@ type writer struct {
 
 func newWriter(s *sink, o Options) *writer {
 	// The sink buffers, and must have all of a row group when Commit returns.
-	p := parquet.NewWriter(s, schema, parquet.Compression(codec), parquet.WriteBufferSize(0))
+	p := parquet.NewGenericWriter[record](s, parquet.Compression(codec), parquet.WriteBufferSize(0))
 	return &writer{options: o, sink: s, parquet: p, group: p.BeginRowGroup(), since: time.Now()}
 }
 
@@ -102,8 +101,8 @@ func (w *writer) copy(rows flow.Rows) error {
 		}
 		w.pace()
 	}
-	if failing, ok := rows.(interface{ Err() error }); ok && failing.Err() != nil {
-		return fmt.Errorf("block: rows for %s: %w", w.sink.name, failing.Err())
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("block: rows for %s: %w", w.sink.name, err)
 	}
 	return w.commit()
 }

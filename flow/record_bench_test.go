@@ -35,6 +35,25 @@ var workloads = []loadtest.Workload{
 	{Tuples: 1_000_000, Hours: 24, FlowsPerPost: 1000},
 }
 
+// TestRecordSize holds what the log takes of a flow to its bound.
+func TestRecordSize(t *testing.T) {
+	const most = 40
+	for _, w := range workloads {
+		if w.FlowsPerPost < 100 {
+			continue // of a single flow it is the names
+		}
+		bytes, flows := 0, 0
+		for _, b := range loads(t, w, 16) {
+			bytes += len(flow.AppendRecord(nil, 1_700_000_000_000, &flow.Origin{Client: "10.20.30.40", Agent: "agent-0001", Seq: 1 << 20}, b.AppendFlows(nil)))
+			flows += b.Len()
+		}
+		if bytes > most*flows {
+			t.Errorf("%d tuples, batches of %d: %d bytes for %d flows, more than %d each", w.Tuples, w.FlowsPerPost, bytes, flows, most)
+		}
+	}
+}
+
+// each runs a benchmark with each workload.
 func each(b *testing.B, run func(b *testing.B, batches []flow.Batch)) {
 	for _, w := range workloads {
 		b.Run(fmt.Sprintf("tuples=%d/flows=%d", w.Tuples, w.FlowsPerPost), func(b *testing.B) {

@@ -103,11 +103,17 @@ func TestNoNameIsWrittenTwice(t *testing.T) {
 func TestManyNames(t *testing.T) {
 	for _, names := range []int{3, 255, 256, 257, 65_535, 65_536, 65_537, 120_000} {
 		var b, back Batch
+		name := func(i int) string {
+			i = min(i, names-1)
+			return strings.Repeat("in a network with a number ", i%7/6) + strconv.Itoa(i)
+		}
 		for i := 0; i < names; i += 3 {
-			f := Flow{"s" + strconv.Itoa(i), strconv.Itoa(min(i+1, names-1)), "in the network with the number " + strconv.Itoa(min(i+2, names-1)), 1, 2, 3}
-			b.Add(&f)
+			b.Add(&Flow{name(i), name(i + 1), name(i + 2), 1, 2, 3})
 		}
 		written := b.AppendFlows(nil)
+		if n := len(b.scratch.names.names); n != names {
+			t.Fatalf("%d names are written, not %d", n, names)
+		}
 		if err := back.ReadFlows(written); err != nil {
 			t.Fatalf("%d names: %v", names, err)
 		}
@@ -118,6 +124,23 @@ func TestManyNames(t *testing.T) {
 		}
 		if b.Size() < names*8 {
 			t.Errorf("a batch that wrote %d names says that it keeps %d bytes", names, b.Size())
+		}
+	}
+}
+
+// TestNamesNearTheEnd has the last name of a record at each distance from its end.
+func TestNamesNearTheEnd(t *testing.T) {
+	for n := 1; n <= 2*nameBlock; n++ {
+		for bits := range 63 {
+			f := Flow{"a", "bc", strings.Repeat("v", n), 1 << bits, 0, 0}
+			written := batchOf([]Flow{f}).AppendFlows(nil)
+			var b Batch
+			if err := b.ReadFlows(written[:len(written):len(written)]); err != nil {
+				t.Fatalf("%+v: %v", f, err)
+			}
+			if diff := cmp.Diff([]Flow{f}, flowsOf(&b)); diff != "" {
+				t.Fatal(diff)
+			}
 		}
 	}
 }

@@ -55,8 +55,8 @@ func (s *slots) clear() {
 	}
 }
 
-// full reports whether a table with this many entries must grow. It stays three quarters empty,
-// because the search for a name is hardly ever more than one step then.
+// full reports whether a table with this many entries must grow. It stays seven eighths
+// empty, because the search for a name is hardly ever more than one step then.
 func (s *slots) full(entries int) bool { return 8*entries > len(s.at) }
 
 // resize makes an empty table of n slots, a power of two.

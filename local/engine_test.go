@@ -47,6 +47,20 @@ func TestRestartKeepsAll(t *testing.T) {
 	}
 }
 
+// TestDurabilityMayChange starts the same folder with a log and without one, in turn.
+func TestDurabilityMayChange(t *testing.T) {
+	o := testOptions(t)
+	for round, logged := range []bool{false, false, true, true, false, false, true} {
+		o.Logged = logged
+		e := open(t, o)
+		e.mustPost(t, flow.Origin{Agent: "a", Seq: uint64(round + 1)}, tuple(round, 1))
+		if got := e.checkBalance(t).Stored.Flows; got != uint64(round+1) {
+			t.Errorf("round %d, logged %v: %d flows are stored, want %d", round, logged, got, round+1)
+		}
+		e.mustClose(t)
+	}
+}
+
 func TestNamesAreKeptThroughRestarts(t *testing.T) {
 	o := testOptions(t)
 	first, other := tuple(1, 5), tuple(2, 5)

@@ -147,7 +147,10 @@ func (e *Engine) goOn(m *block.Manifest, reader *wal.Reader) error {
 		e.stats.tornBytes.Store(torn)
 		e.o.Logger.Warn("the end of the log was cut off: it was written when the server ended, and nobody was told that it counts", "bytes", torn)
 	}
-	e.position = reader.Position()
+	e.position = wal.Position(m.Log)
+	if len(reader.Segments()) > 0 {
+		e.position = reader.Position()
+	}
 	if !e.o.Logged {
 		return nil
 	}

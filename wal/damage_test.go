@@ -140,6 +140,8 @@ func TestDamage(t *testing.T) {
 		{name: "flipped bit in a frame's length", change: flipIn(3, 2, 10), segment: 3, reason: "header"},
 		{name: "flipped bit in the first frame of the last segment", change: flipIn(3, 0, inPayload), segment: 3, reason: "payload"},
 		{name: "flipped bit in the last frame of an earlier segment", change: flipIn(1, -1, inPayload), segment: 1, reason: segmentName(2)},
+		{name: "flipped bit in the last frame but one", change: flipIn(3, -2, inPayload), segment: 3, reason: "payload"},
+		{name: "flipped bit in the last frame of an earlier segment, one group behind it", change: func(d *damaged) { clearBehind(d, 3, 1); flipIn(2, -1, inPayload)(d) }, segment: 2, reason: segmentName(3)},
 		{name: "page of zeros in the middle", change: func(d *damaged) { d.write(2, 2*pageBytes, make([]byte, pageBytes)) }, segment: 2, reason: "CRC"},
 		{name: "end of an earlier segment gone", change: func(d *damaged) { d.replace(1, d.read(1)[:2*pageBytes]) }, segment: 1, reason: "ends"},
 		{name: "end of the last segment gone", change: func(d *damaged) { g, off := d.at(3, -1); d.replace(3, d.read(3)[:off+int64(len(g.Records[0]))]) }, lost: 1, torn: 1500},
@@ -244,6 +246,12 @@ func tearLast(d *damaged) {
 	d.write(3, off+600, make([]byte, end-off-600))
 }
 
+// clearBehind leaves the first frames of a segment alone.
+func clearBehind(d *damaged, segment uint64, frames int) {
+	_, off := d.at(segment, frames)
+	d.write(segment, off, make([]byte, minSegmentBytes-off))
+}
+
 func swap(d *damaged) {
 	aside := path.Join(testDir, "aside")
 	d.rename(d.name(1), aside)
@@ -271,5 +279,59 @@ func TestUnknownVersionIsNotDamage(t *testing.T) {
 	var damage *CorruptionError
 	if errors.As(err, &damage) {
 		t.Error("and says it is damaged")
+	}
+}
+
+// A segment without a header is damage where groups follow, even if none seems to be missing.
+func TestNoHeaderBeforeTheNextGroup(t *testing.T) {
+	d := newDamaged(t)
+	clearBehind(d, 1, 2)
+	d.groups = d.groups[:2]
+	var damage *CorruptionError
+	if _, _, err := readAll(d.fs, Position{}); !errors.As(err, &damage) || damage.Segment != 1 {
+		t.Fatalf("%v", err)
+	}
+	d.remove(2)
+	d.remove(3)
+	d.rename(d.name(4), d.name(2))
+	d.rename(d.name(5), d.name(3))
+	for n := range uint64(2) {
+		header := make([]byte, pageBytes)
+		putHeader(header, n+2, n+100)
+		d.write(n+2, 0, header)
+	}
+	r, _, err := readAll(d.fs, Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(small(d.fs), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if err := l.advance(); err != nil {
+		t.Fatal(err)
+	}
+	d.groups = append(d.groups, appendText(t, l, "in 3"))
+	if _, got, err := readAll(d.fs, Position{}); err != nil || len(got) != 3 {
+		t.Fatalf("a prepared segment in between: %v, %v", got, err)
+	}
+	d.write(2, 0, make([]byte, pageBytes))
+	if _, _, err := readAll(d.fs, Position{}); !errors.As(err, &damage) || damage.Segment != 2 {
+		t.Fatalf("%v", err)
+	}
+}
+
+// What was there when the log was opened had been synced, whatever the durability is.
+func TestWhatWasOpenedWasSynced(t *testing.T) {
+	d := newDamaged(t)
+	o := small(d.fs)
+	o.Durability = Interval
+	l, _ := open(t, o, Position{})
+	appendText(t, l, "never synced")
+	flipIn(3, -1, 200)(d)
+	var damage *CorruptionError
+	if _, _, err := readAll(d.fs, Position{}); !errors.As(err, &damage) || damage.Segment != 3 {
+		t.Fatalf("%v", err)
 	}
 }

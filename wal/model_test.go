@@ -60,7 +60,7 @@ func TestModel(t *testing.T) {
 			},
 			"drop some": func(t *rapid.T) {
 				if len(want) == 0 {
-					t.Skip("there is none")
+					return
 				}
 				i := rapid.IntRange(0, len(want)-1).Draw(t, "first kept")
 				from, want = want[i].Position, slices.Clone(want[i:])

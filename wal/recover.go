@@ -169,14 +169,9 @@ func (r *Reader) endFrames(f frame, known bool, why string) error {
 	return r.closeSegment()
 }
 
-// scan looks for frames that may follow those that were read. The first group of the log is not
-// known before its first frame.
+// scan looks for frames that may follow those that were read.
 func (r *Reader) scan(off int64) (witness, error) {
-	low := r.group
-	if r.first {
-		low = 1
-	}
-	return r.source.scan(off, low, r.group+uint64(r.total.Load()/frameHeader))
+	return r.source.scan(off, r.group, r.group+uint64(r.total.Load()/frameHeader))
 }
 
 // tornBytes returns the bytes of what was begun behind the last frame.

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/google/go-cmp/cmp"
 
+	"flowd/disk"
 	"flowd/disk/crashfs"
 )
 
@@ -119,6 +120,51 @@ func TestIntervalSyncsTheSegmentsThatWereLeft(t *testing.T) {
 	}
 }
 
+// A group that is written while others are synced is not synced with them.
+func TestAGroupWrittenDuringASync(t *testing.T) {
+	fs := crashfs.New()
+	o := small(fs)
+	o.Durability = Interval
+	var l *Log
+	o.FS = hookedFS{fs, func() {
+		if l != nil {
+			appendText(t, l, "during")
+		}
+	}}
+	opened, _ := open(t, o, Position{})
+	appendText(t, opened, "before")
+	l = opened
+	if err := l.syncWritten(); err != nil {
+		t.Fatal(err)
+	}
+	if l.durable != 2 || l.group != 3 {
+		t.Errorf("groups before %d are said to be synced, those before 2 are", l.durable)
+	}
+	l = nil
+}
+
+// hookedFS calls a function behind each sync of data.
+type hookedFS struct {
+	disk.FS
+	synced func()
+}
+
+func (h hookedFS) Create(name string) (disk.File, error) {
+	f, err := h.FS.Create(name)
+	return hookedFile{f, h.synced}, err
+}
+
+type hookedFile struct {
+	disk.File
+	synced func()
+}
+
+func (f hookedFile) SyncData() error {
+	err := f.File.SyncData()
+	f.synced()
+	return err
+}
+
 // No room for a new segment stops groups that need one, and nothing else, until there is room.
 func TestNoSpaceForASegmentIsNoPoison(t *testing.T) {
 	for _, c := range []struct {
@@ -153,6 +199,7 @@ func noSpace(t *testing.T, kind errorfs.OpKind, where string, cause error) {
 		want = append(want, appendText(t, l, record))
 		synctest.Wait()
 	}
+	wantNames(t, fs, 1, 2, 3) // what was begun is gone, and takes no space
 	for range 2 {
 		err := l.Reserve(len(record) + RecordOverhead)
 		if !errors.Is(err, ErrNoSpace) || cause != crashfs.ErrShort && !errors.Is(err, cause) || l.SpaceErr() == nil {

@@ -109,3 +109,57 @@ func holed(t *testing.T, durability Durability, segment uint64, index, syncFrom 
 	}
 	survives(t, d, r, got, len(d.groups)-int(hole.Position.Group)+1)
 }
+
+// A frame that ends with its page is followed by zeros, not by what was there before, which would
+// look like a torn frame.
+func TestStaleFramesBehindAFullPage(t *testing.T) {
+	fs := crashfs.New()
+	l, _ := open(t, small(fs), Position{})
+	fillSegments(t, l, 3)
+	if err := l.Drop(l.Position()); err != nil {
+		t.Fatal(err)
+	}
+	fillSegments(t, l, 6)
+	from := l.Position()
+	for range 2 {
+		if err := l.advance(); err != nil {
+			t.Fatal(err)
+		}
+		l.prepareSpares()
+		appendText(t, l, text("page", pageBytes-frameHeader-2))
+	}
+	if r, _, err := readAll(fs, from); err != nil || r.Torn() != 0 {
+		t.Fatalf("%d bytes torn, %v", r.Torn(), err)
+	}
+}
+
+// A frame is found wherever it stands to the windows in which a segment is read.
+func TestScanFindsFramesAcrossWindows(t *testing.T) {
+	fs := crashfs.New()
+	f, err := fs.Create(segmentName(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := fill(f, 0, 3*windowBytes); err != nil {
+		t.Fatal(err)
+	}
+	for off := int64(windowBytes - 2*frameHeader); off <= windowBytes+2*frameHeader; off += frameAlign {
+		s, err := openSource(fs, ".", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, frameHeader)
+		frame{length: 5, records: 1, group: 7, durable: 6}.put(b, s.salted)
+		if err := writeAll(f, b, off); err != nil {
+			t.Fatal(err)
+		}
+		w, err := s.scan(0, 1, 100)
+		if want := (witness{first: 7, durable: 6, at: off, end: off + frameSize(5)}); err != nil || w != want {
+			t.Fatalf("at %d: %+v, %v, want %+v", off, w, err, want)
+		}
+		if err := errors.Join(writeAll(f, make([]byte, frameHeader), off), s.close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -61,8 +61,8 @@ func writeBackup(w io.Writer, c *backupCommand, made *datadir.Backup) error {
 	fmt.Fprintf(table, "copy\t%s of %s, verified\n", c.Dest, c.Dir)
 	fmt.Fprintf(table, "manifest\tgeneration %d, written %s\n", r.Manifest.Generation, moment(r.Manifest.Written))
 	fmt.Fprintf(table, "log\tup to segment %d, group %d: %s to replay\n", end.Segment, end.Group, counted(r.Log.Flows, "flow"))
-	fmt.Fprintf(table, "linked\t%s, %s\n", counted(made.Linked, "file"), mebibytes(made.LinkedBytes))
-	fmt.Fprintf(table, "copied\t%s, %s\n", counted(made.Copied, "file"), mebibytes(made.CopiedBytes))
+	fmt.Fprintf(table, "linked\t%s, %s\n", counted(made.Linked, "file"), sizeText(made.LinkedBytes))
+	fmt.Fprintf(table, "copied\t%s, %s\n", counted(made.Copied, "file"), sizeText(made.CopiedBytes))
 	fmt.Fprintf(table, "start\tflowd serve --data %s\n", c.Dest)
 	return table.Flush()
 }

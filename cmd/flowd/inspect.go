@@ -68,7 +68,7 @@ func writeReport(w io.Writer, r *datadir.Report) error {
 		fmt.Fprintf(about, "damage\t%s\n", finding)
 	}
 	if len(r.Damage) == 0 {
-		fmt.Fprintln(about, "damage\tnone in what was read: flowd verify reads the rows of blocks too")
+		fmt.Fprintln(about, "damage\tnone seen: flowd verify reads every row of the blocks too")
 	}
 	if err := about.Flush(); err != nil {
 		return err
@@ -93,7 +93,7 @@ func writeManifest(w io.Writer, r *datadir.Report) {
 
 func writeWindows(w io.Writer, windows *datadir.Windows) {
 	if windows != nil {
-		fmt.Fprintf(w, "windows\t%d keys and %d agents remembered, %s\n", windows.Keys, windows.Agents, mebibytes(windows.Bytes))
+		fmt.Fprintf(w, "windows\t%d keys and %d agents remembered, %s\n", windows.Keys, windows.Agents, sizeText(windows.Bytes))
 	}
 }
 
@@ -107,11 +107,11 @@ func writeLog(w io.Writer, r *datadir.Report) {
 	for _, s := range l.Segments {
 		size += s.Bytes
 	}
-	fmt.Fprintf(w, "log\t%d segments, %s\n", len(l.Segments), mebibytes(size))
+	fmt.Fprintf(w, "log\t%d segments, %s\n", len(l.Segments), sizeText(size))
 	if r.Manifest == nil {
 		return
 	}
-	fmt.Fprintf(w, "to replay\t%d flows in %d batches and %d groups, %s\n", l.Flows, l.Records, l.Groups, mebibytes(l.Bytes))
+	fmt.Fprintf(w, "to replay\t%d flows in %d batches and %d groups, %s\n", l.Flows, l.Records, l.Groups, sizeText(l.Bytes))
 	from := r.Manifest.Log
 	fmt.Fprintf(w, "\tfrom segment %d, group %d to segment %d, group %d\n", from.Segment, from.Group, l.End.Segment, l.End.Group)
 	if l.Torn > 0 && r.Use == datadir.UseNone {
@@ -128,7 +128,7 @@ func writeHoursLine(w io.Writer, hours []datadir.Hour) {
 			blocks++
 		}
 	}
-	fmt.Fprintf(w, "hours\t%d with %d tuples, in %d blocks, %s\n", len(hours), tuples, blocks, mebibytes(size))
+	fmt.Fprintf(w, "hours\t%d with %d tuples, in %d blocks, %s\n", len(hours), tuples, blocks, sizeText(size))
 }
 
 func writeSegments(text *strings.Builder, segments []datadir.Segment) {
@@ -140,12 +140,12 @@ func writeSegments(text *strings.Builder, segments []datadir.Segment) {
 	for _, s := range segments {
 		used, groups, batches := "-", "-", "-"
 		if s.Used > 0 {
-			used = mebibytes(s.Used)
+			used = sizeText(s.Used)
 		}
 		if s.Groups > 0 {
 			groups, batches = fmt.Sprintf("%d to %d", s.First, s.Last), fmt.Sprint(s.Records)
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", s.Number, s.State, mebibytes(s.Bytes), used, groups, batches)
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", s.Number, s.State, sizeText(s.Bytes), used, groups, batches)
 	}
 	_ = table.Flush() // into memory
 }
@@ -155,7 +155,7 @@ func writeHours(text *strings.Builder, hours []datadir.Hour) {
 		return
 	}
 	table := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nHOUR\tBEGINS\tTUPLES\tFLOWS\tSENT\tRECEIVED\tLAST FLOW CAME\tSIZE\tBLOCK")
+	fmt.Fprintln(table, "\nHOUR\tBEGINS\tTUPLES\tFLOWS\tBYTES_TX\tBYTES_RX\tLAST FLOW CAME\tSIZE\tBLOCK")
 	for i := range hours {
 		h := &hours[i]
 		name := h.Block
@@ -163,7 +163,7 @@ func writeHours(text *strings.Builder, hours []datadir.Hour) {
 			name = "-"
 		}
 		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", h.Hour, hourBegin(h.Hour), h.Tuples, h.Flows,
-			flow.Sum(h.BytesTx), flow.Sum(h.BytesRx), moment(h.LastWrite), mebibytes(h.Bytes), name)
+			flow.Sum(h.BytesTx), flow.Sum(h.BytesRx), moment(h.LastWrite), sizeText(h.Bytes), name)
 	}
 	_ = table.Flush() // into memory
 }
@@ -185,10 +185,13 @@ func moment(unixMilli int64) string {
 	return time.UnixMilli(unixMilli).UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// mebibytes returns a size in MiB, to a hundredth if it is small.
-func mebibytes(n int64) string {
-	if n < 10<<20 {
-		return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20))
+// sizeText returns a size in MiB, or in KiB or bytes if it is small.
+func sizeText(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
 	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	return fmt.Sprintf("%d B", n)
 }

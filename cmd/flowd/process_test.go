@@ -31,9 +31,18 @@ type server struct {
 // start starts flowd serve on a free port, and waits for the line that it serves.
 func start(t *testing.T, args ...string) *server {
 	t.Helper()
+	return startBy(t, nil, args...)
+}
+
+// startBy is start by another program, which gets the command and its arguments.
+func startBy(t *testing.T, by []string, args ...string) *server {
+	t.Helper()
 	s := &server{t: t, ended: make(chan struct{})}
-	s.command = exec.Command("flowd", append([]string{"serve", "--listen=127.0.0.1:0", "--data=" + t.TempDir()}, args...)...)
+	words := append(by, "flowd", "serve", "--listen=127.0.0.1:0", "--data="+t.TempDir())
+	words = append(words, args...)
+	s.command = exec.Command(words[0], words[1:]...)
 	s.command.Stderr = &s.stderr
+	s.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that kill gets all of it
 	s.command.Env = []string{"PATH=" + os.Getenv("PATH"), "GORACE=" + raceOption}
 	stdout, err := s.command.StdoutPipe()
 	if err != nil {
@@ -52,7 +61,7 @@ func start(t *testing.T, args ...string) *server {
 		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		_ = s.command.Process.Kill() // most often it has ended by now
+		_ = syscall.Kill(-s.command.Process.Pid, syscall.SIGKILL) // most often it has ended by now
 		<-s.ended
 	})
 	select {
@@ -93,8 +102,16 @@ func (s *server) exits(code int) string {
 
 // get asks for a path on a connection of its own.
 func (s *server) get(path string) (status int, body string, err error) {
+	return s.request(http.MethodGet, path, "")
+}
+
+func (s *server) request(method, path, body string) (status int, answer string, err error) {
 	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get("http://" + s.address + path)
+	request, err := http.NewRequest(method, "http://"+s.address+path, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, "", err
 	}

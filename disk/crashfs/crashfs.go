@@ -208,6 +208,9 @@ func (f *FS) Rename(from, to string) error {
 // Remove implements disk.FS.
 func (f *FS) Remove(name string) error {
 	return f.do(func() error {
+		if _, err := f.mem.Stat(name); err != nil { // errorfs would say nothing
+			return err
+		}
 		if err := f.wrapped.Remove(name); err != nil {
 			return err
 		}

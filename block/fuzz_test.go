@@ -1,0 +1,99 @@
+package block
+
+import (
+	"errors"
+	"hash/crc32"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"flowd/disk/crashfs"
+	"flowd/flow"
+)
+
+// FuzzManifest has any bytes be a manifest, as they are and behind a first line that fits them. What is
+// read is written as the same again.
+func FuzzManifest(f *testing.F) {
+	whole, err := formatManifest(smallManifest())
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, body, err := unseal(whole)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range [][]byte{nil, whole, whole[:100], body, seal(2, body), []byte("{}"), []byte(`{"hours":[{}]}`), []byte("null")} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, text := range [][]byte{data, seal(manifestVersion, data)} {
+			m, err := parseManifest(text)
+			var corrupt *CorruptError
+			var newer *NewerError
+			if err != nil {
+				if !errors.As(err, &corrupt) && !errors.As(err, &newer) {
+					t.Fatalf("%T: %v", err, err)
+				}
+				continue
+			}
+			again, err := formatManifest(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := parseManifest(again)
+			if diff := cmp.Diff(m, back, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Fatal(err, diff)
+			}
+		}
+	})
+}
+
+// FuzzOpen has any bytes be a block whose checksums fit, so that what is behind them is reached: the
+// Parquet library, and what it makes of bytes that no writer wrote.
+func FuzzOpen(f *testing.F) {
+	fsys := crashfs.New()
+	for _, o := range []Options{{Hour: 7, Generation: 1}, {Hour: 7, Generation: 2, RowGroup: 4}} {
+		file, _ := write(f, fsys, "data", usualRows(10, 7), o)
+		f.Add(get(f, fsys, "data/"+file.Name))
+	}
+	empty, _ := write(f, fsys, "data", nil, Options{Hour: 8})
+	f.Add(get(f, fsys, "data/"+empty.Name))
+	f.Add([]byte("PAR1PAR1"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const most = 64 << 10
+		if len(data) > most {
+			return
+		}
+		name := FileName(7, 1)
+		fsys := crashfs.New()
+		put(t, fsys, "data/"+name, data)
+		footer, _ := footerChecksum(data)
+		for _, rows := range []uint64{0, 10} {
+			file := File{Name: name, Size: int64(len(data)), Footer: footer, Rows: rows}
+			if err := scan(fsys, file, data); err != nil && !isCorrupt(err, name) {
+				t.Fatalf("%T: %v", err, err)
+			}
+		}
+	})
+}
+
+// scan reads a block whose row groups have the checksums of what they hold.
+func scan(fsys *crashfs.FS, file File, data []byte) error {
+	r, err := Open(fsys, "data", file)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for i := range r.sections {
+		s := &r.sections[i]
+		s.CRC = crc32.Checksum(data[s.From:s.From+s.Length], castagnoli)
+	}
+	dst := make([]flow.Row, 7)
+	for n := r.Next(dst); n > 0; n = r.Next(dst) {
+		for _, row := range dst[:n] {
+			row.Key.Names()
+		}
+	}
+	return r.Err()
+}

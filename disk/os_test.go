@@ -1,0 +1,136 @@
+package disk_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"flowd/disk"
+	"flowd/disk/crashfs"
+)
+
+// TestFS holds the operating system's file system, and the tests' own, to the interface.
+func TestFS(t *testing.T) {
+	t.Run("OS", func(t *testing.T) { contract(t, disk.OS, t.TempDir()) })
+	t.Run("crashfs", func(t *testing.T) { contract(t, crashfs.New(), ".") })
+}
+
+func contract(t *testing.T, f disk.FS, root string) {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("error %v, want %v", err, want)
+		}
+	}
+	dir := path.Join(root, "a/b")
+	must(f.MkdirAll(dir))
+	must(f.MkdirAll(dir))
+	one, two := path.Join(dir, "one"), path.Join(dir, "two")
+
+	_, err := f.Open(one)
+	is(err, fs.ErrNotExist)
+	_, err = f.OpenWrite(one)
+	is(err, fs.ErrNotExist)
+	is(f.Remove(one), fs.ErrNotExist)
+	_, err = f.List(path.Join(root, "none"))
+	is(err, fs.ErrNotExist)
+
+	file, err := f.Create(one)
+	must(err)
+	_, err = f.Create(one)
+	is(err, fs.ErrExist)
+	_, err = file.WriteAt([]byte("world"), 6)
+	must(err)
+	_, err = file.WriteAt([]byte("hello "), 0)
+	must(err)
+	must(file.Sync())
+	must(file.Close())
+
+	file, err = f.OpenWrite(one)
+	must(err)
+	_, err = file.WriteAt([]byte("W"), 6)
+	must(err)
+	must(file.SyncData())
+	must(file.Close())
+
+	must(f.Rename(one, two))
+	must(f.SyncDir(dir))
+	file, err = f.Open(two)
+	must(err)
+	size, err := file.Size()
+	must(err)
+	b := make([]byte, size)
+	_, err = file.ReadAt(b, 0)
+	must(err)
+	if !bytes.Equal(b, []byte("hello World")) {
+		t.Errorf("read %q", b)
+	}
+	if _, err := file.WriteAt(b, 0); err == nil {
+		t.Error("wrote to a file that was opened for reading")
+	}
+	must(file.Close())
+
+	again, err := f.Create(one)
+	must(err)
+	must(again.Close())
+	names, err := f.List(dir)
+	must(err)
+	if diff := cmp.Diff([]string{"one", "two"}, names); diff != "" {
+		t.Error(diff)
+	}
+	if err := f.Remove(dir); err == nil {
+		t.Error("removed a folder that is not empty")
+	}
+	must(f.Remove(one))
+	must(f.Remove(two))
+	must(f.Remove(dir))
+
+	name := path.Join(root, "LOCK")
+	lock, err := f.Lock(name)
+	must(err)
+	_, err = f.Lock(name)
+	is(err, disk.ErrLocked)
+	must(lock.Close())
+	lock, err = f.Lock(name)
+	must(err)
+	must(lock.Close())
+}
+
+// TestLockOfAnotherProcess is the lock's purpose: it holds against other processes, and ends with
+// one, however that ends.
+func TestLockOfAnotherProcess(t *testing.T) {
+	name := path.Join(t.TempDir(), "LOCK")
+	other := holder(t, name)
+	if _, err := disk.OS.Lock(name); !errors.Is(err, disk.ErrLocked) {
+		t.Errorf("error %v, want %v", err, disk.ErrLocked)
+	}
+	if err := other.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = other.Wait() // killed
+	lock, err := disk.OS.Lock(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(holdVariable); name != "" {
+		hold(name)
+	}
+	os.Exit(m.Run())
+}

@@ -15,10 +15,12 @@ import (
 type account struct {
 	gen    *Generator
 	sure   []Bytes
+	flows  []uint64 // by hour, those of the batches answered with 200
 	others []others // by hour
 
-	mu     sync.Mutex
-	unsure []Bytes // nil while every batch had an answer
+	mu          sync.Mutex
+	unsure      []Bytes // nil while every batch had an answer
+	unsureFlows []uint64
 }
 
 // Bytes is a count of bytes each way.
@@ -34,6 +36,37 @@ func (b *Bytes) add(other Bytes) {
 	b.Rx += other.Rx
 }
 
+// Amount is a number of flows and their bytes.
+type Amount struct {
+	Flows uint64 `json:"flows"`
+	Bytes
+}
+
+func (a Amount) String() string {
+	return fmt.Sprintf("%s with %v", plural(int(a.Flows), "flow"), a.Bytes)
+}
+
+func (a *Amount) add(other Amount) {
+	a.Flows += other.Flows
+	a.Bytes.add(other.Bytes)
+}
+
+// beyond returns how much more a is than other, each part for itself, and 0 where it is less.
+func (a Amount) beyond(other Amount) Amount {
+	return Amount{beyond(a.Flows, other.Flows), a.Bytes.beyond(other.Bytes)}
+}
+
+func (b Bytes) beyond(other Bytes) Bytes {
+	return Bytes{beyond(b.Tx, other.Tx), beyond(b.Rx, other.Rx)}
+}
+
+func beyond(a, b uint64) uint64 {
+	if a < b {
+		return 0
+	}
+	return a - b
+}
+
 // others is what an hour holds of tuples that are no part of the workload. Nobody should
 // change it during a run; a name that the server got wrong would.
 type others struct {
@@ -44,11 +77,18 @@ type others struct {
 func (o others) String() string { return fmt.Sprintf("%d with %v", o.tuples, o.bytes) }
 
 func newAccount(g *Generator) *account {
-	return &account{gen: g, sure: make([]Bytes, g.cells()), others: make([]others, g.Hours)}
+	hours := g.allHours()
+	return &account{
+		gen: g, sure: make([]Bytes, g.cells()), others: make([]others, hours),
+		flows: make([]uint64, hours), unsureFlows: make([]uint64, hours),
+	}
 }
 
 // stored adds a batch that was answered with 200.
-func (a *account) stored(batch []Sample) { addTo(a.sure, batch) }
+func (a *account) stored(batch []Sample) {
+	addTo(a.sure, batch)
+	a.countFlows(a.flows, batch)
+}
 
 // unknown adds a batch of which nobody can say whether the server counted it.
 func (a *account) unknown(batch []Sample) {
@@ -58,6 +98,18 @@ func (a *account) unknown(batch []Sample) {
 	}
 	a.mu.Unlock()
 	addTo(a.unsure, batch)
+	a.countFlows(a.unsureFlows, batch)
+}
+
+// countFlows adds the flows of a batch to those of their hours.
+func (a *account) countFlows(hours []uint64, batch []Sample) {
+	if len(batch) > 0 && a.gen.Hours == 1 {
+		atomic.AddUint64(&hours[int(batch[0].cell)/a.gen.Tuples], uint64(len(batch)))
+		return
+	}
+	for _, s := range batch {
+		atomic.AddUint64(&hours[int(s.cell)/a.gen.Tuples], 1)
+	}
 }
 
 func addTo(cells []Bytes, batch []Sample) {
@@ -66,6 +118,13 @@ func addTo(cells []Bytes, batch []Sample) {
 		atomic.AddUint64(&c.Tx, uint64(s.tx))
 		atomic.AddUint64(&c.Rx, uint64(s.rx))
 	}
+}
+
+// clear forgets everything, as if no batch had been sent.
+func (a *account) clear() {
+	clear(a.sure)
+	clear(a.flows)
+	clear(a.others)
 }
 
 // bounds returns the least and the most that the server may hold for a cell. It is called

@@ -57,7 +57,7 @@ func Blast(ctx context.Context, o BlastOptions) (BlastResult, error) {
 	}
 	b := &blast{bodies: o.Bodies, target: &t, hardEnd: time.Now().Add(o.For + blastGrace)}
 	for _, body := range o.Bodies {
-		b.heads = append(b.heads, appendPostHead(nil, &t, "", o.ContentType, "", len(body)))
+		b.heads = append(b.heads, appendPostHead(nil, &t, postHead{contentType: o.ContentType, length: len(body)}))
 	}
 	conns := make([]*conn, o.Connections)
 	for i := range conns {

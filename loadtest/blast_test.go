@@ -92,7 +92,7 @@ func TestBlastErrors(t *testing.T) {
 
 func TestRequestHeads(t *testing.T) {
 	const post = "POST / HTTP/1.1\r\nHost: test\r\nUser-Agent: flowload\r\nContent-Type: a/b\r\nContent-Encoding: gzip\r\nContent-Length: 12\r\n\r\n"
-	if got := string(appendPostHead(nil, &testTarget, "", "a/b", "gzip", 12)); got != post {
+	if got := string(appendPostHead(nil, &testTarget, postHead{contentType: "a/b", encoding: "gzip", length: 12})); got != post {
 		t.Errorf("post:\n%s", got)
 	}
 	below := testTarget

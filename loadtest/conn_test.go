@@ -74,7 +74,7 @@ func soon() time.Time { return time.Now().Add(10 * time.Second) }
 
 // exchangeOnce posts a small body and returns status and body of the answer.
 func exchangeOnce(c *conn) (status int, body string, err error) {
-	a, err := c.roundTrip(appendPostHead(nil, &testTarget, "/flows", "application/json", "", 2), []byte("[]"), soon())
+	a, err := c.roundTrip(appendPostHead(nil, &testTarget, postHead{route: "/flows", contentType: "application/json", length: 2}), []byte("[]"), soon())
 	if err != nil {
 		return 0, "", err
 	}

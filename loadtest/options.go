@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"cmp"
 	"io"
 	"strings"
 	"time"
@@ -15,8 +16,10 @@ type Options struct {
 	Target string
 	// Connections is how many connections carry the requests, each with one under way.
 	Connections int
-	// Workload is the flows.
+	// Workload is the flows; its Moves follow from HourEvery.
 	Workload
+	// HourEvery is after what time the hours move on by one, 0 for hours that stay.
+	HourEvery time.Duration
 	// Format and Encoding are the form of the bodies.
 	Format   flow.Format
 	Encoding Encoding
@@ -34,6 +37,9 @@ type Options struct {
 	Verify bool
 	// ServerPID is the process whose CPU and memory are reported. At 0 it is looked for.
 	ServerPID int
+	// ServerData is the folder of the server's data, on this machine. If it is given, the report
+	// has a row of samples of the server's memory and of what is in the folder.
+	ServerData string
 	// Progress is where a bar is drawn, nil for nowhere.
 	Progress io.Writer
 }
@@ -45,10 +51,14 @@ const (
 	maxVerifiedCells = 1 << 28
 )
 
+// check returns what is wrong with o, or takes its target apart and completes its Workload.
 func (o *Options) check() (target, error) {
 	t, err := parseTarget(o.Target)
 	if err != nil {
 		return t, invalid("target", "%v", err)
+	}
+	if o.Moves = 0; o.HourEvery > 0 {
+		o.Moves = int((o.For - 1) / o.HourEvery)
 	}
 	switch {
 	case strings.Contains(t.path, "?"):
@@ -61,25 +71,26 @@ func (o *Options) check() (target, error) {
 		err = invalid("reads", "must be from 0 up to, not including, 1, not %v", o.Reads)
 	case o.For <= 0:
 		err = invalid("for", "must be over 0, not %v", o.For)
+	case o.HourEvery < 0 || o.HourEvery > 0 && o.For/o.HourEvery > MaxHours:
+		err = invalid("hour-every", "must be 0, or so long that --for has at most %d, not %v", MaxHours, o.HourEvery)
 	case o.Timeout <= 0:
 		err = invalid("timeout", "must be over 0, not %v", o.Timeout)
-	case o.Encoding != Plain && o.Encoding != Gzip && o.Encoding != Zstandard:
-		err = invalid("encoding", "must be %s, %s or %s, not %q", Plain, Gzip, Zstandard, o.Encoding)
-	case o.Format != flow.JSON && o.Format != flow.NDJSON:
-		err = invalid("ndjson", "asks for a format with number %d, which does not exist", o.Format)
 	case o.Verify && o.cells() > maxVerifiedCells:
 		err = invalid("tuples", "times --hours can be verified up to %d, not %d; lower them, or give --no-verify",
 			maxVerifiedCells, o.cells())
 	default:
 		err = o.Workload.check()
 	}
-	return t, err
+	return t, cmp.Or(err, checkForm(o.Format, o.Encoding), checkFolder(o.ServerData))
 }
 
-// contentType is the media type of the bodies.
-func (o *Options) contentType() string {
-	if o.Format == flow.NDJSON {
-		return "application/x-ndjson"
+// checkForm returns what is wrong with the form of bodies, or nil.
+func checkForm(format flow.Format, encoding Encoding) error {
+	switch {
+	case encoding != Plain && encoding != Gzip && encoding != Zstandard:
+		return invalid("encoding", "must be %s, %s or %s, not %q", Plain, Gzip, Zstandard, encoding)
+	case format != flow.JSON && format != flow.NDJSON:
+		return invalid("ndjson", "asks for a format with number %d, which does not exist", format)
 	}
-	return "application/json"
+	return nil
 }

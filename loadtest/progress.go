@@ -14,10 +14,16 @@ const progressEvery = 200 * time.Millisecond
 // showProgress draws how much of the time is over and how fast it goes, until the returned
 // function is called, which takes the bar away again.
 func (l *load) showProgress() (stop func()) {
-	if l.Progress == nil {
+	return showBar(l.Progress, int64(l.For/progressEvery), l.draw)
+}
+
+// showBar calls draw for a bar of so many steps now and then, until the returned function is
+// called. Without a place for it there is none.
+func showBar(w io.Writer, steps int64, draw func(*progressbar.ProgressBar)) (stop func()) {
+	if w == nil {
 		return func() {}
 	}
-	bar := newBar(l.Progress, int64(l.For/progressEvery))
+	bar := newBar(w, steps)
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -28,7 +34,7 @@ func (l *load) showProgress() (stop func()) {
 			case <-quit:
 				return
 			case <-tick.C:
-				l.draw(bar)
+				draw(bar)
 			}
 		}
 	}()
@@ -59,6 +65,17 @@ func (l *load) draw(bar *progressbar.ProgressBar) {
 	}
 	bar.Describe(text)
 	_ = bar.Set64(min(int64(elapsed/progressEvery), bar.GetMax64()))
+}
+
+// showProgress draws how many of the kills are over.
+func (r *crashRun) showProgress() (stop func()) {
+	return showBar(r.Progress, int64(r.Kills), func(bar *progressbar.ProgressBar) {
+		r.mu.Lock()
+		kills := r.kills
+		r.mu.Unlock()
+		bar.Describe(fmt.Sprintf("%d of %d kills, %d batches", kills, r.Kills, r.batches.Load()))
+		_ = bar.Set64(int64(kills))
+	})
 }
 
 func newBar(w io.Writer, steps int64) *progressbar.ProgressBar {

@@ -34,14 +34,28 @@ type Report struct {
 	Server       *Usage `json:"server"`
 	ServerUnseen string `json:"server_unseen,omitempty"`
 	Client       *Usage `json:"client"`
+	// Footprints are what the server took over the time of the load, if the folder of its data was
+	// given: at first one each second, and never more than some hundred.
+	Footprints []Footprint `json:"footprints,omitempty"`
 	// Verification is nil if none was asked for.
 	Verification *Verification `json:"verification"`
 }
 
 // Settings repeats what was asked for.
 type Settings struct {
-	Target       string    `json:"target"`
-	Connections  int       `json:"connections"`
+	Target      string `json:"target"`
+	Connections int    `json:"connections"`
+	WorkloadSettings
+	// HourEvery is after how many seconds the hours move on by one; 0 is never.
+	HourEvery float64 `json:"hour_every_seconds,omitempty"`
+	// PostsPerSecond is the rate asked for; 0 is a closed loop.
+	PostsPerSecond float64 `json:"posts_per_second"`
+	ReadShare      float64 `json:"read_share"`
+	For            float64 `json:"for_seconds"`
+}
+
+// WorkloadSettings are those of the flows, and of the bodies that carry them.
+type WorkloadSettings struct {
 	FlowsPerPost int       `json:"flows_per_post"`
 	Tuples       int       `json:"tuples"`
 	FirstHour    flow.Hour `json:"first_hour"`
@@ -51,10 +65,6 @@ type Settings struct {
 	Seed         uint64    `json:"seed"`
 	ContentType  string    `json:"content_type"`
 	Encoding     Encoding  `json:"encoding"`
-	// PostsPerSecond is the rate asked for; 0 is a closed loop.
-	PostsPerSecond float64 `json:"posts_per_second"`
-	ReadShare      float64 `json:"read_share"`
-	For            float64 `json:"for_seconds"`
 }
 
 // Side is the writes, or the reads.
@@ -142,14 +152,19 @@ func (l *load) totals() (writes, reads tally, late uint64) {
 }
 
 func (l *load) settings() Settings {
-	s := Settings{
-		Target: l.Target, Connections: l.Connections, FlowsPerPost: l.FlowsPerPost,
-		Tuples: l.Tuples, FirstHour: l.FirstHour, Hours: l.Hours, Skew: l.Skew, Seed: l.Seed,
-		ContentType: l.contentType(), Encoding: l.Encoding,
-		PostsPerSecond: l.Rate, ReadShare: l.Options.Reads, For: l.For.Seconds(),
+	return Settings{
+		Target: l.Target, Connections: l.Connections, WorkloadSettings: l.Workload.settings(l.Format, l.Encoding),
+		HourEvery: l.HourEvery.Seconds(), PostsPerSecond: l.Rate, ReadShare: l.Options.Reads, For: l.For.Seconds(),
 	}
-	if l.Skew == Zipf {
-		s.ZipfS = l.ZipfS
+}
+
+func (w *Workload) settings(format flow.Format, encoding Encoding) WorkloadSettings {
+	s := WorkloadSettings{
+		FlowsPerPost: w.FlowsPerPost, Tuples: w.Tuples, FirstHour: w.FirstHour, Hours: w.Hours,
+		Skew: w.Skew, Seed: w.Seed, ContentType: contentType(format), Encoding: encoding,
+	}
+	if w.Skew == Zipf {
+		s.ZipfS = w.ZipfS
 	}
 	return s
 }
@@ -203,10 +218,7 @@ func (o *outcome) explain() string {
 func (l *load) watchProcesses() func(*Report) {
 	self := os.Getpid()
 	clientBefore, clientErr := ReadProcess(self)
-	pid, serverErr := l.ServerPID, error(nil)
-	if pid == 0 {
-		pid, serverErr = FindServer(l.target.addr)
-	}
+	pid, serverErr := l.serverPID()
 	var serverBefore ProcessUsage
 	if serverErr == nil {
 		serverBefore, serverErr = ReadProcess(pid)

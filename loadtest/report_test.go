@@ -22,8 +22,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func rightReport() *Report {
 	return &Report{
 		Settings: Settings{
-			Target: "http://127.0.0.1:8080", Connections: 16, FlowsPerPost: 100, Tuples: 10000, FirstHour: 482659,
-			Hours: 1, Skew: Uniform, Seed: 1, ContentType: "application/json", Encoding: Plain, For: 10,
+			Target: "http://127.0.0.1:8080", Connections: 16, For: 10,
+			WorkloadSettings: WorkloadSettings{
+				FlowsPerPost: 100, Tuples: 10000, FirstHour: 482659, Hours: 1, Skew: Uniform, Seed: 1,
+				ContentType: "application/json", Encoding: Plain,
+			},
 		},
 		Started: time.Date(2025, 1, 23, 19, 30, 0, 0, time.UTC), Elapsed: 10.0004,
 		Writes: Side{
@@ -34,7 +37,7 @@ func rightReport() *Report {
 		Reads:        Side{Errors: []ErrorCount{}},
 		Server:       &Usage{PID: 4117, Name: "flowd", CPUSeconds: 8.3, Cores: 0.83, FlowsPerCoreSecond: 2_692_240, RSS: 23_100_000, PeakRSS: 999_600_000},
 		Client:       &Usage{PID: 4118, Name: "flowload", CPUSeconds: 5.7, Cores: 0.57, FlowsPerCoreSecond: 3_920_281, RSS: 16_200_000, PeakRSS: 17_000_000},
-		Verification: &Verification{OK: true, Hours: 1, Tuples: 10000, Differences: []Difference{}},
+		Verification: &Verification{OK: true, Hours: 1, Tuples: 10000, Differences: []Difference{}, BookErrors: []string{}},
 	}
 }
 
@@ -43,7 +46,8 @@ func wrongReport() *Report {
 	r := rightReport()
 	r.Settings.Skew, r.Settings.ZipfS, r.Settings.Hours, r.Settings.FlowsPerPost = Zipf, 1.1, 24, 1
 	r.Settings.Encoding, r.Settings.PostsPerSecond, r.Settings.ReadShare, r.Settings.For = Zstandard, 2500.5, 0.1, 600
-	r.Elapsed, r.Interrupted = 300, true
+	r.Settings.HourEvery, r.Elapsed, r.Interrupted = 60, 300, true
+	r.Footprints = []Footprint{{1, 10e6, 0}, {2, 30e6, 1e6}, {3, 80e6, 500e6}, {4, 80e6, 1e9}, {5, 40e6, 0.9e9}}
 	r.Due, r.Late, r.Unsent = 833_500, 40_000, 10_000
 	r.Writes.Errors = []ErrorCount{
 		{Status: 413, Count: 1, Example: "Content Too Large: the body is over 4 MiB"},
@@ -60,6 +64,8 @@ func wrongReport() *Report {
 			{Hour: 482659, SrcApp: "cart-1", DestApp: "web-2", VPCID: "vpc-0", Has: Bytes{1, 2}, Least: Bytes{3, 4}, Most: Bytes{3, 4},
 				What: "hour 482659, cart-1 to web-2 in vpc-0 differs: the server has tx 1 rx 2, it was given tx 3 rx 4"},
 		},
+		ExpiredHours: 3, Expired: Amount{300, Bytes{3000, 4000}}, Lost: Amount{1, Bytes{2, 2}}, CountedTwice: Amount{0, Bytes{0, 7}},
+		BookErrorCount: 1, BookErrors: []string{"the ledger says of itself that it is not balanced"},
 	}
 	return r
 }

@@ -38,7 +38,7 @@ func runIn(ctx context.Context, world outside, o Options) (*Report, error) {
 		return l.run(ctx)
 	}
 	l.account = newAccount(gen)
-	v := verifier{load: l, conn: newConn(&t, l.outside.dial)}
+	v := newVerifier(l.account, &t, l.outside.dial, o.Timeout)
 	defer v.conn.Close()
 	if err := v.readBase(ctx); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func runIn(ctx context.Context, world outside, o Options) (*Report, error) {
 		// The load was ended early, which is no reason to leave it unverified.
 		ctx = context.WithoutCancel(ctx)
 	}
-	report.Verification, err = v.compare(ctx)
+	report.Verification, err = v.compare(ctx, posts{l.unanswered.Load(), l.miscounted.Load()})
 	return report, err
 }
 
@@ -102,7 +102,7 @@ func (l *load) run(ctx context.Context) (*Report, error) {
 	}
 	use := l.watchProcesses()
 	l.start = time.Now()
-	stopProgress := l.showProgress()
+	stopProgress, stopFootprint := l.showProgress(), l.watchFootprint()
 	var wg sync.WaitGroup
 	for _, w := range workers {
 		wg.Go(func() { w.loop(ctx) })
@@ -110,7 +110,9 @@ func (l *load) run(ctx context.Context) (*Report, error) {
 	wg.Wait()
 	elapsed := time.Since(l.start)
 	stopProgress()
-	return l.report(elapsed, ctx.Err() != nil, use), nil
+	report := l.report(elapsed, ctx.Err() != nil, use)
+	report.Footprints = stopFootprint()
+	return report, nil
 }
 
 // connect opens all connections, so that none is opened on the time of a request.

@@ -254,7 +254,7 @@ func TestServerThatIsNotReady(t *testing.T) {
 		"is busy":    {script{parts: []func(net.Conn, *bufio.Reader){says(busy)}}, "is not ready: recovering"},
 		"goes away":  {script{parts: []func(net.Conn, *bufio.Reader){says("")}}, "EOF"},
 		"then gone":  {script{parts: []func(net.Conn, *bufio.Reader){says(secondAnswer)}}, "connection 1 of 1: nobody listens"},
-		"reads fail": {script{parts: []func(net.Conn, *bufio.Reader){says(secondAnswer), says(busy)}}, "before the load: hour 7: status 503: recovering"},
+		"reads fail": {script{parts: []func(net.Conn, *bufio.Reader){says(secondAnswer), says(busy)}}, "before the load: GET /ledger: status 503: recovering"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := bubbleRun()

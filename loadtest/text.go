@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
 // WriteText writes r for people.
@@ -17,23 +16,20 @@ func (r *Report) WriteText(w io.Writer) error {
 	writeErrors(&b, "post", r.Writes.Errors)
 	writeErrors(&b, "read", r.Reads.Errors)
 	r.writeUsage(&b)
-	r.writeVerification(&b)
+	writeFootprints(&b, r.Footprints)
+	r.Verification.writeText(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 func (r *Report) writeSettings(b *strings.Builder) {
 	s := &r.Settings
-	fmt.Fprintf(b, "%s for %s: %s, %s per POST as %s", s.Target, seconds(r.Elapsed),
-		plural(s.Connections, "connection"), plural(s.FlowsPerPost, "flow"), s.ContentType)
-	if s.Encoding != Plain {
-		fmt.Fprintf(b, " in %s", s.Encoding)
+	fmt.Fprintf(b, "%s for %s: %s, ", s.Target, seconds(r.Elapsed), plural(s.Connections, "connection"))
+	moving := ""
+	if s.HourEvery > 0 {
+		moving = seconds(s.HourEvery)
 	}
-	fmt.Fprintf(b, "\n%s (%s", plural(s.Tuples, "tuple"), s.Skew)
-	if s.Skew == Zipf {
-		fmt.Fprintf(b, " %v", s.ZipfS)
-	}
-	fmt.Fprintf(b, ") in %s from %d on, seed %d\n", plural(s.Hours, "hour"), s.FirstHour, s.Seed)
+	s.writeText(b, moving)
 	if s.PostsPerSecond > 0 {
 		fmt.Fprintf(b, "Open loop at %v posts/s: latencies count from when a request was due. Nothing is sent twice.\n", s.PostsPerSecond)
 	} else {
@@ -43,6 +39,24 @@ func (r *Report) writeSettings(b *strings.Builder) {
 	if r.Interrupted {
 		fmt.Fprintf(b, "Interrupted before the end of %s.\n", seconds(s.For))
 	}
+}
+
+// writeText writes what a POST is, and on a line of its own what its flows are. Each is how often
+// the hours move on by one, empty if they do not.
+func (s *WorkloadSettings) writeText(b *strings.Builder, each string) {
+	fmt.Fprintf(b, "%s per POST as %s", plural(s.FlowsPerPost, "flow"), s.ContentType)
+	if s.Encoding != Plain {
+		fmt.Fprintf(b, " in %s", s.Encoding)
+	}
+	fmt.Fprintf(b, "\n%s (%s", plural(s.Tuples, "tuple"), s.Skew)
+	if s.Skew == Zipf {
+		fmt.Fprintf(b, " %v", s.ZipfS)
+	}
+	fmt.Fprintf(b, ") in %s from %d on, ", plural(s.Hours, "hour"), s.FirstHour)
+	if each != "" {
+		fmt.Fprintf(b, "moving on by one each %s, ", each)
+	}
+	fmt.Fprintf(b, "seed %d\n", s.Seed)
 }
 
 func (r *Report) writeTable(b *strings.Builder) {
@@ -106,79 +120,3 @@ func (r *Report) writeUsage(b *strings.Builder) {
 		fmt.Fprintf(b, "client    %.2f cores, %s of memory\n", u.Cores, si(float64(u.RSS), "B"))
 	}
 }
-
-func (r *Report) writeVerification(b *strings.Builder) {
-	v := r.Verification
-	if v == nil {
-		b.WriteString("totals    not verified\n")
-		return
-	}
-	compared := fmt.Sprintf("%s in %s", plural(int(v.Tuples), "total"), plural(v.Hours, "hour"))
-	if v.OK {
-		fmt.Fprintf(b, "totals    right: %s read back, each is what was answered with 200\n", compared)
-	} else {
-		fmt.Fprintf(b, "totals    WRONG: %d of %s differ from what was answered with 200\n", v.DifferenceCount, compared)
-	}
-	if v.Unanswered > 0 {
-		fmt.Fprintf(b, "          %s had no answer: their flows may count or not\n", plural(int(v.Unanswered), "post"))
-	}
-	if v.Miscounted > 0 {
-		fmt.Fprintf(b, "          %s answered with another number of flows than sent\n", plural(int(v.Miscounted), "post"))
-	}
-	for _, d := range v.Differences {
-		fmt.Fprintf(b, "          %s\n", d.What)
-	}
-	if more := v.DifferenceCount - uint64(len(v.Differences)); more > 0 {
-		fmt.Fprintf(b, "          and %d more\n", more)
-	}
-}
-
-// seconds writes a time with three digits.
-func seconds(s float64) string {
-	switch {
-	case s >= 59.95:
-		return time.Duration(s * float64(time.Second)).Round(time.Second).String()
-	case s >= 0.9995:
-		return threeDigits(s) + "s"
-	case s >= 0.9995e-3:
-		return threeDigits(s*1e3) + "ms"
-	}
-	return threeDigits(s*1e6) + "µs"
-}
-
-// si writes a number with three digits, a prefix and a unit, which may be empty: "12.3 MB".
-func si(v float64, unit string) string {
-	prefix := ""
-	for _, p := range siPrefixes {
-		if v >= p.factor*0.9995 {
-			v, prefix = v/p.factor, p.prefix
-			break
-		}
-	}
-	return strings.TrimSuffix(threeDigits(v)+" "+prefix+unit, " ")
-}
-
-var siPrefixes = []struct {
-	factor float64
-	prefix string
-}{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}}
-
-func threeDigits(v float64) string {
-	switch {
-	case v >= 99.95:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 9.995:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.2f", v)
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// oneLine keeps what an answer said from breaking the lines of a report.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

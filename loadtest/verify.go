@@ -2,9 +2,7 @@ package loadtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"flowd/flow"
@@ -17,6 +15,14 @@ type Verification struct {
 	// Hours were read back, and Tuples is how many totals were compared, over all hours.
 	Hours  int    `json:"hours"`
 	Tuples uint64 `json:"tuples"`
+	// ExpiredHours are gone while others expired, and Expired is by how much the expired flows of the
+	// server's ledger grew.
+	ExpiredHours int    `json:"expired_hours"`
+	Expired      Amount `json:"expired"`
+	// Lost is what is missing without having expired, and CountedTwice what is there too much. The
+	// flows are those of GET /hours, 0 where the server does not have that.
+	Lost         Amount `json:"lost"`
+	CountedTwice Amount `json:"counted_twice"`
 	// Unanswered counts posts without an answer: their flows may count or not.
 	Unanswered uint64 `json:"unanswered_posts"`
 	// Miscounted counts posts answered with 200 and another number of flows than they had.
@@ -24,6 +30,10 @@ type Verification struct {
 	// DifferenceCount counts what differs, and Differences are the first of it.
 	DifferenceCount uint64       `json:"difference_count"`
 	Differences     []Difference `json:"differences"`
+	// BookErrorCount counts what is wrong in GET /hours and GET /ledger, where the server has
+	// them, and BookErrors are the first of it.
+	BookErrorCount uint64   `json:"book_error_count"`
+	BookErrors     []string `json:"book_errors"`
 }
 
 // maxDifferences is how many differences are listed.
@@ -47,60 +57,117 @@ type Difference struct {
 
 // verifier reads a server's hours before and after a load.
 type verifier struct {
-	*load
-	conn   *conn
+	gen     *Generator
+	account *account
+	target  *target
+	conn    *conn
+	timeout time.Duration
+	// alone is true if nobody else sends to the server, so that its whole ledger can be compared.
+	alone bool
+
+	// before are the books before the load, now those of the moment being compared. Both are nil
+	// if the server keeps none. base is the bytes of the load's tuples before the load, by hour.
+	before, now *books
+	base        []Bytes
+
+	hours  int // how many are read, from the first on
 	found  Verification
 	seen   []uint64 // a bit for each tuple of the hour being read
 	others others
+	short  shortage
+}
+
+func newVerifier(a *account, t *target, dial dialFunc, timeout time.Duration) *verifier {
+	return &verifier{
+		gen: a.gen, account: a, target: t, conn: newConn(t, dial), timeout: timeout, hours: a.gen.allHours(),
+		seen: make([]uint64, (a.gen.Tuples+63)/64), base: make([]Bytes, a.gen.allHours()),
+	}
 }
 
 // readBase enters what the server holds before the load into the account.
 func (v *verifier) readBase(ctx context.Context) error {
-	for i := range v.Hours {
-		v.others = others{}
-		err := v.readHour(ctx, i, func(cell int, r *row) {
-			v.account.sure[cell].add(Bytes{r.BytesTx, r.BytesRx})
-		})
-		if err != nil {
-			return fmt.Errorf("before the load: %w", err)
+	err := v.steady(ctx, func() error {
+		v.account.clear()
+		v.before = v.now
+		clear(v.base)
+		for i := range v.hours {
+			if v.now != nil && v.now.hours[uint32(v.hourNumber(i))] == (hourLine{}) {
+				continue
+			}
+			v.others = others{}
+			err := v.readHour(ctx, i, func(cell int, r *row) {
+				v.account.sure[cell].add(Bytes{r.BytesTx, r.BytesRx})
+				v.base[i].add(Bytes{r.BytesTx, r.BytesRx})
+			})
+			if err != nil {
+				return err
+			}
+			v.account.others[i] = v.others
 		}
-		v.account.others[i] = v.others
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("before the load: %w", err)
 	}
 	return nil
 }
 
+// posts is what is known of the posts of a load beside their flows.
+type posts struct{ unanswered, miscounted uint64 }
+
 // compare reads what the server holds after the load.
-func (v *verifier) compare(ctx context.Context) (*Verification, error) {
-	v.found = Verification{
-		Hours: v.Hours, Unanswered: v.unanswered.Load(), Miscounted: v.miscounted.Load(), Differences: []Difference{},
-	}
-	v.seen = make([]uint64, (v.Tuples+63)/64)
-	for i := range v.Hours {
-		if err := v.compareHour(ctx, i); err != nil {
-			return nil, fmt.Errorf("after the load: %w", err)
+func (v *verifier) compare(ctx context.Context, p posts) (*Verification, error) {
+	err := v.steady(ctx, func() error {
+		v.found = Verification{
+			Hours: v.hours, Unanswered: p.unanswered, Miscounted: p.miscounted,
+			Differences: []Difference{}, BookErrors: []string{},
 		}
+		v.short = shortage{}
+		for i := range v.hours {
+			if err := v.compareHour(ctx, i); err != nil {
+				return err
+			}
+		}
+		v.settle()
+		v.compareBooks()
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("after the load: %w", err)
 	}
-	v.found.OK = v.found.DifferenceCount == 0 && v.found.Miscounted == 0
+	v.found.OK = v.found.DifferenceCount == 0 && v.found.BookErrorCount == 0 && v.found.Miscounted == 0
 	return &v.found, nil
 }
 
 func (v *verifier) compareHour(ctx context.Context, i int) error {
 	clear(v.seen)
 	v.others = others{}
-	first := i * v.Tuples
+	first := i * v.gen.Tuples
+	var rows uint64
+	var sum Bytes
 	err := v.readHour(ctx, i, func(n int, r *row) {
+		has := Bytes{r.BytesTx, r.BytesRx}
+		rows++
+		sum.add(has)
 		tuple := n - first
 		if v.seen[tuple/64]&(1<<(tuple%64)) != 0 {
-			v.differs(n, Bytes{r.BytesTx, r.BytesRx}, "is listed a second time")
+			v.differs(n, has, "is listed a second time")
 			return
 		}
 		v.seen[tuple/64] |= 1 << (tuple % 64)
-		v.compareCell(n, Bytes{r.BytesTx, r.BytesRx})
+		v.compareCell(n, has)
 	})
 	if err != nil {
 		return err
 	}
-	for tuple := range v.Tuples {
+	rows += v.others.tuples
+	sum.add(v.others.bytes)
+	v.compareLine(i, rows, sum)
+	if rows == 0 && v.expires() {
+		v.absentHour(i)
+		return nil
+	}
+	for tuple := range v.gen.Tuples {
 		if v.seen[tuple/64]&(1<<(tuple%64)) == 0 {
 			v.compareCell(first+tuple, Bytes{})
 		}
@@ -115,24 +182,31 @@ func (v *verifier) compareCell(n int, has Bytes) {
 	if most != (Bytes{}) || has != (Bytes{}) {
 		v.found.Tuples++
 	}
-	if has.Tx < least.Tx || has.Tx > most.Tx || has.Rx < least.Rx || has.Rx > most.Rx {
+	v.miss(has, least, most)
+	v.found.CountedTwice.Bytes.add(has.beyond(most))
+	switch {
+	case has.beyond(most) != Bytes{}, least.beyond(has) != Bytes{} && !v.expires():
 		v.differs(n, has, "differs")
+	case least.beyond(has) != Bytes{}:
+		d, what := v.difference(n, has, "is short")
+		v.postpone(d, 1, what)
 	}
 }
 
 // differs lists a difference of cell n.
 func (v *verifier) differs(n int, has Bytes, how string) {
+	v.list(v.difference(n, has, how))
+}
+
+// difference returns a difference of cell n, and what says it in words.
+func (v *verifier) difference(n int, has Bytes, how string) (Difference, func() string) {
 	f := v.gen.Flow(Sample{cell: uint32(n)})
 	d := Difference{Hour: f.Hour, SrcApp: f.SrcApp, DestApp: f.DestApp, VPCID: f.VPCID, Has: has}
 	d.Least, d.Most = v.account.bounds(n)
-	v.list(d, func() string {
-		given := d.Least.String()
-		if d.Most != d.Least {
-			given = fmt.Sprintf("at least %v, and with the posts that had no answer at most %v", d.Least, d.Most)
-		}
+	return d, func() string {
 		return fmt.Sprintf("hour %d, %s to %s in %s %s: the server has %v, it was given %s",
-			d.Hour, d.SrcApp, d.DestApp, d.VPCID, how, has, given)
-	})
+			d.Hour, d.SrcApp, d.DestApp, d.VPCID, how, has, given(d.Least, d.Most))
+	}
 }
 
 // compareOthers compares the tuples of hour number i that are no part of the load.
@@ -141,11 +215,18 @@ func (v *verifier) compareOthers(i int) {
 	if now == before {
 		return
 	}
-	d := Difference{Hour: v.FirstHour + flow.Hour(i), Has: now.bytes, Least: before.bytes, Most: before.bytes}
-	v.list(d, func() string {
+	v.miss(now.bytes, before.bytes, before.bytes)
+	v.found.CountedTwice.Bytes.add(now.bytes.beyond(before.bytes))
+	d := Difference{Hour: v.hourNumber(i), Has: now.bytes, Least: before.bytes, Most: before.bytes}
+	what := func() string {
 		return fmt.Sprintf("hour %d, tuples that are no part of this load: the server has %v, before the load it had %v",
 			d.Hour, now, before)
-	})
+	}
+	if v.expires() && now.tuples <= before.tuples && now.bytes.beyond(before.bytes) == (Bytes{}) {
+		v.postpone(d, 1, what)
+		return
+	}
+	v.list(d, what)
 }
 
 // list counts a difference, and puts it in words if it is one of the first.
@@ -155,54 +236,4 @@ func (v *verifier) list(d Difference, what func() string) {
 		d.What = what()
 		v.found.Differences = append(v.found.Differences, d)
 	}
-}
-
-// readHour asks for hour number i and calls each with the rows of this workload's tuples and
-// their cells; the rest is summed up in v.others.
-func (v *verifier) readHour(ctx context.Context, i int, each func(cell int, r *row)) error {
-	hour := v.FirstHour + flow.Hour(i)
-	head := appendGetHead(nil, v.target, "/flows?hour="+strconv.Itoa(int(hour)))
-	a, err := v.conn.roundTrip(head, nil, time.Now().Add(v.Timeout))
-	if err != nil {
-		return fmt.Errorf("hour %d: %w", hour, err)
-	}
-	if a.status != statusOK {
-		return fmt.Errorf("hour %d: status %d: %s", hour, a.status, v.conn.beginning())
-	}
-	rows := newRowScanner(&patientReader{v.conn, v.Timeout})
-	for rows.Next() {
-		if rows.count%1024 == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		r := rows.Row()
-		if r.Hour != uint32(hour) {
-			return fmt.Errorf("hour %d: the answer has a row of hour %d", hour, r.Hour)
-		}
-		tuple, ok := v.gen.names.find(r.SrcApp, r.DestApp, r.VPCID)
-		if !ok {
-			v.others.tuples++
-			v.others.bytes.add(Bytes{r.BytesTx, r.BytesRx})
-			continue
-		}
-		each(i*v.Tuples+tuple, r)
-	}
-	_, finishErr := v.conn.finish()
-	if err := errors.Join(rows.Err(), finishErr); err != nil {
-		v.conn.Close()
-		return fmt.Errorf("hour %d: %w", hour, err)
-	}
-	return nil
-}
-
-// patientReader reads an answer of any length: the timeout is for each piece of it.
-type patientReader struct {
-	conn    *conn
-	timeout time.Duration
-}
-
-func (p *patientReader) Read(b []byte) (int, error) {
-	if err := p.conn.extend(time.Now().Add(p.timeout)); err != nil {
-		return 0, err
-	}
-	return p.conn.Read(b)
 }

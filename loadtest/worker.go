@@ -14,16 +14,14 @@ import (
 // worker sends the requests of one connection.
 type worker struct {
 	*load
-	rec      *recorder
-	conn     *conn
-	sleep    func(time.Duration)
-	free     func()
-	compress func(dst, body []byte) []byte // nil for plain bodies
+	rec   *recorder
+	conn  *conn
+	sleep func(time.Duration)
+	free  func()
 
-	samples    []Sample
-	json       []byte
-	compressed []byte
-	// head and body are the request itself; body is one of the two above, or nil for a read.
+	post *packer
+	get  []byte
+	// head and body are the request itself: those of post, or get and nil.
 	head, body []byte
 }
 
@@ -38,7 +36,7 @@ const (
 )
 
 func newWorker(l *load, rec *recorder) (*worker, error) {
-	compress, err := l.Encoding.compressor()
+	post, err := newPacker(l.target, l.gen, l.Format, l.Encoding)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +45,7 @@ func newWorker(l *load, rec *recorder) (*worker, error) {
 		return nil, err
 	}
 	c := newConn(l.target, l.outside.dial)
-	return &worker{load: l, rec: rec, conn: c, sleep: sleep, free: free, compress: compress}, nil
+	return &worker{load: l, rec: rec, conn: c, sleep: sleep, free: free, post: post}, nil
 }
 
 func (w *worker) close() {
@@ -87,19 +85,21 @@ func (w *worker) loop(ctx context.Context) {
 // the latency unless the connection is behind.
 func (w *worker) prepare(k uint64, read bool) {
 	if read {
-		hour := w.FirstHour + flow.Hour(k%uint64(w.Hours))
-		w.head = appendGetHead(w.head[:0], w.target, "/flows?hour="+strconv.Itoa(int(hour)))
-		w.body = nil
+		hour := w.FirstHour + flow.Hour(w.moved()) + flow.Hour(k%uint64(w.Hours))
+		w.get = appendGetHead(w.get[:0], w.target, "/flows?hour="+strconv.Itoa(int(hour)))
+		w.head, w.body = w.get, nil
 		return
 	}
-	w.samples = w.gen.Draw(w.samples, k)
-	w.json = w.gen.Encode(w.json[:0], w.samples, w.Format)
-	w.body = w.json
-	if w.compress != nil {
-		w.compressed = w.compress(w.compressed, w.json)
-		w.body = w.compressed
+	w.post.pack(k, w.moved(), batchName{})
+	w.head, w.body = w.post.head, w.post.body
+}
+
+// moved returns how many times the hours have moved on by now.
+func (w *worker) moved() int {
+	if w.HourEvery == 0 {
+		return 0
 	}
-	w.head = appendPostHead(w.head[:0], w.target, "/flows", w.contentType(), w.Encoding.header(), len(w.body))
+	return min(int(time.Since(w.start)/w.HourEvery), w.Moves)
 }
 
 // waitUntil returns at t, or false as soon as ctx ended.
@@ -138,7 +138,7 @@ func (w *worker) exchange(due, now time.Time, read bool) result {
 		res.detail = detail
 	}
 	if !read {
-		res.flows, res.bytes = len(w.samples), int64(len(w.body))
+		res.flows, res.bytes = len(w.post.samples), int64(len(w.body))
 		w.settle(&res, detail)
 	}
 	return res
@@ -150,17 +150,17 @@ func (w *worker) settle(res *result, answer []byte) {
 	var notSent *notSentError
 	switch {
 	case res.err == nil && res.status == statusOK:
-		if !acceptedAll(answer, len(w.samples)) {
+		if !acceptedAll(answer, len(w.post.samples)) {
 			w.miscounted.Add(1)
 		}
 		if w.account != nil {
-			w.account.stored(w.samples)
+			w.account.stored(w.post.samples)
 		}
 	case res.err == nil && (res.status/100 == 4 || res.status == 503), errors.As(res.err, &notSent):
 	default:
 		w.unanswered.Add(1)
 		if w.account != nil {
-			w.account.unknown(w.samples)
+			w.account.unknown(w.post.samples)
 		}
 	}
 }

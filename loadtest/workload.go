@@ -5,8 +5,8 @@
 //
 // The way of a request: Pacer says when it is due, Generator makes its flows, a connection
 // carries it, the recorder keeps how long it took, the account what it must add up to. Run
-// puts these together, Max searches with them for the rate that a server can hold, Blast does
-// without all but the connections.
+// puts these together, Max searches with them for the rate that a server can hold, Crash kills
+// the server meanwhile, Blast does without all but the connections.
 package loadtest
 
 import (
@@ -42,9 +42,11 @@ type Workload struct {
 	// Tuples is the number of distinct tuples, up to MaxTuples.
 	Tuples int
 	// FirstHour is the first of Hours hours, which all have the same share of the flows.
-	// Tuples times Hours is at most MaxCells.
 	FirstHour flow.Hour
 	Hours     int
+	// Moves is how many times the hours move on by one while the load lasts, 0 for hours that
+	// stay. Tuples times Hours plus Moves is at most MaxCells.
+	Moves int
 	// Skew spreads the flows over the tuples; ZipfS is the exponent of Zipf, over 0 and up to MaxZipfS.
 	Skew  Skew
 	ZipfS float64
@@ -61,9 +63,11 @@ func (w *Workload) check() error {
 		return invalid("tuples", "must be 1 to %d, not %d", MaxTuples, w.Tuples)
 	case w.Hours < 1 || w.Hours > MaxHours:
 		return invalid("hours", "must be 1 to %d, not %d", MaxHours, w.Hours)
-	case int64(w.FirstHour)+int64(w.Hours)-1 > flow.MaxHour:
+	case w.Moves < 0 || w.allHours() > MaxHours:
+		return invalid("hours", "with those that they move on by must be at most %d, not %d and %d", MaxHours, w.Hours, w.Moves)
+	case int64(w.FirstHour)+int64(w.allHours())-1 > flow.MaxHour:
 		return invalid("first-hour", "with %d hours must be at most %d, not %d",
-			w.Hours, flow.MaxHour-w.Hours+1, w.FirstHour)
+			w.allHours(), flow.MaxHour-w.allHours()+1, w.FirstHour)
 	case w.cells() > MaxCells:
 		return invalid("tuples", "times --hours must be at most %d, not %d", MaxCells, w.cells())
 	case w.FlowsPerPost < 1 || w.FlowsPerPost > MaxFlowsPerPost:
@@ -108,7 +112,7 @@ func NewGenerator(w Workload) (*Generator, error) {
 	if w.Skew == Zipf {
 		g.ranks = newAliasTable(w.Tuples, w.ZipfS)
 	}
-	for i := range w.Hours {
+	for i := range w.allHours() {
 		hour := append([]byte(`,"hour":`), strconv.Itoa(int(w.FirstHour)+i)...)
 		g.hours = append(g.hours, append(hour, '}'))
 	}
@@ -121,12 +125,19 @@ type Sample struct {
 	tx, rx uint32
 }
 
-// cells is the number of pairs of a tuple and an hour; MaxCells keeps it within Sample's 32 bits.
-func (w *Workload) cells() int { return w.Tuples * w.Hours }
+// allHours is how many hours there are flows for, from the first to the last.
+func (w *Workload) allHours() int { return w.Hours + w.Moves }
 
-// Draw replaces dst's content by the flows of batch number k.
-func (g *Generator) Draw(dst []Sample, k uint64) []Sample {
+// cells is the number of pairs of a tuple and an hour; MaxCells keeps it within Sample's 32 bits.
+func (w *Workload) cells() int { return w.Tuples * w.allHours() }
+
+// Draw replaces dst's content by the flows of batch number k, before the hours have moved on.
+func (g *Generator) Draw(dst []Sample, k uint64) []Sample { return g.DrawMoved(dst, k, 0) }
+
+// DrawMoved is Draw when the hours have moved on by so many; they stay when all Moves are made.
+func (g *Generator) DrawMoved(dst []Sample, k uint64, moves int) []Sample {
 	dst = dst[:0]
+	first := uint32(min(moves, g.Moves))
 	r := newRandom(g.Seed, k)
 	for range g.FlowsPerPost {
 		var rank uint32
@@ -135,9 +146,9 @@ func (g *Generator) Draw(dst []Sample, k uint64) []Sample {
 		} else {
 			rank = below(r.next(), g.Tuples)
 		}
-		hour := uint32(0)
+		hour := first
 		if g.Hours > 1 {
-			hour = below(r.next(), g.Hours)
+			hour += below(r.next(), g.Hours)
 		}
 		dst = append(dst, Sample{
 			cell: hour*uint32(g.Tuples) + rank,

@@ -1,10 +1,12 @@
-// Package mapserver is the write and read of the contract over a plain map, for the tests of
-// what talks to a server: slow, without limits, and wrong on purpose where a test says so. A
+// Package mapserver is the contract's writes, reads and account over a plain map, for the tests
+// of what talks to a server: slow, without limits, and wrong on purpose where a test says so. A
 // check of totals that never met a wrong server has not been tested.
+//
+// There are two of it: Start serves from this process, and Main is a process of its own that keeps
+// its batches in a file, and can be killed.
 package mapserver
 
 import (
-	"bytes"
 	"io"
 	"log"
 	"net"
@@ -12,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/goccy/go-json"
 	"github.com/valyala/fasthttp"
 )
 
@@ -37,6 +38,16 @@ type Faults struct {
 	Accepted func(post, flows int) int
 	// List returns the rows of an answer; nil returns them as they are.
 	List func(rows []Row) []Row
+	// Ledger changes the account as it is answered; nil leaves it as it is.
+	Ledger func(*Ledger)
+	// NoLedger is a server that keeps no account.
+	NoLedger bool
+	// SaysNew answers a repeated batch as if it were new, although it does not count again.
+	SaysNew bool
+	// SaysRepeated answers a new batch as if it were repeated, although it counts.
+	SaysRepeated bool
+	// Forgets takes a repeated batch for a new one.
+	Forgets bool
 }
 
 // Server is a running server.
@@ -47,23 +58,23 @@ type Server struct {
 	server fasthttp.Server
 	served sync.WaitGroup
 
-	mu    sync.Mutex
-	posts int
-	hours map[uint32]map[key]totals
+	mu      sync.Mutex
+	posts   int
+	table   table
+	names   map[string]bool
+	journal *journal // nil keeps all in memory
+	ready   bool
 }
-
-type (
-	key    struct{ src, dest, vpc string }
-	totals struct{ tx, rx uint64 }
-)
 
 // Start serves on a free port of the loopback until Close.
 func Start(faults Faults) (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{URL: "http://" + listener.Addr().String(), faults: faults, hours: make(map[uint32]map[key]totals)}
+	s := newServer(faults)
+	s.ready = true
+	return s, s.listen("127.0.0.1:0")
+}
+
+func newServer(faults Faults) *Server {
+	s := &Server{faults: faults, names: make(map[string]bool), table: table{hours: make(map[uint32]*hour)}}
 	s.server = fasthttp.Server{
 		Handler: s.handle, MaxRequestBodySize: 64 << 20, CloseOnShutdown: true,
 		// Connections closed without an answer are on purpose here.
@@ -71,9 +82,18 @@ func Start(faults Faults) (*Server, error) {
 		// A goroutine of the server's outlives it by this time, and would count as left behind.
 		MaxIdleWorkerDuration: 10 * time.Millisecond,
 	}
+	return s
+}
+
+func (s *Server) listen(addr string) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	s.URL = "http://" + listener.Addr().String()
 	// Serve ends without an error when Close shuts it down, and a client sees any other end.
 	s.served.Go(func() { _ = s.server.Serve(listener) })
-	return s, nil
+	return nil
 }
 
 // Close ends the server and waits for its goroutines.
@@ -94,25 +114,18 @@ func (s *Server) Posts() int {
 func (s *Server) Add(flows ...Row) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range flows {
-		if s.hours[f.Hour] == nil {
-			s.hours[f.Hour] = make(map[key]totals)
-		}
-		k := key{f.SrcApp, f.DestApp, f.VPCID}
-		t := s.hours[f.Hour][k]
-		s.hours[f.Hour][k] = totals{t.tx + f.BytesTx, t.rx + f.BytesRx}
-	}
+	s.table.received.add(amountOf(flows))
+	s.table.add(flows)
 }
 
-func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	switch {
-	case string(ctx.Path()) == "/readyz":
-	case string(ctx.Path()) != "/flows":
-		ctx.Error("no such path", fasthttp.StatusNotFound)
-	case ctx.IsPost():
-		s.post(ctx)
-	default:
-		s.get(ctx)
+// Expire lets an hour go, as retention does; by the ledger or, if it is a fault, silently.
+func (s *Server) Expire(hour uint32, silently bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.table.expired
+	s.table.expire(hour)
+	if silently {
+		s.table.expired = before
 	}
 }
 
@@ -122,15 +135,12 @@ func (s *Server) post(ctx *fasthttp.RequestCtx) {
 		ctx.Error(err.Error(), fasthttp.StatusBadRequest)
 		return
 	}
-	s.mu.Lock()
-	s.posts++
-	post := s.posts
-	s.mu.Unlock()
 	accepted := len(flows)
-	if s.faults.Store != nil {
-		flows = s.faults.Store(post, flows)
+	post, duplicate, err := s.commit(nameOf(&ctx.Request.Header), flows)
+	if err != nil {
+		ctx.Error(err.Error(), fasthttp.StatusInternalServerError)
+		return
 	}
-	s.Add(flows...)
 	if s.faults.Accepted != nil {
 		accepted = s.faults.Accepted(post, accepted)
 	}
@@ -143,7 +153,7 @@ func (s *Server) post(ctx *fasthttp.RequestCtx) {
 		ctx.Conn().Close()
 	case fasthttp.StatusOK:
 		ctx.SetContentType("application/json")
-		ctx.SetBodyString(`{"accepted":` + strconv.Itoa(accepted) + `,"duplicate":false}`)
+		ctx.SetBodyString(`{"accepted":` + strconv.Itoa(accepted) + `,"duplicate":` + strconv.FormatBool(duplicate) + `}`)
 	default:
 		ctx.SetStatusCode(status)
 		ctx.SetContentType("application/problem+json")
@@ -151,46 +161,51 @@ func (s *Server) post(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-func decode(ctx *fasthttp.RequestCtx) ([]Row, error) {
-	body, err := ctx.Request.BodyUncompressed()
-	if err != nil {
-		return nil, err
+// nameOf returns the name of a batch, empty for one that has none.
+func nameOf(h *fasthttp.RequestHeader) string {
+	if key := h.Peek("Idempotency-Key"); len(key) > 0 {
+		return "key " + string(key)
 	}
-	var flows []Row
-	if string(ctx.Request.Header.ContentType()) == "application/json" {
-		err := json.Unmarshal(body, &flows)
-		return flows, err
+	if agent := h.Peek("Flowd-Agent"); len(agent) > 0 {
+		return "agent " + string(agent) + " " + string(h.Peek("Flowd-Seq"))
 	}
-	for line := range bytes.Lines(body) {
-		var f Row
-		if err := json.Unmarshal(line, &f); err != nil {
-			return nil, err
-		}
-		flows = append(flows, f)
-	}
-	return flows, nil
+	return ""
 }
 
-func (s *Server) get(ctx *fasthttp.RequestCtx) {
-	hour, err := ctx.QueryArgs().GetUint("hour")
-	if err != nil {
-		ctx.Error(err.Error(), fasthttp.StatusBadRequest)
-		return
-	}
-	rows := []Row{}
+// commit counts a batch, unless one of its name counts already.
+func (s *Server) commit(name string, flows []Row) (post int, duplicate bool, err error) {
 	s.mu.Lock()
-	for k, t := range s.hours[uint32(hour)] {
-		rows = append(rows, Row{k.src, k.dest, k.vpc, t.tx, t.rx, uint32(hour)})
+	defer s.mu.Unlock()
+	s.posts++
+	if name != "" && s.names[name] && !s.faults.Forgets {
+		s.table.received.add(amountOf(flows))
+		s.table.duplicate.add(amountOf(flows))
+		return s.posts, !s.faults.SaysNew, nil
 	}
-	s.mu.Unlock()
-	if s.faults.List != nil {
-		rows = s.faults.List(rows)
+	if s.faults.Store != nil {
+		flows = s.faults.Store(s.posts, flows)
 	}
-	body, err := json.Marshal(rows)
-	if err != nil {
-		ctx.Error(err.Error(), fasthttp.StatusInternalServerError)
-		return
+	if s.journal != nil {
+		if err := s.journal.append(&record{name, flows}); err != nil {
+			return s.posts, false, err
+		}
 	}
-	ctx.SetContentType("application/json")
-	ctx.SetBody(body)
+	s.count(&record{name, flows})
+	return s.posts, s.faults.SaysRepeated, nil
+}
+
+// count counts a batch that is in the journal.
+func (s *Server) count(r *record) {
+	if r.Name != "" {
+		s.names[r.Name] = true
+	}
+	s.table.received.add(amountOf(r.Flows))
+	s.table.add(r.Flows)
+}
+
+// FirstHour returns the lowest hour that there is; there must be one.
+func (s *Server) FirstHour() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.table.sorted()[0]
 }

@@ -1,0 +1,238 @@
+package loadtest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"flowd/flow"
+	"flowd/loadtest/mapserver"
+)
+
+// durable returns a command that serves from one folder, with something wrong or nothing.
+func durable(t *testing.T, sabotage mapserver.Sabotage, maxHours int) func(addr string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := t.TempDir()
+	return func(addr string) *exec.Cmd {
+		cmd := exec.Command(self, "--listen", addr, "--data", data,
+			"--sabotage", string(sabotage), "--max-hours", strconv.Itoa(maxHours))
+		cmd.Env = append(os.Environ(), asServer+"=1", "GORACE=atexit_sleep_ms=0")
+		return cmd
+	}
+}
+
+// shortCrash is a few kills of a server.
+func shortCrash(server func(addr string) *exec.Cmd) CrashOptions {
+	return CrashOptions{
+		Server: server, Agents: 4, HourPosts: 20, Format: flow.JSON, Encoding: Plain,
+		Workload:   Workload{Tuples: 20, FirstHour: 7, Hours: 2, Skew: Uniform, FlowsPerPost: 3, Seed: 1},
+		Duplicates: 0.5, Kills: 4, KillEvery: 30 * time.Millisecond, MinBatches: 120,
+		Timeout: 10 * time.Second, StartWithin: 20 * time.Second,
+	}
+}
+
+func crash(t *testing.T, o CrashOptions) *CrashReport {
+	t.Helper()
+	r, err := Crash(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestCrashOfARightServer(t *testing.T) {
+	for name, change := range map[string]func(*CrashOptions){
+		"keeps all":          func(o *CrashOptions) { o.Kills = 8 },
+		"expires":            func(o *CrashOptions) { o.Server, o.Kills = durable(t, "", 4), 8 },
+		"hours stay, zipf":   func(o *CrashOptions) { o.HourPosts, o.Skew, o.ZipfS, o.Encoding = 0, Zipf, 1.1, Gzip },
+		"no duplicates":      func(o *CrashOptions) { o.Duplicates, o.Format = 0, flow.NDJSON },
+		"all are sent twice": func(o *CrashOptions) { o.Duplicates = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := shortCrash(durable(t, "", 0))
+			change(&o)
+			r := crash(t, o)
+			if !r.OK || !r.AfterKills.OK || !r.AfterStop.OK || r.ComplaintCount != 0 {
+				t.Fatal(text(t, r))
+			}
+			if r.Kills != o.Kills || r.Starts != o.Kills+2 || r.Batches == 0 || r.Flows != 3*r.Batches {
+				t.Errorf("it is not what was asked for:\n%s", text(t, r))
+			}
+			if (r.Duplicates > 0) != (o.Duplicates > 0) || r.Recognised != r.Duplicates {
+				t.Errorf("%d sent once more, %d recognised, asked for a share of %v", r.Duplicates, r.Recognised, o.Duplicates)
+			}
+			if expired := r.AfterKills.ExpiredHours > 0; expired != (name == "expires") {
+				t.Errorf("%d hours expired:\n%s", r.AfterKills.ExpiredHours, text(t, r))
+			}
+			if o.Kills == 8 && r.Retries == 0 {
+				t.Errorf("8 kills, and no batch had to be sent again:\n%s", text(t, r))
+			}
+		})
+	}
+}
+
+// A check that never met a server that fails it has not been tested.
+func TestCrashFindsSabotage(t *testing.T) {
+	for _, c := range []struct {
+		sabotage mapserver.Sabotage
+		maxHours int
+		want     string
+	}{
+		{mapserver.DedupeOff, 0, "counted twice"},
+		{mapserver.DedupeOff, 3, "what is gone from the hours is"},
+		{mapserver.AnswerFirst, 0, "lost"},
+		{mapserver.NamesForgotten, 0, "counted twice"},
+		{mapserver.LoseBatch, 0, "lost"},
+		{mapserver.LoseBatch, 3, "what is gone from the hours is"},
+		{mapserver.DoubleBatch, 0, "counted twice"},
+		{mapserver.DropHour, 0, "lost"},
+		{mapserver.DropHour, 3, "what is gone from the hours is"},
+		{mapserver.ExpiryForgotten, 3, "lost"},
+		{mapserver.RefuseForGood, 0, "was refused with status 409: "},
+		{mapserver.SayNew, 0, "answered as if it were new"},
+		{mapserver.SayRepeated, 0, "although nothing of it can have counted"},
+	} {
+		t.Run(string(c.sabotage)+" "+strconv.Itoa(c.maxHours), func(t *testing.T) {
+			t.Parallel()
+			o := shortCrash(durable(t, c.sabotage, c.maxHours))
+			o.Duplicates = 1
+			r := crash(t, o)
+			said := text(t, r)
+			if r.OK || !strings.Contains(said, c.want) || !strings.Contains(said, "\nWRONG: ") {
+				t.Errorf("want WRONG with %q:\n%s", c.want, said)
+			}
+		})
+	}
+}
+
+// Batches that are never answered with 200 are no success, whatever the totals say.
+func TestCrashWithUnfinishedBatches(t *testing.T) {
+	o := shortCrash(durable(t, mapserver.Refuse, 0))
+	o.Kills, o.MinBatches, o.StartWithin = 1, 0, time.Second
+	r := crash(t, o)
+	if r.OK || !r.AfterKills.OK || r.Unfinished != 4 || !strings.Contains(text(t, r), "batches   WRONG: 4 were never answered with 200") {
+		t.Error(text(t, r))
+	}
+	o.MinBatches = 1
+	if _, err := Crash(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no batch was answered with 200 for 1s") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func text(t *testing.T, r *CrashReport) string {
+	t.Helper()
+	var b strings.Builder
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// A server that cannot be had, or that ends by itself, is an error and no report.
+func TestCrashErrors(t *testing.T) {
+	says := func(script string) func(string) *exec.Cmd {
+		return func(string) *exec.Cmd { return exec.Command("sh", "-c", script) }
+	}
+	for _, c := range []struct {
+		name   string
+		server func(string) *exec.Cmd
+		want   string
+	}{
+		{"no program", func(string) *exec.Cmd { return exec.Command("/no/such/program") }, "no such file"},
+		{"ends", says("echo no room on disk >&2; exit 3"), "ended by itself: exit status 3, and printed:\nno room on disk"},
+		{"ends well", says("echo bye"), "ended by itself with exit code 0, and printed:\nbye"},
+		{"is deaf", says("echo hm; exec sleep 100"), "not ready 300ms after its start; it printed:\nhm"},
+		{"stops badly", durable(t, mapserver.BadEnd, 0), "exit status 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := shortCrash(c.server)
+			o.Kills = 0
+			if c.name == "is deaf" {
+				o.StartWithin = 300 * time.Millisecond
+			}
+			r, err := Crash(t.Context(), o)
+			if r != nil || err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// An interrupt ends the killing, and what was sent is verified as ever.
+func TestCrashInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := durable(t, "", 0)
+	starts := 0
+	o := shortCrash(func(addr string) *exec.Cmd {
+		if starts++; starts == 3 {
+			cancel()
+		}
+		return server(addr)
+	})
+	o.Kills = 1000
+	r, err := Crash(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Interrupted || !r.OK || r.Kills != 2 || !strings.Contains(text(t, r), "Interrupted before the last of 1000 kills.") {
+		t.Error(text(t, r))
+	}
+}
+
+func TestCrashOptions(t *testing.T) {
+	for _, c := range []struct {
+		option string
+		change func(*CrashOptions)
+	}{
+		{"server", func(o *CrashOptions) { o.Server = nil }},
+		{"agents", func(o *CrashOptions) { o.Agents = 0 }},
+		{"duplicates", func(o *CrashOptions) { o.Duplicates = 1.1 }},
+		{"kills", func(o *CrashOptions) { o.Kills = -1 }},
+		{"kill-every", func(o *CrashOptions) { o.KillEvery = 0 }},
+		{"min-batches", func(o *CrashOptions) { o.MinBatches = -1 }},
+		{"hour-posts", func(o *CrashOptions) { o.HourPosts = -1 }},
+		{"timeout", func(o *CrashOptions) { o.Timeout = 0 }},
+		{"start-within", func(o *CrashOptions) { o.StartWithin = 0 }},
+		{"encoding", func(o *CrashOptions) { o.Encoding = "br" }},
+		{"tuples", func(o *CrashOptions) { o.Tuples = 0 }},
+	} {
+		o := shortCrash(durable(t, "", 0))
+		c.change(&o)
+		if _, err := Crash(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), "--"+c.option+" ") {
+			t.Errorf("error %v, want one of --%s", err, c.option)
+		}
+	}
+	// The hours stay where the labels, or the memory for the account, come to an end.
+	for _, c := range []struct {
+		first  flow.Hour
+		tuples int
+		moves  int
+	}{{7, 20, maxCrashMoves}, {flow.MaxHour - 10, 20, 9}, {7, maxCrashCells / 4, 2}, {7, maxCrashCells, 0}} {
+		o := shortCrash(durable(t, "", 0))
+		o.FirstHour, o.Tuples = c.first, c.tuples
+		if err := o.check(); err != nil || o.Moves != c.moves {
+			t.Errorf("%d tuples from hour %d on: %d moves, error %v, want %d", c.tuples, c.first, o.Moves, err, c.moves)
+		}
+	}
+}
+
+func TestSpread(t *testing.T) {
+	values := []time.Duration{3 * time.Second, time.Second, 2 * time.Second}
+	if got := spreadOf(values); got != (Spread{1, 2, 3}) || !slices.Equal(values, []time.Duration{3 * time.Second, time.Second, 2 * time.Second}) {
+		t.Errorf("the spread of %v is %v", values, got)
+	}
+	if got := spreadOf(nil); got != (Spread{}) {
+		t.Errorf("the spread of nothing is %v", got)
+	}
+}

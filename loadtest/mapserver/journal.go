@@ -1,0 +1,93 @@
+package mapserver
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/goccy/go-json"
+)
+
+// record is a batch as the journal holds it: a line of JSON. The name and the flows are one
+// record, so that no crash keeps one without the other.
+type record struct {
+	Name  string `json:"name"`
+	Flows []Row  `json:"flows"`
+}
+
+// journal is the file that a durable server keeps its batches in, one line after the other.
+type journal struct {
+	file *os.File
+	// held is how many records are kept back in this process before they are written, which is the
+	// fault of a server that answers before it has written.
+	held    int
+	waiting bytes.Buffer
+	records int
+}
+
+// openJournal opens the file at path, made if need be, and calls each with what is in it. A last
+// line that was not written to its end is cut off: nobody was told that it counts.
+func openJournal(path string, each func(*record)) (*journal, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := replay(bufio.NewReader(file), each)
+	if err == nil {
+		err = file.Truncate(whole)
+	}
+	if err == nil {
+		_, err = file.Seek(whole, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &journal{file: file}, nil
+}
+
+// replay returns how many bytes of r are whole lines.
+func replay(r *bufio.Reader, each func(*record)) (whole int64, err error) {
+	for {
+		line, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return whole, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		var rec record
+		if err := json.Unmarshal(line, &rec); err != nil {
+			return 0, err
+		}
+		each(&rec)
+		whole += int64(len(line))
+	}
+}
+
+// append writes a record, and returns when it is on disk.
+func (j *journal) append(r *record) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	j.waiting.Write(line)
+	j.waiting.WriteByte('\n')
+	j.records++
+	if j.records <= j.held {
+		return nil
+	}
+	return j.flush()
+}
+
+func (j *journal) flush() error {
+	j.records = 0
+	if _, err := j.waiting.WriteTo(j.file); err != nil {
+		return err
+	}
+	return j.file.Sync()
+}
+
+// close writes what waits.
+func (j *journal) close() error { return errors.Join(j.flush(), j.file.Close()) }

@@ -2,6 +2,7 @@
 
 GO ?= go
 FUZZTIME ?= 30s
+SOAK ?= 30m
 
 # The version is git's, where there is a checkout and a git to ask; a source archive is "(devel)".
 GIT = test -e .git && git
@@ -14,7 +15,7 @@ BUILD = $(GO) build -trimpath -buildvcs=false \
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test tools check bench fuzz clean
+.PHONY: help run build test tools check bench crash soak fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -28,10 +29,11 @@ build: ## build flowd and flowload into bin/
 
 test: tools ## install what the tests need, and run all of them under the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
+	cd block/duckdb && CGO_ENABLED=1 $(GO) test ./...
 
-# The race detector needs a C compiler, a test of the command line needs curl.
+# The race detector and DuckDB need a C compiler, tests of the server need curl and strace.
 tools:
-	@sh .ci/tools $$($(GO) env CC) curl
+	@sh .ci/tools $$($(GO) env CC) curl strace
 
 check: ## formatting, vet, staticcheck, go.mod, and builds for all platforms
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
@@ -43,6 +45,25 @@ check: ## formatting, vet, staticcheck, go.mod, and builds for all platforms
 		echo "build for $$platform"; \
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -buildvcs=false -o /dev/null ./...; \
 	done
+
+CRASH_SERVER = bin/flowd serve --data bin/crash --listen 127.0.0.1:0 --segment-bytes 17MiB --log-level warn \
+	--checkpoint-log 1MiB --checkpoint-interval 1s --retention 10s --memory-budget 1MiB
+
+crash: build ## kill a server 200 times under load, cut the power of the log, the blocks and the engine 3,000 times
+	rm -rf bin/crash
+	bin/flowload run --crash --kills 200 --agents 8 --tuples 500 --flows 20 --hours 3 --hour-posts 200 --duplicates 0.5 \
+		--server "$(CRASH_SERVER)"
+	rm -rf bin/crash
+	FLOWD_CRASH_SEEDS=3000 $(GO) test -timeout 60m -run 'PowerCuts|Sabotage|Crashes' ./wal ./block ./local
+
+soak: build ## load a server for 30 minutes with hours that expire, and show how memory and disk go
+	rm -rf bin/soak
+	bin/flowd serve --data bin/soak --listen 127.0.0.1:18080 --log-level warn \
+		--checkpoint-interval 30s --checkpoint-log 256MiB --memory-budget 128MiB --retention 3m & \
+	server=$$!; trap "kill $$server; wait $$server; rm -rf bin/soak" EXIT; \
+	until curl -sf http://127.0.0.1:18080/readyz >/dev/null; do kill -0 $$server; sleep 1; done; \
+	bin/flowload run --target http://127.0.0.1:18080 --for $(SOAK) --connections 16 --flows 100 --tuples 100000 --hours 2 \
+		--hour-every 1m --server-data bin/soak --server-pid $$server
 
 bench: ## measure flowd beside a ceiling and other servers, in one table
 	$(GO) run ./loadtest/bench

@@ -84,8 +84,8 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.time))
 		_, _ = out.Write(b)
 	}
-	for _, a := range s.byUse() {
-		_, _ = out.Write(a.append(b[:0]))
+	for _, u := range s.byUse() {
+		_, _ = out.Write(s.at(u.n).append(b[:0]))
 	}
 	if err := out.Flush(); err != nil {
 		return c.n, err
@@ -94,15 +94,23 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	return c.n, err
 }
 
-// byUse returns the agents from the one whose last new batch is the oldest.
-func (s *Snapshot) byUse() []*agent {
-	all := make([]*agent, s.agents)
+// byUse returns the numbers of the agents from the one whose last new batch is the oldest.
+func (s *Snapshot) byUse() []use {
+	all := make([]use, s.agents)
 	for n := range all {
-		all[n] = &s.agentChunks[n/chunkAgents][n%chunkAgents]
+		all[n] = use{s.at(n).used, n}
 	}
-	slices.SortFunc(all, func(a, b *agent) int { return cmp.Compare(a.used, b.used) })
+	slices.SortFunc(all, func(a, b use) int { return cmp.Compare(a.used, b.used) })
 	return all
 }
+
+// use is when an agent was used, which is sorted without a look at the agents.
+type use struct {
+	used uint64
+	n    int
+}
+
+func (s *Snapshot) at(n int) *agent { return &s.agentChunks[n/chunkAgents][n%chunkAgents] }
 
 // append appends a as it is written.
 func (a *agent) append(b []byte) []byte {

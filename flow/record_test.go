@@ -101,7 +101,7 @@ func TestNoNameIsWrittenTwice(t *testing.T) {
 
 // TestManyNames needs each width of the numbers of names, and tables that grow.
 func TestManyNames(t *testing.T) {
-	for _, names := range []int{3, 255, 256, 257, 65_535, 65_536, 65_537, 120_000} {
+	for _, names := range []int{3, 255, 256, 257, 65_535, 65_536, 65_537} {
 		var b, back Batch
 		name := func(i int) string {
 			i = min(i, names-1)

@@ -16,19 +16,30 @@ func (b *Batch) Tally(dst []HourTally) []HourTally {
 	h := &b.working().hours
 	h.slots.clear()
 	first := len(dst)
-	for i := range b.Items {
-		item := &b.Items[i]
-		n := h.find(item.Hour, dst[first:])
+	for items := b.Items; len(items) > 0; {
+		hour := items[0].Hour
+		n := h.find(hour, dst[first:])
 		if first+n == len(dst) {
-			dst = append(dst, HourTally{Hour: item.Hour})
+			dst = append(dst, HourTally{Hour: hour})
 			h.added(dst[first:])
 		}
-		t := &dst[first+n]
-		t.Flows++
-		t.BytesTx.Add(item.Totals.BytesTx)
-		t.BytesRx.Add(item.Totals.BytesRx)
+		items = dst[first+n].addRun(items)
 	}
 	return dst
+}
+
+// addRun adds the first items, up to one of another hour than t's, and returns the others. Most
+// batches are a few runs, so most additions are to registers.
+func (t *HourTally) addRun(items []Item) []Item {
+	n, tx, rx := 0, t.BytesTx, t.BytesRx
+	for n < len(items) && items[n].Hour == t.Hour {
+		tx.Add(items[n].Totals.BytesTx)
+		rx.Add(items[n].Totals.BytesRx)
+		n++
+	}
+	t.Flows += uint64(n)
+	t.BytesTx, t.BytesRx = tx, rx
+	return items[n:]
 }
 
 // hourIndex finds the hours of a batch again. Its hash is keyed with a secret, as that of the

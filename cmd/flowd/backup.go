@@ -56,11 +56,14 @@ func (c *backupCommand) Run(p *process) error {
 // writeBackup says what was made.
 func writeBackup(w io.Writer, c *backupCommand, made *datadir.Backup) error {
 	r := made.Report
-	end := r.Log.End
+	log := "none: what came since the manifest was written is not on disk"
+	if end := r.Log.End; len(r.Log.Segments) > 0 {
+		log = fmt.Sprintf("up to segment %d, group %d: %s to replay", end.Segment, end.Group, counted(r.Log.Flows, "flow"))
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "copy\t%s of %s, verified\n", c.Dest, c.Dir)
 	fmt.Fprintf(table, "manifest\tgeneration %d, written %s\n", r.Manifest.Generation, moment(r.Manifest.Written))
-	fmt.Fprintf(table, "log\tup to segment %d, group %d: %s to replay\n", end.Segment, end.Group, counted(r.Log.Flows, "flow"))
+	fmt.Fprintf(table, "log\t%s\n", log)
 	fmt.Fprintf(table, "linked\t%s, %s\n", counted(made.Linked, "file"), sizeText(made.LinkedBytes))
 	fmt.Fprintf(table, "copied\t%s, %s\n", counted(made.Copied, "file"), sizeText(made.CopiedBytes))
 	fmt.Fprintf(table, "start\tflowd serve --data %s\n", c.Dest)

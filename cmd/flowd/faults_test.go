@@ -139,20 +139,23 @@ func TestSystemCallsFail(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			args := append(append([]string{"--data=" + t.TempDir()}, smallLog...), c.args...)
-			s := startBy(t, []string{strace, "-f", "-qq", "-e", "trace=none", "-e", "inject=" + c.inject}, args...)
-			counted, inDoubt := 0, 0
-			for counted < 1000 && inDoubt == 0 {
+			calls, _, _ := strings.Cut(c.inject, ":")
+			s := startBy(t, []string{strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace=" + calls, "-e", "inject=" + c.inject}, args...)
+			counted, inDoubt, failed := 0, 0, false
+			for !failed {
+				if counted > 10_000 {
+					t.Fatal("no call has failed")
+				}
 				switch status, answer := s.post(oneFlow); {
 				case status == http.StatusOK:
 					counted++
 				case status == http.StatusInternalServerError && c.reason != "":
 					inDoubt++
+					failed = true
 				default:
 					t.Fatalf("a POST got %d, %s", status, answer)
 				}
-				if c.reason == "" && s.failedCheckpoint() {
-					break
-				}
+				failed = failed || c.reason == "" && s.failedCheckpoint()
 			}
 			if c.reason != "" {
 				s.unready(c.reason)

@@ -61,9 +61,7 @@ func writeReport(w io.Writer, r *datadir.Report) error {
 	if r.Manifest != nil {
 		writeHoursLine(about, r.Hours)
 	}
-	for _, name := range r.Unnamed {
-		fmt.Fprintf(about, "not named\t%s\n", name)
-	}
+	writeUnnamed(about, r.Unnamed)
 	for _, finding := range r.Damage {
 		fmt.Fprintf(about, "damage\t%s\n", finding)
 	}
@@ -100,19 +98,23 @@ func writeWindows(w io.Writer, windows *datadir.Windows) {
 func writeLog(w io.Writer, r *datadir.Report) {
 	l := &r.Log
 	if len(l.Segments) == 0 {
-		fmt.Fprintln(w, "log\tnone")
+		fmt.Fprintln(w, "log\tnone: what came since the manifest was written is not on disk")
 		return
 	}
 	size := int64(0)
 	for _, s := range l.Segments {
 		size += s.Bytes
 	}
-	fmt.Fprintf(w, "log\t%d segments, %s\n", len(l.Segments), sizeText(size))
+	fmt.Fprintf(w, "log\t%s, %s\n", counted(len(l.Segments), "segment"), sizeText(size))
 	if r.Manifest == nil {
 		return
 	}
-	fmt.Fprintf(w, "to replay\t%d flows in %d batches and %d groups, %s\n", l.Flows, l.Records, l.Groups, sizeText(l.Bytes))
+	fmt.Fprintf(w, "to replay\t%s in %d batches and %d groups, %s\n",
+		counted(l.Flows, "flow"), l.Records, l.Groups, sizeText(l.Bytes))
 	from := r.Manifest.Log
+	if from == (datadir.Position{}) {
+		from = datadir.Position{Segment: 1, Group: 1} // no checkpoint yet
+	}
 	fmt.Fprintf(w, "\tfrom segment %d, group %d to segment %d, group %d\n", from.Segment, from.Group, l.End.Segment, l.End.Group)
 	if l.Torn > 0 && r.Use == datadir.UseNone {
 		fmt.Fprintf(w, "torn\t%d bytes at the end, which were never answered for: the next start cuts them off\n", l.Torn)
@@ -128,7 +130,18 @@ func writeHoursLine(w io.Writer, hours []datadir.Hour) {
 			blocks++
 		}
 	}
-	fmt.Fprintf(w, "hours\t%d with %d tuples, in %d blocks, %s\n", len(hours), tuples, blocks, sizeText(size))
+	fmt.Fprintf(w, "hours\t%d with %s, in %s, %s\n", len(hours), counted(tuples, "tuple"), counted(blocks, "block"), sizeText(size))
+}
+
+// writeUnnamed names the first few files that the manifest does not.
+func writeUnnamed(w io.Writer, names []string) {
+	const most = 3
+	for _, name := range names[:min(len(names), most)] {
+		fmt.Fprintf(w, "unnamed\t%s\n", name)
+	}
+	if more := len(names) - most; more > 0 {
+		fmt.Fprintf(w, "\tand %s more that the manifest does not name\n", counted(more, "file"))
+	}
 }
 
 func writeSegments(text *strings.Builder, segments []datadir.Segment) {

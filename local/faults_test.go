@@ -1,0 +1,167 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"flowd/block"
+	"flowd/disk/crashfs"
+	"flowd/flow"
+)
+
+// TestDamagedFolders changes a folder with two hours on disk and one in the log. Each line says
+// what the start is refused for, or else what the hours answer.
+func TestDamagedFolders(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		file    string // below the folder; of several the first
+		change  func(t *testing.T, name string)
+		refused string
+		broken  []flow.Hour // that cannot be read
+	}{
+		{"nothing", "MANIFEST", func(*testing.T, string) {}, "", nil},
+		{"missing block", "hours/hour=1/*", remove, "hours/hour=1/00000001.parquet is missing", nil},
+		{"short block", "hours/hour=1/*", shorten, "hours/hour=1/00000001.parquet", nil},
+		{"flipped byte in a block", "hours/hour=1/*", flip(200), "", []flow.Hour{1}},
+		{"missing manifest", "MANIFEST", remove, "MANIFEST", nil},
+		{"flipped byte in the manifest", "MANIFEST", flip(90), "MANIFEST", nil},
+		{"missing windows", "windows-*", remove, "windows-00000001", nil},
+		{"flipped byte in the windows", "windows-*", flip(40), "windows-00000001", nil},
+		{"missing segment", "wal/*", remove, "000000000001.wal", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := testOptions(t)
+			e := open(t, o)
+			e.mustPost(t, flow.Origin{Agent: "a", Seq: 1}, tuple(1, 1), tuple(2, 2))
+			if err := e.Checkpoint(); err != nil {
+				t.Fatal(err)
+			}
+			e.mustPost(t, flow.Origin{Agent: "a", Seq: 2}, tuple(3, 3))
+			e.keeper.covered = e.stats.received.Load() // so that Close makes no checkpoint
+			e.mustClose(t)
+			found, err := filepath.Glob(filepath.Join(o.Dir, c.file))
+			if err != nil || len(found) == 0 {
+				t.Fatalf("no file %s: %v", c.file, err)
+			}
+			c.change(t, found[0])
+
+			e, err = New(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := e.Open(); c.refused != "" {
+				if err == nil || !strings.Contains(err.Error(), c.refused) {
+					t.Errorf("the start: %v, want it refused for %s", err, c.refused)
+				}
+				return
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			for h := flow.Hour(1); h <= 3; h++ {
+				_, err := e.readHours(h)
+				broken := len(c.broken) > 0 && c.broken[0] == h
+				if corrupt := (*block.CorruptError)(nil); errors.As(err, &corrupt) != broken {
+					t.Errorf("hour %d: %v, want damage: %v", h, err, broken)
+				}
+			}
+			e.mustClose(t)
+		})
+	}
+}
+
+func remove(t *testing.T, name string) {
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func shorten(t *testing.T, name string) {
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, info.Size()-1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func flip(offset int64) func(*testing.T, string) {
+	return func(t *testing.T, name string) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[offset] ^= 1
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestNoSpace has a disk that takes no new files for a while.
+func TestNoSpace(t *testing.T) {
+	o := testOptions(t)
+	disk := crashfs.New()
+	o.FS, o.Dir, o.Log.SegmentBytes = disk, "data", 64<<10
+	e := open(t, o)
+	var full atomic.Bool
+	full.Store(true)
+	disk.Inject(func(op errorfs.Op) error {
+		if full.Load() && op.Kind == errorfs.OpCreate {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	counted := uint64(0)
+	var err error
+	for n := 0; err == nil; n++ {
+		flows := make([]flow.Flow, 500)
+		for i := range flows {
+			flows[i] = tuple(500*n+i, 1)
+		}
+		if _, err = e.post(flow.Origin{}, flows...); err == nil {
+			counted += 500
+		}
+	}
+	refused := (*flow.UnavailableError)(nil)
+	if !errors.As(err, &refused) || refused.Reason != reasonDiskFull {
+		t.Errorf("when no segment could be made a batch got: %v", err)
+	}
+	if s := e.Status(); s.Ready() || !s.ReadOnly || s.Reasons[0] != reasonDiskFull {
+		t.Errorf("the status then: %+v", s)
+	}
+	if e.Checkpoint() == nil {
+		t.Error("a checkpoint was made without space")
+	}
+	if got := e.checkBalance(t); got.Stored.Flows != counted || got.Rejected.Flows != 500 {
+		t.Errorf("%d flows stored and %d rejected, want %d and 500", got.Stored.Flows, got.Rejected.Flows, counted)
+	}
+	full.Store(false)
+	for deadline := time.Now().Add(time.Minute); !e.ready(); {
+		if time.Now().After(deadline) {
+			t.Fatal("with space the engine does not become ready")
+		}
+		e.keeper.wake() // instead of waiting for its next turn
+	}
+	e.mustPost(t, flow.Origin{}, tuple(1, 1))
+	e.mustClose(t)
+	o.FS = disk.Kill()
+	e = open(t, o)
+	if got := e.checkBalance(t).Stored.Flows; got != counted+1 {
+		t.Errorf("after a restart %d flows are stored, want %d", got, counted+1)
+	}
+	e.mustClose(t)
+}
+
+func (e *Engine) ready() bool {
+	s := e.Status()
+	return s.Ready()
+}

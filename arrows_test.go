@@ -31,6 +31,7 @@ var arrows = []arrow{
 	{"disk/crashfs", []string{"disk"}},
 	{"wal", []string{"disk"}},
 	{"block", []string{"disk", "flow"}},
+	{"block/duckdb", nil},
 	{"dedupe", []string{"flow"}},
 	{"shard", []string{"flow"}},
 	{"local", []string{"disk", "flow", "wal", "block", "dedupe", "shard"}},
@@ -38,6 +39,7 @@ var arrows = []arrow{
 	{"httpapi", []string{"flow"}},
 	{"config", nil},
 	{"loadtest/flowfile", []string{"flow"}},
+	{"loadtest/bench", []string{"disk", "flow", "block", "loadtest/..."}},
 	{"loadtest/...", []string{"flow", "loadtest/..."}},
 }
 

@@ -8,11 +8,14 @@
 //	windows-00000007                    side file: the dedupe windows of generation 7
 //	hours/hour=482659/00000007.parquet  the hour 482659 as generation 7 wrote it
 //
-// Readers of other programs that look at hours/*/*.parquet see one file per hour between two
-// checkpoints. While one runs, an hour that it writes has two, the newer of which does not count
-// before the manifest names it, and the older of which is removed right after that. Who cannot have
-// that reads the names from the manifest, whose second line on is JSON, or takes a backup; who only
-// wants no hour twice takes the lower number of each folder.
+// Other programs that read hours/*/*.parquet see one file per hour between two checkpoints. While one
+// runs, an hour that it writes has two: the newer does not count before the manifest names it, and the
+// older is removed right after that. Who must not count an hour twice reads the names of the files
+// from the manifest, which is JSON behind its first line, as in
+//
+//	tail -n +2 MANIFEST | jq -r '.hours[]?.block.name // empty'
+//
+// and reads the manifest again if one of them is gone when it is opened; or reads a backup.
 package block
 
 import (

@@ -39,7 +39,7 @@ const (
 // not exist. Rows of another hour are an error, and so is what rows.Err returns at the end. After an error
 // the file is removed as far as the disk lets it. The caller closes rows.
 //
-// Keys are in the block in the order in which they come. Sorted they would take a quarter less, but
+// Keys are in the block in the order in which they come. Sorted they would take an eighth less, but
 // sorting takes longer than all else, and the whole hour in memory.
 func Write(fsys disk.FS, dir string, rows flow.Rows, o Options) (File, Sums, error) {
 	if o.RowGroup <= 0 {

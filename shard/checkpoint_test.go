@@ -58,6 +58,7 @@ func newWorld(t *rapid.T) *world {
 		renew: rapid.SampledFrom([]uint32{0, 5, 50, renewTuples}).Draw(t, "renew"),
 		move:  rapid.SampledFrom([]uint64{0, 3, moveTuples}).Draw(t, "move"),
 		few:   rapid.SampledFrom([]uint64{0, overlayFew}).Draw(t, "few"),
+		step:  rapid.SampledFrom([]int{1, barrierStep}).Draw(t, "step"),
 	}
 	w := &world{table: table, flow: fewFlows(t), disk: map[flow.Hour]model{}, memory: model{}, flows: map[flow.Hour]uint64{}}
 	for _, label := range labels {
@@ -96,8 +97,9 @@ func (m model) without(h flow.Hour) model {
 
 // blockRows are the rows of a block. They come a few at a time.
 type blockRows struct {
-	rows []flow.Row
-	err  error
+	rows   []flow.Row
+	err    error
+	closed bool
 }
 
 func newBlockRows(m model) *blockRows {
@@ -115,7 +117,7 @@ func (b *blockRows) Next(dst []flow.Row) int {
 }
 
 func (b *blockRows) Err() error { return b.err }
-func (b *blockRows) Close()     {}
+func (b *blockRows) Close()     { b.closed = true }
 
 func (w *world) append(t *rapid.T) {
 	batch := slices.Repeat(rapid.SliceOfN(w.flow, 0, 20).Draw(t, "flows"), rapid.SampledFrom([]int{1, 1, 10}).Draw(t, "times"))

@@ -96,7 +96,7 @@ func (c *crowd) checkpoint(fails bool, fate func(flow.Hour) Fate) {
 func TestCrowd(t *testing.T) {
 	table := start(t, Options{Shards: 4, Batches: 6}, allBits)
 	defer table.Close()
-	table.limits = limits{renew: 20, move: 50, few: 200}
+	table.limits = limits{renew: 20, move: 50, few: 200, step: 1}
 	c := &crowd{t: t, table: table, disk: map[flow.Hour]model{}}
 	var writers, others sync.WaitGroup
 	for range 2 {
@@ -119,6 +119,45 @@ func TestCrowd(t *testing.T) {
 	others.Wait()
 	for h := range c.sent {
 		c.read(flow.Hour(h))
+	}
+}
+
+// TestBarrierIsPassedInSteps has flows come for hours while only some are frozen, and for new ones.
+func TestBarrierIsPassedInSteps(t *testing.T) {
+	s, order := oneShard(t)
+	const hours = 10
+	add := func(b *flow.Batch) { s.apply(b, order[:b.Len()]) }
+	batch := func(h flow.Hour) *flow.Batch { return everyTuple(5, h)[0] }
+	for h := range flow.Hour(hours) {
+		add(batch(h))
+	}
+	var parts []frozenPart
+	s.limits.step = 1
+	s.freeze(fateOf(Spill, 0, 2, 4, 6, 8), func(p []frozenPart) { parts = p })
+	for n := range 4 * hours { // so many that hours are looked for again
+		add(batch(flow.Hour(n % (2 * hours))))
+		if n == hours/2 {
+			s.pass()
+		}
+	}
+	for s.barrier != nil {
+		s.pass()
+	}
+	if len(parts) != hours || len(s.frozen) != hours/2 || len(s.hours) != 2*hours || s.both != hours/2 {
+		t.Errorf("%d hours were at the barrier, %d are frozen, %d in memory, %d of them continued", len(parts), len(s.frozen), len(s.hours), s.both)
+	}
+	for _, p := range parts {
+		if want := Fate(1-p.Hour%2) * Spill; p.Flows != 5 || p.Tuples != 5 || p.fate != want {
+			t.Errorf("hour %d had %d flows and %d tuples, not 5 each, or fate %d, not %d", p.Hour, p.Flows, p.Tuples, p.fate, want)
+		}
+		mapped := mapTable{}
+		mapped.apply(batch(p.Hour))
+		for k, totals := range read(t, &rows{[]*snapshot{p.snapshot}}, 2) {
+			key := flow.AppendKey(nil, k.src, k.dest, k.vpc)
+			if want := *mapped[p.Hour][string(key)]; totals != want {
+				t.Errorf("%v had %v, not %v", k, totals, want)
+			}
+		}
 	}
 }
 

@@ -92,7 +92,7 @@ func TestDictsGo(t *testing.T) {
 // TestDictGoesThoughTheHourStays has one hour that goes on, also between barrier and Install, with
 // ever new tuples, and more at a time than are moved for being few.
 func TestDictGoesThoughTheHourStays(t *testing.T) {
-	const tuples, since, rounds = 4000, 100, 30
+	const tuples, since, rounds = 2000, 50, 20
 	table := start(t, Options{Shards: 1}, allBits)
 	defer table.Close()
 	table.limits.renew, table.limits.move = tuples/2, since/2
@@ -125,10 +125,10 @@ func TestDictGoesThoughTheHourStays(t *testing.T) {
 // TestLargeHours has hours of many chunks, some of which they do not have, through a checkpoint
 // that fails and one that does not, with dicts that differ.
 func TestLargeHours(t *testing.T) {
-	const tuples = 2 * slabFrom * chunkSize
+	const tuples = slabFrom * chunkSize * 5 / 4
 	table := start(t, Options{Shards: 1}, allBits)
 	defer table.Close()
-	table.limits = limits{renew: 1000, move: 0, few: 0}
+	table.limits = limits{renew: 1000, step: barrierStep}
 	first, second := numbered(1, 0, tuples, 1), numbered(2, tuples*3/4, tuples, 2)
 	appendFlows(t, table, append(first, second...)...)
 	check := func(when string, h flow.Hour, rows flow.Rows, want model) {
@@ -141,9 +141,10 @@ func TestLargeHours(t *testing.T) {
 	f := table.Freeze(fateOf(Spill, 1, 2))
 	since := append(numbered(1, tuples/2, tuples*5/4, 3), numbered(2, 0, tuples, 5)...)
 	appendFlows(t, table, since...)
+	atBarrier := modelOf(first, second)
 	want := modelOf(first, second, since)
 	for _, h := range f.Hours() {
-		check("at the barrier", h.Hour, h.Rows(), modelOf(first, second))
+		check("at the barrier", h.Hour, h.Rows(), atBarrier)
 	}
 	for _, h := range []flow.Hour{1, 2} {
 		check("since the barrier", h, table.Rows(h), want)

@@ -37,9 +37,10 @@ type overlay struct {
 }
 
 // Overlay returns the rows of base, the block of an hour, with those of mem added, which are what
-// memory has of the same hour: each tuple once, in no particular order; totals stop at 2^64-1. Mem is
-// from Answer.Rows or FrozenHour.Rows of t, and not read yet; either may be nil. Both belong to what is returned
-// and are closed with it. If base fails it ends there, and its Err is base's.
+// memory has of the same hour: each tuple once, in no particular order; totals stop at 2^64-1. Mem
+// is from Answer.Rows or FrozenHour.Rows of t and not read yet, else Overlay panics; base has no
+// tuple twice; either may be nil. Both belong to what is returned and are closed with it. If base
+// fails the rows end there, and Err returns base's error.
 //
 // Like a question, it asks the shards while it is read, so it must be closed before t is.
 func (t *Table) Overlay(base, mem flow.Rows) flow.Rows {
@@ -49,7 +50,10 @@ func (t *Table) Overlay(base, mem flow.Rows) flow.Rows {
 	case base == nil:
 		return mem
 	}
-	m := mem.(*rows)
+	m, ok := mem.(*rows)
+	if !ok {
+		panic("shard: rows to overlay that are not a table's")
+	}
 	if len(m.parts) == 0 {
 		return base
 	}

@@ -62,6 +62,9 @@ func TestOverlayPassesErrors(t *testing.T) {
 	}
 	rows.Close()
 	rows.Close()
+	if !block.closed {
+		t.Error("the block was not closed")
+	}
 	if n := rows.Next(dst); n != 0 {
 		t.Errorf("%d rows after closing", n)
 	}
@@ -85,10 +88,10 @@ func TestOverlayOfOne(t *testing.T) {
 
 // TestOverlayKeepsItsMoment reads a part over its block while the part changes and goes.
 func TestOverlayKeepsItsMoment(t *testing.T) {
-	const tuples = 3 * overlayRows
+	const tuples = 16 * overlayLeast
 	table := start(t, Options{Shards: 1}, allBits)
 	defer table.Close()
-	table.limits = limits{renew: 100}
+	table.limits = limits{renew: 100, step: barrierStep}
 	block, part := numbered(7, 0, tuples, 1), numbered(7, 0, tuples, 2)
 	appendFlows(t, table, part...)
 	rows := table.Overlay(newBlockRows(modelOf(block)), table.Rows(7))
@@ -104,7 +107,7 @@ func TestOverlayKeepsItsMoment(t *testing.T) {
 			}
 			delete(want, k)
 		}
-		appendFlows(t, table, numbered(7, 0, 2*tuples, 1)...)
+		appendFlows(t, table, numbered(7, 0, tuples*5/4, 1)...)
 		if i == 1 {
 			table.Freeze(everyHour(Expire)).Install()
 		}

@@ -3,11 +3,14 @@
 package duckdb_test
 
 import (
+	"bytes"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -184,5 +187,47 @@ func TestTypes(t *testing.T) {
 	want := "[src_app VARCHAR dest_app VARCHAR vpc_id VARCHAR bytes_tx UBIGINT bytes_rx UBIGINT hour BIGINT]"
 	if fmt.Sprint(got) != want || found.Err() != nil {
 		t.Errorf("%v, not %s; %v", got, want, found.Err())
+	}
+}
+
+// TestFilesOfTheManifest reads as a program does that must not count an hour twice while a checkpoint
+// runs: the files that the manifest names, which it reads as JSON behind a line.
+func TestFilesOfTheManifest(t *testing.T) {
+	dir := t.TempDir()
+	m := &block.Manifest{Generation: 2}
+	for generation := range uint64(4) {
+		r := flow.Row{Key: ordinary.Key(), Totals: flow.Totals{BytesTx: generation}, Hour: 5}
+		f, _, err := block.Write(disk.OS, dir, &listRows{[]flow.Row{r}}, block.Options{Hour: 5, Generation: generation})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if generation == m.Generation {
+			m.Hours = []block.HourEntry{{Hour: 5, Tuples: 1, Block: f}, {Hour: 6}}
+		}
+	}
+	if err := block.WriteManifest(disk.OS, dir, m); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, block.ManifestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := bytes.Cut(text, []byte("\n"))
+	var manifest struct {
+		Hours []struct{ Block struct{ Name string } }
+	}
+	if err := json.Unmarshal(body, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, h := range manifest.Hours {
+		if h.Block.Name != "" {
+			files = append(files, "'"+filepath.Join(dir, h.Block.Name)+"'")
+		}
+	}
+	sum := new(big.Int)
+	err = open(t, dir).QueryRow("SELECT sum(bytes_tx) FROM read_parquet([" + strings.Join(files, ", ") + "], hive_partitioning = true)").Scan(&sum)
+	if err != nil || sum.Uint64() != m.Generation {
+		t.Errorf("%v bytes in %v, not %d; %v", sum, files, m.Generation, err)
 	}
 }

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"flowd/dedupe"
 	"flowd/flow"
@@ -83,6 +84,9 @@ func (o *Options) maxGroup() int {
 	return maxGroup
 }
 
+// maxYields is how often the committer lets others run while it gathers a group.
+const maxYields = 8
+
 // recordOverhead is the most that a record takes beside its flows.
 const recordOverhead = wal.RecordOverhead + 64 + flow.MaxClient + flow.MaxIdempotencyKey + flow.MaxAgent
 
@@ -109,16 +113,29 @@ func (e *Engine) commitLoop() {
 
 // gather adds c and what is waiting behind it to the group. It returns what is not part of it any
 // more: a question, or a batch that is too much for the group.
+//
+// When none waits, it lets the goroutines that are ready to run go first, once or more often: on a
+// busy machine they bring more batches, which then share the sync; on an idle one there are none,
+// and it costs nothing.
 func (e *Engine) gather(c *commit) *commit {
+	yields := 0
 	for c.question == nil && e.group.add(c, e.o.maxGroup()) {
-		select {
-		case next, open := <-e.commits:
-			if !open {
-				return nil
+		for {
+			select {
+			case next, open := <-e.commits:
+				if !open {
+					return nil
+				}
+				c = next
+			default:
+				if e.log == nil || yields == maxYields {
+					return nil
+				}
+				yields++
+				runtime.Gosched()
+				continue
 			}
-			c = next
-		default:
-			return nil
+			break
 		}
 	}
 	return c

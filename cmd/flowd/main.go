@@ -1,6 +1,6 @@
 // Command flowd adds network flows up and answers hourly questions over HTTP.
 //
-// Its subcommands have a file each: serve.go, settings.go, version.go.
+// Its subcommands have a file each.
 package main
 
 import (

@@ -1,0 +1,173 @@
+package datadir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"time"
+
+	"flowd/block"
+	"flowd/dedupe"
+	"flowd/disk"
+)
+
+// Inspect returns what the folder holds. It reads the manifest, the windows and the log as a start
+// does, and of the blocks sizes and footers. An error is one of Check or of the context, or that
+// the folder changed too often: damage is part of the report.
+func Inspect(ctx context.Context, fsys disk.FS, dir string) (*Report, error) {
+	return newSurvey(fsys, dir, false).run(ctx)
+}
+
+// Verify is Inspect, and reads all bytes and rows of the blocks too, and compares their sums with
+// the account.
+func Verify(ctx context.Context, fsys disk.FS, dir string) (*Report, error) {
+	return newSurvey(fsys, dir, true).run(ctx)
+}
+
+// survey looks at a folder, more than once if it changes.
+type survey struct {
+	fsys  disk.FS
+	dir   string
+	whole bool
+	// known has the blocks that were found good, and what their rows add up to: those that the next
+	// manifest names too need not be read again.
+	known map[block.File]block.Sums
+}
+
+func newSurvey(fsys disk.FS, dir string, whole bool) *survey {
+	return &survey{fsys: fsys, dir: dir, whole: whole, known: map[block.File]block.Sums{}}
+}
+
+// run looks until the manifest was the same before and after.
+func (s *survey) run(ctx context.Context) (*Report, error) {
+	if err := Check(s.fsys, s.dir); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.dir, err)
+	}
+	for range attempts {
+		r := &Report{Folder: s.dir, Use: UseOf(s.fsys, s.dir), Whole: s.whole,
+			Hours: []Hour{}, Unnamed: []string{}, Damage: []Finding{}} // not null in JSON
+		m, err := block.ReadManifest(s.fsys, s.dir)
+		if err != nil {
+			return s.withoutManifest(ctx, r, err)
+		}
+		if err := s.look(ctx, r, m); err != nil {
+			return nil, err
+		}
+		if again, err := changed(s.fsys, s.dir, m); err != nil || !again {
+			return r, err
+		}
+	}
+	return nil, fmt.Errorf("%s: %d checkpoints were made while it was looked at: try again when the server has less to do", s.dir, attempts)
+}
+
+// withoutManifest reports what can be said when the manifest cannot be read.
+func (s *survey) withoutManifest(ctx context.Context, r *Report, reading error) (*Report, error) {
+	finding := findingOf(block.ManifestName, reading)
+	if errors.Is(reading, fs.ErrNotExist) {
+		finding.What += ": without it nobody knows what counts"
+	}
+	log, findings, err := surveySegments(ctx, s.fsys, s.dir)
+	if err != nil {
+		return nil, err
+	}
+	r.Log, r.Whole = log, false
+	r.Damage = append([]Finding{finding}, findings...)
+	return r, nil
+}
+
+// look fills in r of what m names.
+func (s *survey) look(ctx context.Context, r *Report, m *block.Manifest) error {
+	r.Manifest = manifestOf(m)
+	r.Damage = append(r.Damage, checkAccount(m)...)
+	if m.Windows != nil {
+		var finding *Finding
+		if r.Windows, finding = s.windows(m.Windows); finding != nil {
+			r.Damage = append(r.Damage, *finding)
+		}
+	}
+	for i := range m.Hours {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.Hours = append(r.Hours, hourOf(&m.Hours[i]))
+		r.Damage = append(r.Damage, s.hour(&m.Hours[i])...)
+	}
+	names, err := unnamed(s.fsys, s.dir, m)
+	r.Unnamed = append(r.Unnamed, names...)
+	if err != nil {
+		r.Damage = append(r.Damage, findingOf(".", err))
+	}
+	return s.log(ctx, r, m)
+}
+
+// hour looks at the block of an hour.
+func (s *survey) hour(e *block.HourEntry) []Finding {
+	if e.Block == (block.File{}) {
+		return nil
+	}
+	if !s.whole {
+		if err := checkFooter(s.fsys, s.dir, e.Block); err != nil {
+			return []Finding{findingOf(e.Block.Name, err)}
+		}
+		return nil
+	}
+	sums, ok := s.known[e.Block]
+	if !ok {
+		var err error
+		if sums, err = sumBlock(s.fsys, s.dir, e.Block); err != nil {
+			return []Finding{findingOf(e.Block.Name, err)}
+		}
+		s.known[e.Block] = sums
+	}
+	return compareSums(e, sums)
+}
+
+// windows reads the dedupe windows.
+func (s *survey) windows(p *block.Part) (*Windows, *Finding) {
+	w := &Windows{File: p.Name, Bytes: p.Size}
+	stats, err := s.readWindows(p)
+	if err != nil {
+		finding := findingOf(p.Name, err)
+		return w, &finding
+	}
+	w.Keys, w.Agents = stats.Keys, stats.Agents
+	return w, nil
+}
+
+func (s *survey) readWindows(p *block.Part) (dedupe.Stats, error) {
+	part, err := block.OpenPart(s.fsys, s.dir, *p)
+	if err != nil {
+		return dedupe.Stats{}, err
+	}
+	// Nothing is to be forgotten while it is counted.
+	all := dedupe.Options{Window: time.Duration(math.MaxInt64), Keys: math.MaxInt32, Agents: math.MaxInt32}
+	windows, err := dedupe.Read(part, all)
+	if err = errors.Join(err, part.Close()); err != nil {
+		return dedupe.Stats{}, err
+	}
+	return windows.Stats(), nil
+}
+
+// log reads the log. What seems wrong is read again: it may be that a server wrote it between two
+// reads, while damage stays where it is.
+func (s *survey) log(ctx context.Context, r *Report, m *block.Manifest) error {
+	var before *Finding
+	for range attempts {
+		log, finding, err := readLog(ctx, s.fsys, s.dir, m.Log)
+		if err != nil {
+			return err
+		}
+		r.Log = log
+		if finding == nil {
+			return nil
+		}
+		if before != nil && finding.samePlace(*before) {
+			r.Damage = append(r.Damage, *finding)
+			return nil
+		}
+		before = finding
+	}
+	return fmt.Errorf("%s: the log changed each of %d times that it was read: try again when the server has less to do", s.dir, attempts)
+}

@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/valyala/fasthttp"
 )
@@ -16,7 +19,7 @@ const ceilingMode = "serve-ceiling"
 const ceilingReadBuffer = 8 << 10
 
 // serveCeiling is the least that a server can do with a POST: read it and answer. What flowd
-// does is measured against it. The answer is as long as flowd's.
+// does is measured against it. The answer is as long as flowd's. It serves until SIGTERM.
 func serveCeiling(addr string, stderr io.Writer) int {
 	answer := []byte(`{"accepted":1000,"duplicate":false}`)
 	server := &fasthttp.Server{
@@ -27,9 +30,15 @@ func serveCeiling(addr string, stderr io.Writer) int {
 			ctx.SetBody(answer)
 		},
 	}
-	if err := server.ListenAndServe(addr); err != nil {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	served := make(chan error, 1)
+	go func() { served <- server.ListenAndServe(addr) }()
+	select {
+	case err := <-served:
 		fmt.Fprintf(stderr, "ceiling: %v\n", err)
 		return 1
+	case <-stop:
+		return 0
 	}
-	return 0
 }

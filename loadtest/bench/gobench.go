@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"flowd/loadtest/child"
 )
 
 // goRun is one benchmark with all its parts.
@@ -18,13 +21,21 @@ type goRun struct {
 	benchTime string
 }
 
-// goRuns are the benchmarks that the table needs. The one of memory fills 24 hours and must
+// memoryRuns are the benchmarks that the part "go" needs. The one of memory fills 24 hours and must
 // not do so twice in one process.
-var goRuns = []goRun{
+var memoryRuns = []goRun{
 	{"flowd/flow", "Decode", "300ms"},
 	{"flowd/shard", "Apply", "500ms"},
 	{"flowd/shard", "Memory", "1x"},
 	{"flowd/shard", "Answer", "500ms"},
+}
+
+// goSuite is benchmarks and the rows of the table that come from them.
+type goSuite struct {
+	runs []goRun
+	rows []goRow
+	// tmp is the folder for the files of the benchmarks; the system's own if it is empty.
+	tmp string
 }
 
 // goRow is a row of the table from two benchmarks, or from one and a bound.
@@ -34,11 +45,12 @@ type goRow struct {
 	rivalName    string
 	metric       string
 	unit         string
+	higher       bool    // more is better, unlike with times and bytes
 	goal         float64 // least ratio
 	most         float64 // bound, used without a rival
 }
 
-var goRows = []goRow{
+var memoryRows = []goRow{
 	{what: "decoding 100 flows, usual shape", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 2.5},
 	{what: "decoding 100 flows, with spaces", flowd: "Decode/spaces/flowd", rival: "Decode/spaces/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 2.5},
 	{what: "decoding 100 flows, any order", flowd: "Decode/anyorder/flowd", rival: "Decode/anyorder/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 1.2},
@@ -58,14 +70,23 @@ var goRows = []goRow{
 // each run.
 type metrics map[string]map[string][]float64
 
-// goBenchmarks runs the benchmarks that stand beside the code, in rounds: all of them once,
-// then all again, so that a machine that slows down does so for all.
+// goBenchmarks adds the rows of the benchmarks that stand beside the code.
 func goBenchmarks(ctx context.Context, b *bench) error {
+	if err := b.goBenchmarks(ctx, goSuite{runs: memoryRuns, rows: memoryRows}); err != nil {
+		return err
+	}
+	b.table.note("Go benchmarks: medians of %d runs.", b.Count)
+	return nil
+}
+
+// goBenchmarks runs benchmarks in rounds: all of them once, then all again, so that a machine that
+// slows down does so for all. Then it adds the rows.
+func (b *bench) goBenchmarks(ctx context.Context, suite goSuite) error {
 	found, failed := metrics{}, map[string]string{}
 	for round := range b.Count {
-		for _, run := range goRuns {
+		for _, run := range suite.runs {
 			b.progress("%s of %s, round %d of %d", run.name, run.pkg, round+1, b.Count)
-			out, err := b.goBench(ctx, run)
+			out, err := b.goBench(ctx, run, suite.tmp)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -76,15 +97,15 @@ func goBenchmarks(ctx context.Context, b *bench) error {
 			}
 		}
 	}
-	for _, r := range goRows {
+	for _, r := range suite.rows {
 		found.addRow(&b.table, r, failed)
 	}
-	b.table.note("Go benchmarks: medians of %d runs.", b.Count)
 	return nil
 }
 
-// goBench runs one benchmark once, in a binary that is built the first time.
-func (b *bench) goBench(ctx context.Context, run goRun) (string, error) {
+// goBench runs one benchmark once, with its files in the folder tmp, in a binary that is built the
+// first time.
+func (b *bench) goBench(ctx context.Context, run goRun, tmp string) (string, error) {
 	binary := filepath.Join(b.dir, path.Base(run.pkg)+".test")
 	if _, err := os.Stat(binary); err != nil {
 		out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, run.pkg).CombinedOutput()
@@ -92,14 +113,24 @@ func (b *bench) goBench(ctx context.Context, run goRun) (string, error) {
 			return string(out), fmt.Errorf("go test -c %s: %w", run.pkg, err)
 		}
 	}
-	cmd := exec.CommandContext(ctx, binary, "-test.run=^$", "-test.bench=^Benchmark"+run.name+"$",
+	cmd := exec.Command(binary, "-test.run=^$", "-test.bench=^Benchmark"+run.name+"$",
 		"-test.benchmem", "-test.benchtime="+run.benchTime)
-	endWithParent(cmd)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("benchmark %s of %s: %w", run.name, run.pkg, err)
+	if tmp != "" {
+		cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	}
-	return string(out), err
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	p, err := child.Start(fmt.Sprintf("benchmark %s of %s", run.name, run.pkg), cmd)
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-p.Exited():
+		return out.String(), p.Failure()
+	case <-ctx.Done():
+		p.Kill()
+		return out.String(), ctx.Err()
+	}
 }
 
 // parse adds what go test printed. A line is a name with the number of processors, the number
@@ -164,5 +195,5 @@ func (m metrics) addRow(t *table, r goRow, failed map[string]string) {
 		return
 	}
 	t.compare(comparison{what: r.what, rivalName: r.rivalName, flowd: flowd,
-		rival: median(m[r.rival][r.metric]), lower: true, unit: r.unit, goal: r.goal})
+		rival: median(m[r.rival][r.metric]), lower: !r.higher, unit: r.unit, goal: r.goal})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,13 +12,16 @@ import (
 	"flowd/loadtest"
 )
 
-// size is a number of flows per POST, and the least ratios of flows per second and server core
-// that are the goals; 0 for none.
+// size is a number of flows per POST, how they are sent, and the least ratios of flows per second
+// and server core that are the goals; 0 for none.
 type size struct {
 	flows        int
 	overCeiling  float64
 	overVictoria float64
 	bodies       int // different ones
+	// connections and warmUp are those of the command line where they are 0.
+	connections int
+	warmUp      time.Duration
 }
 
 // sizes have 16,000 different flows each: so many that most tuples occur in them and no branch
@@ -41,6 +45,9 @@ type speed struct {
 	perCore float64 // per second of the server's processor time
 }
 
+func flowsOf(v speed) float64   { return v.flows }
+func perCoreOf(v speed) float64 { return v.perCore }
+
 // speeds are the measurements of all rounds by server and flows per POST.
 type speeds map[string]map[int][]speed
 
@@ -48,11 +55,7 @@ type speeds map[string]map[int][]speed
 // machine does meets all of them.
 func ingest(ctx context.Context, b *bench) (err error) {
 	servers, err := b.startServers(ctx)
-	defer func() {
-		for _, s := range servers {
-			err = errors.Join(err, s.stop())
-		}
-	}()
+	defer func() { err = errors.Join(err, stopAll(servers)) }()
 	if err != nil {
 		return err
 	}
@@ -61,22 +64,18 @@ func ingest(ctx context.Context, b *bench) (err error) {
 		found[s.name] = map[int][]speed{}
 		s.pause()
 	}
-	first := flow.Hour(time.Now().Unix()/3600) - ingestHours
+	first := firstHour()
 	for _, size := range sizes {
 		bodies, err := makeBodies(size, first, servers)
 		if err != nil {
 			return err
 		}
-		for round := range b.Rounds {
-			for i, s := range servers {
-				v, err := b.measure(ctx, s, size, bodies[i])
-				if err != nil {
-					return fmt.Errorf("%s, %d flows per POST: %w", s.name, size.flows, err)
-				}
-				b.progress("%d flows per POST, round %d of %d: %s %s, %s per server core",
-					size.flows, round+1, b.Rounds, s.name, figure(v.flows, "flows/s"), figure(v.perCore, ""))
-				found[s.name][size.flows] = append(found[s.name][size.flows], v)
-			}
+		turns, err := b.takeTurns(ctx, servers, size, bodies)
+		if err != nil {
+			return err
+		}
+		for name, all := range turns {
+			found[name][size.flows] = all
 		}
 	}
 	for _, s := range servers {
@@ -88,9 +87,30 @@ func ingest(ctx context.Context, b *bench) (err error) {
 	return nil
 }
 
+// firstHour is the first of the hours of the load, of which the last has just passed.
+func firstHour() flow.Hour { return flow.Hour(time.Now().Unix()/3600) - ingestHours }
+
+// takeTurns measures servers, which are paused, in rounds, each with its bodies. It returns what it
+// found by their names.
+func (b *bench) takeTurns(ctx context.Context, servers []*server, size size, bodies [][][]byte) (map[string][]speed, error) {
+	found := map[string][]speed{}
+	for round := range b.Rounds {
+		for i, s := range servers {
+			v, err := b.measure(ctx, s, size, bodies[i])
+			if err != nil {
+				return nil, fmt.Errorf("%s, %d flows per POST: %w", s.name, size.flows, err)
+			}
+			b.progress("%d flows per POST, round %d of %d: %s %s, %s per server core",
+				size.flows, round+1, b.Rounds, s.name, figure(v.flows, "flows/s"), figure(v.perCore, ""))
+			found[s.name] = append(found[s.name], v)
+		}
+	}
+	return found, nil
+}
+
 // startServers starts those that there are. Those started are returned beside an error, too.
 func (b *bench) startServers(ctx context.Context) ([]*server, error) {
-	starts := []func(context.Context) (*server, error){b.startCeiling, b.startFlowd}
+	starts := []func(context.Context) (*server, error){b.startCeiling, b.startMemory}
 	if _, err := exec.LookPath(victoriaBinary); err == nil {
 		starts = append(starts, b.startVictoria)
 	}
@@ -129,7 +149,13 @@ func makeBodies(size size, first flow.Hour, servers []*server) ([][][]byte, erro
 func (b *bench) measure(ctx context.Context, s *server, size size, bodies [][]byte) (speed, error) {
 	s.resume()
 	defer s.pause()
-	if _, err := b.blast(ctx, s, size, bodies, b.WarmUp); err != nil {
+	return b.measureRunning(ctx, s, size, bodies)
+}
+
+// measureRunning is measure for a server that is not paused, since it must see its time go by as
+// it does for others.
+func (b *bench) measureRunning(ctx context.Context, s *server, size size, bodies [][]byte) (speed, error) {
+	if _, err := b.blast(ctx, s, size, bodies, cmp.Or(size.warmUp, b.WarmUp)); err != nil {
 		return speed{}, err
 	}
 	before, err := s.cpu()
@@ -154,7 +180,8 @@ func (b *bench) measure(ctx context.Context, s *server, size size, bodies [][]by
 // blast sends bodies for a time, and returns an error unless all were taken.
 func (b *bench) blast(ctx context.Context, s *server, size size, bodies [][]byte, d time.Duration) (loadtest.BlastResult, error) {
 	result, err := loadtest.Blast(ctx, loadtest.BlastOptions{
-		URL: s.url + s.path, Bodies: bodies, ContentType: s.contentType, Connections: b.Connections, For: d,
+		URL: s.url + s.path, Bodies: bodies, ContentType: s.contentType,
+		Connections: cmp.Or(size.connections, b.Connections), For: d,
 	})
 	taken := result.Status[s.status]
 	s.posted += taken * uint64(size.flows)
@@ -190,8 +217,6 @@ func (s *server) checkCount(ctx context.Context) error {
 
 // ingestRows adds the medians to the table.
 func (b *bench) ingestRows(found speeds) {
-	flows := func(v speed) float64 { return v.flows }
-	perCore := func(v speed) float64 { return v.perCore }
 	widest := 0.0
 	for _, size := range sizes {
 		for _, rival := range []struct {
@@ -205,10 +230,10 @@ func (b *bench) ingestRows(found speeds) {
 			}
 			ours, theirs := found[flowdName][size.flows], found[rival.name][size.flows]
 			b.table.compare(comparison{what: what, rivalName: rival.name,
-				flowd: median(each(ours, flows)), rival: median(each(theirs, flows)), unit: "flows/s"})
+				flowd: median(each(ours, flowsOf)), rival: median(each(theirs, flowsOf)), unit: "flows/s"})
 			b.table.compare(comparison{what: what + ", per server core", rivalName: rival.name,
-				flowd: median(each(ours, perCore)), rival: median(each(theirs, perCore)), unit: "flows/s", goal: rival.goal})
-			widest = max(widest, spread(each(ours, perCore)), spread(each(theirs, perCore)))
+				flowd: median(each(ours, perCoreOf)), rival: median(each(theirs, perCoreOf)), unit: "flows/s", goal: rival.goal})
+			widest = max(widest, spread(each(ours, perCoreOf)), spread(each(theirs, perCoreOf)))
 		}
 	}
 	b.table.note("Taking flows: %d tuples in %d hours, %d connections, closed loop, the load on the same machine. "+

@@ -24,7 +24,7 @@ const (
 // latency measures how long a reader waits for an hour while flows come in at half of the rate
 // that the server holds.
 func latency(ctx context.Context, b *bench) (err error) {
-	s, err := b.startFlowd(ctx)
+	s, err := b.startMemory(ctx)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func latency(ctx context.Context, b *bench) (err error) {
 	what := fmt.Sprintf("p99 of GET /flows?hour=N, %d tuples, at half of the highest load", answerTuples)
 	load := loadtest.Options{
 		Target: s.url, Connections: b.Connections, Timeout: 10 * time.Second, Encoding: loadtest.Plain,
-		ServerPID: s.cmd.Process.Pid,
+		ServerPID: s.PID(),
 		Workload: loadtest.Workload{
 			Tuples: answerTuples, FirstHour: flow.Hour(time.Now().Unix() / 3600), Hours: 1,
 			Skew: loadtest.Uniform, FlowsPerPost: answerFlowsPerPost, Seed: 1,

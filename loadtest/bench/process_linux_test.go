@@ -59,17 +59,17 @@ func TestBlastRefusesOtherAnswers(t *testing.T) {
 	}
 }
 
-func TestChildThatFails(t *testing.T) {
-	_, err := startChild(t.Context(), "sh", "/", func(string) *exec.Cmd {
+func TestServerThatFails(t *testing.T) {
+	_, err := startProcess(t.Context(), "sh", "/", func(string) *exec.Cmd {
 		return exec.Command("sh", "-c", "echo no disk >&2; exit 3")
 	})
-	if err == nil || !strings.Contains(err.Error(), "sh ended at its start: exit status 3\nno disk") {
+	if err == nil || !strings.Contains(err.Error(), "sh ended at its start\nsh ended by itself: exit status 3, and printed:\nno disk") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// TestChildEndsWithHarness kills a harness, which then has no chance to stop its server.
-func TestChildEndsWithHarness(t *testing.T) {
+// TestServerEndsWithHarness kills a harness, which then has no chance to stop its server.
+func TestServerEndsWithHarness(t *testing.T) {
 	harness := exec.Command(os.Args[0], harnessMode)
 	harness.Stderr = os.Stderr
 	out, err := harness.StdoutPipe()
@@ -83,8 +83,8 @@ func TestChildEndsWithHarness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := child{url: strings.TrimSpace(line)}
-	if _, err := c.get(t.Context(), "/"); err != nil {
+	p := process{url: strings.TrimSpace(line)}
+	if _, err := p.get(t.Context(), "/"); err != nil {
 		t.Fatalf("the server of the harness: %v", err)
 	}
 	if err := harness.Process.Kill(); err != nil {
@@ -92,7 +92,7 @@ func TestChildEndsWithHarness(t *testing.T) {
 	}
 	_ = harness.Wait()
 	for end := time.Now().Add(10 * time.Second); ; {
-		if _, err := c.get(t.Context(), "/"); err != nil {
+		if _, err := p.get(t.Context(), "/"); err != nil {
 			return
 		}
 		if time.Now().After(end) {

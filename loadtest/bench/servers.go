@@ -21,7 +21,7 @@ import (
 
 // server is one of those that take flows in, and how it wants them.
 type server struct {
-	*child
+	*process
 	path        string // of the POST
 	contentType string
 	status      int // of the answer to a POST that was taken
@@ -56,19 +56,31 @@ func (b *bench) startCeiling(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := startChild(ctx, ceilingName, "/", func(addr string) *exec.Cmd {
+	p, err := startProcess(ctx, ceilingName, "/", func(addr string) *exec.Cmd {
 		return exec.Command(self, ceilingMode, addr)
 	})
-	return &server{child: c, path: "/flows", contentType: "application/json", status: http.StatusOK, encode: encodeJSON}, err
+	if err != nil {
+		return nil, err
+	}
+	return &server{process: p, path: "/flows", contentType: "application/json", status: http.StatusOK, encode: encodeJSON}, nil
 }
 
-func (b *bench) startFlowd(ctx context.Context) (*server, error) {
-	c, err := startChild(ctx, flowdName, "/readyz", func(addr string) *exec.Cmd {
-		return exec.Command(b.flowd, "serve", "--listen", addr, "--durability", "none")
+// startMemory starts flowd without a folder of data.
+func (b *bench) startMemory(ctx context.Context) (*server, error) {
+	return b.startFlowd(ctx, flowdName, "--data=", "--durability=none")
+}
+
+// startFlowd starts flowd with these settings. Name is what the figures call it.
+func (b *bench) startFlowd(ctx context.Context, name string, settings ...string) (*server, error) {
+	p, err := startProcess(ctx, name, "/readyz", func(addr string) *exec.Cmd {
+		return exec.Command(b.flowd, append([]string{"serve", "--listen", addr}, settings...)...)
 	})
-	s := &server{child: c, path: "/flows", contentType: "application/json", status: http.StatusOK, encode: encodeJSON}
+	if err != nil {
+		return nil, err
+	}
+	s := &server{process: p, path: "/flows", contentType: "application/json", status: http.StatusOK, encode: encodeJSON}
 	s.counted = s.flowdCount
-	return s, err
+	return s, nil
 }
 
 // startVictoria starts VictoriaMetrics with its defaults, but for a retention that has room for
@@ -82,12 +94,15 @@ func (b *bench) startVictoria(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := startChild(ctx, victoriaName, "/health", func(addr string) *exec.Cmd {
+	p, err := startProcess(ctx, victoriaName, "/health", func(addr string) *exec.Cmd {
 		return exec.Command(binary, "-httpListenAddr="+addr, "-storageDataPath="+dir, "-retentionPeriod=1y")
 	})
-	s := &server{child: c, path: "/write", contentType: "text/plain", status: http.StatusNoContent, encode: encodeInflux}
+	if err != nil {
+		return nil, err
+	}
+	s := &server{process: p, path: "/write", contentType: "text/plain", status: http.StatusNoContent, encode: encodeInflux}
 	s.counted = s.victoriaCount
-	return s, err
+	return s, nil
 }
 
 func encodeJSON(dst []byte, g *loadtest.Generator, samples []loadtest.Sample) []byte {
@@ -106,37 +121,50 @@ func encodeInflux(dst []byte, g *loadtest.Generator, samples []loadtest.Sample) 
 	return dst
 }
 
-// flowdCount adds up the flows of all hours.
-func (s *server) flowdCount(ctx context.Context) (uint64, error) {
+// hourLine is what flowd says of an hour.
+type hourLine struct{ Tuples, Flows uint64 }
+
+// flowdHours returns all hours that flowd has.
+func (s *server) flowdHours(ctx context.Context) ([]hourLine, error) {
 	body, err := s.get(ctx, "/hours")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var hours []struct{ Flows uint64 }
+	var hours []hourLine
 	if err := json.Unmarshal(body, &hours); err != nil {
-		return 0, fmt.Errorf("flowd answered GET /hours with %.100q: %w", body, err)
+		return nil, fmt.Errorf("flowd answered GET /hours with %.100q: %w", body, err)
 	}
+	return hours, nil
+}
+
+// flowdCount adds up the flows of all hours.
+func (s *server) flowdCount(ctx context.Context) (uint64, error) {
+	hours, err := s.flowdHours(ctx)
 	total := uint64(0)
 	for _, hour := range hours {
 		total += hour.Flows
 	}
-	return total, nil
+	return total, err
 }
 
 // victoriaCount returns half of the rows inserted: a flow has two fields.
 func (s *server) victoriaCount(ctx context.Context) (uint64, error) {
+	rows, err := s.metric(ctx, `vm_rows_inserted_total{type="influx"}`)
+	return uint64(rows) / 2, err
+}
+
+// metric returns the value of one of the server's metrics, with the labels in its name.
+func (s *server) metric(ctx context.Context, name string) (float64, error) {
 	body, err := s.get(ctx, "/metrics")
 	if err != nil {
 		return 0, err
 	}
-	const name = `vm_rows_inserted_total{type="influx"} `
 	for line := range bytes.Lines(body) {
-		if value, ok := bytes.CutPrefix(line, []byte(name)); ok {
-			rows, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 64)
-			return rows / 2, err
+		if value, ok := bytes.CutPrefix(line, []byte(name+" ")); ok {
+			return strconv.ParseFloat(string(bytes.TrimSpace(value)), 64)
 		}
 	}
-	return 0, fmt.Errorf("VictoriaMetrics has no metric %s", name)
+	return 0, fmt.Errorf("%s has no metric %s", s.name, name)
 }
 
 // readOK returns the body of a 200 and closes it.

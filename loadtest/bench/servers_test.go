@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"strings"
 	"testing"
 
@@ -32,17 +31,5 @@ func TestEncodings(t *testing.T) {
 	want := "flow,src_app=" + f.SrcApp + ",dest_app=" + f.DestApp + ",vpc_id=" + f.VPCID + " bytes_tx="
 	if !strings.HasPrefix(lines[0], want) || !strings.HasSuffix(lines[0], " "+hour) {
 		t.Errorf("line %q, want %q... %s", lines[0], want, hour)
-	}
-}
-
-func TestTail(t *testing.T) {
-	var text tail
-	for range 100 {
-		if _, err := io.WriteString(&text, strings.Repeat("x", 99)+"\n"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := text.String(); len(got) != maxTail || !strings.HasSuffix(got, "x\n") {
-		t.Errorf("%d bytes are kept, want the last %d", len(got), maxTail)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // table is what a run prints. Each row holds a figure of flowd, that of a rival, and how many
-// times better flowd is.
+// times better flowd is, or how many times as much it takes where the goal is a bound on that.
 type table struct {
 	rows  []row
 	notes []string
@@ -44,6 +44,9 @@ type comparison struct {
 	unit  string
 	// goal is the least ratio; 0 if there is none.
 	goal float64
+	// most, if not 0, turns the ratio around: it is how many times what the rival takes flowd takes,
+	// at most so many.
+	most float64
 }
 
 func (t *table) compare(c comparison) {
@@ -60,6 +63,11 @@ func (t *table) compare(c comparison) {
 	if c.goal > 0 {
 		r.goal = "≥ " + strconv.FormatFloat(c.goal, 'g', -1, 64)
 		r.verdict = reached(ratio >= c.goal)
+	}
+	if c.most > 0 {
+		r.ratio = strconv.FormatFloat(c.flowd/c.rival, 'f', 2, 64)
+		r.goal = "≤ " + strconv.FormatFloat(c.most, 'g', -1, 64)
+		r.verdict = reached(c.flowd/c.rival <= c.most)
 	}
 	t.rows = append(t.rows, r)
 }

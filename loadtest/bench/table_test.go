@@ -63,6 +63,8 @@ func TestAddRow(t *testing.T) {
 			[]string{"decoding", "43.1 ns", "go-json 129 ns", "3.00", "≥ 3.5", "no"}},
 		{"bound kept", goRow{what: "allocations", flowd: "Decode/usual/flowd", metric: "allocs/op"}, nil, []string{"allocations", "0", "", "", "≤ 0", "yes"}},
 		{"bound passed", goRow{what: "memory", flowd: "Decode/usual/gojson", metric: "B/op", unit: "B", most: 20_000}, nil, []string{"memory", "26.9 kB", "", "", "≤ 20.0 kB", "no"}},
+		{"more is better", goRow{what: "decoding", flowd: "Decode/usual/flowd", rival: "Apply/tuples=10000/flowd", rivalName: "x", metric: "ns/op", unit: "ns", higher: true, goal: 1.1}, nil,
+			[]string{"decoding", "4311 ns", "x 4211 ns", "1.02", "≥ 1.1", "no"}},
 		{"no benchmark", goRow{what: "decoding", flowd: "Decode/odd/flowd", metric: "ns/op"}, nil, []string{"decoding", "", "", "", "", "missing: there is no BenchmarkDecode/odd/flowd"}},
 		{"no rival", goRow{what: "adding", flowd: "Apply/tuples=10000/flowd", rival: "Apply/tuples=10000/map", metric: "ns/op"}, nil, []string{"adding", "", "", "", "", "missing: there is no BenchmarkApply/tuples=10000/map"}},
 		{"no metric", goRow{what: "adding", flowd: "Apply/tuples=10000/flowd", metric: "ns/flow"}, nil, []string{"adding", "", "", "", "", "missing: BenchmarkApply/tuples=10000/flowd does not report ns/flow"}},
@@ -81,14 +83,16 @@ func TestAddRow(t *testing.T) {
 
 // TestGoRowsHaveRuns holds that each row's benchmarks are run at all.
 func TestGoRowsHaveRuns(t *testing.T) {
-	run := map[string]bool{}
-	for _, r := range goRuns {
-		run[r.name] = true
-	}
-	for _, r := range goRows {
-		for _, name := range []string{r.flowd, r.rival} {
-			if benchmark, _, _ := strings.Cut(name, "/"); name != "" && !run[benchmark] {
-				t.Errorf("row %q: nothing runs %s", r.what, name)
+	for _, suite := range []goSuite{{runs: memoryRuns, rows: memoryRows}, blockSuite} {
+		run := map[string]bool{}
+		for _, r := range suite.runs {
+			run[r.name] = true
+		}
+		for _, r := range suite.rows {
+			for _, name := range []string{r.flowd, r.rival} {
+				if benchmark, _, _ := strings.Cut(name, "/"); name != "" && !run[benchmark] {
+					t.Errorf("row %q: nothing runs %s", r.what, name)
+				}
 			}
 		}
 	}
@@ -143,6 +147,22 @@ func TestIngestRows(t *testing.T) {
 	}
 	if note := b.table.notes[0]; !strings.Contains(note, "differ by up to 20%") {
 		t.Errorf("note %q", note)
+	}
+}
+
+func TestCompareWithABound(t *testing.T) {
+	for _, test := range []struct {
+		flowd, rival float64
+		want         []string
+	}{
+		{160, 100, []string{"a", "160 µs", "disk 100 µs", "1.60", "≤ 1.6", "yes"}},
+		{161, 100, []string{"a", "161 µs", "disk 100 µs", "1.61", "≤ 1.6", "no"}},
+	} {
+		var tab table
+		tab.compare(comparison{what: "a", rivalName: "disk", flowd: test.flowd, rival: test.rival, lower: true, unit: "µs", most: 1.6})
+		if diff := cmp.Diff(test.want, tab.rows[0].cells()); diff != "" {
+			t.Errorf("%v beside %v (-want +got):\n%s", test.flowd, test.rival, diff)
+		}
 	}
 }
 

@@ -114,9 +114,8 @@ func (e *Engine) commitLoop() {
 // gather adds c and what is waiting behind it to the group. It returns what is not part of it any
 // more: a question, or a batch that is too much for the group.
 //
-// When none waits, it lets the goroutines that are ready to run go first, once or more often: on a
-// busy machine they bring more batches, which then share the sync; on an idle one there are none,
-// and it costs nothing.
+// When none waits but some are out, it lets the goroutines that are ready to run go first, once or
+// more often: they bring more batches, which then share the sync.
 func (e *Engine) gather(c *commit) *commit {
 	yields := 0
 	for c.question == nil && e.group.add(c, e.o.maxGroup()) {
@@ -128,7 +127,7 @@ func (e *Engine) gather(c *commit) *commit {
 				}
 				c = next
 			default:
-				if e.log == nil || yields == maxYields {
+				if e.log == nil || yields == maxYields || e.table.Out() <= len(e.group.commits) {
 					return nil
 				}
 				yields++

@@ -117,6 +117,9 @@ func (t *Table) Acquire(wait time.Duration) *flow.Batch {
 	}
 }
 
+// Out returns how many batches are lent, or are still to be added up.
+func (t *Table) Out() int { return len(t.tickets) }
+
 // Release takes back a batch that will not be appended.
 func (t *Table) Release(b *flow.Batch) {
 	if b.Size() <= keepSize {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -269,23 +268,9 @@ func generationOf(m *Manifest) string {
 	return strconv.FormatUint(m.Generation, 10)
 }
 
-// crashSeeds is the number of folders that are crashed: FLOWD_CRASH_SEEDS, or few.
-func crashSeeds(t *testing.T) uint64 {
-	t.Helper()
-	text := os.Getenv("FLOWD_CRASH_SEEDS")
-	if text == "" {
-		return 300
-	}
-	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || n == 0 {
-		t.Fatalf("FLOWD_CRASH_SEEDS=%q is no number of seeds", text)
-	}
-	return n
-}
-
 func TestPowerCuts(t *testing.T) {
 	seen := map[string]int{}
-	for seed := range crashSeeds(t) {
+	for seed := range crashfs.Seeds(t, 300) {
 		run := newCrashRun(seed, sabotage{})
 		if err := run.live(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)

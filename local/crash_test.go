@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -259,7 +258,7 @@ func (run *crashRun) faults() func(errorfs.Op) error {
 
 func TestCrashes(t *testing.T) {
 	seen := make(map[string]int)
-	for seed := range crashSeeds(t) {
+	for seed := range crashfs.Seeds(t, 50) {
 		run := newCrashRun(seed)
 		if err := run.live(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
@@ -276,16 +275,4 @@ func TestCrashes(t *testing.T) {
 			t.Errorf("there was no %s: the test does not try what it should", what)
 		}
 	}
-}
-
-func crashSeeds(t *testing.T) uint64 {
-	text := os.Getenv("FLOWD_CRASH_SEEDS")
-	if text == "" {
-		return 50
-	}
-	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

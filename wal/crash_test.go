@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -263,23 +261,9 @@ func (run *crashRun) faults() func(errorfs.Op) error {
 	}
 }
 
-// crashSeeds is the number of logs that are crashed: FLOWD_CRASH_SEEDS, or few.
-func crashSeeds(t *testing.T) uint64 {
-	t.Helper()
-	s := os.Getenv("FLOWD_CRASH_SEEDS")
-	if s == "" {
-		return 300
-	}
-	n, err := strconv.ParseUint(s, 10, 32)
-	if err != nil || n == 0 {
-		t.Fatalf("FLOWD_CRASH_SEEDS=%q is no number of seeds", s)
-	}
-	return n
-}
-
 func TestPowerCuts(t *testing.T) {
 	seen := map[string]int{}
-	for seed := range crashSeeds(t) {
+	for seed := range crashfs.Seeds(t, 300) {
 		run := newCrashRun(seed, sabotage{})
 		if err := run.live(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"time"
 
 	"flowd/block"
 	"flowd/dedupe"
@@ -46,12 +47,22 @@ func (e *Engine) recover() (err error) {
 	return errors.Join(err, reader.Close())
 }
 
+// The lock may be held for a moment by flowd inspect, or by a server that is just being ended.
+const (
+	lockTries = 10
+	lockWait  = 50 * time.Millisecond
+)
+
 // lock takes the folder for this process.
 func (e *Engine) lock() error {
 	if err := e.o.FS.MkdirAll(e.o.Dir); err != nil {
 		return fmt.Errorf("the data folder %s cannot be made: %w", e.o.Dir, err)
 	}
 	folder, err := e.o.FS.Lock(e.o.lockName())
+	for try := 0; try < lockTries && errors.Is(err, disk.ErrLocked); try++ {
+		time.Sleep(lockWait)
+		folder, err = e.o.FS.Lock(e.o.lockName())
+	}
 	if errors.Is(err, disk.ErrLocked) {
 		return fmt.Errorf("the data folder %s is in use by another flowd: stop that one, or choose another folder with --data", e.o.Dir)
 	}

@@ -42,6 +42,7 @@ var engineGauges = []struct {
 	{"flowd_idempotency_keys", "gauge", "Idempotency keys remembered.", false, func(s *local.Stats) float64 { return float64(s.Windows.Keys) }},
 	{"flowd_idempotency_agents", "gauge", "Agents whose sequences are remembered.", false, func(s *local.Stats) float64 { return float64(s.Windows.Agents) }},
 	{"flowd_idempotency_forgotten_early_total", "counter", "Keys forgotten within idempotency-window, since there were more than idempotency-keys.", false, func(s *local.Stats) float64 { return float64(s.Windows.ForgottenByNumber) }},
+	{"flowd_idempotency_agents_forgotten_total", "counter", "Agents that sent nothing for idempotency-window and made room for others.", false, func(s *local.Stats) float64 { return float64(s.Windows.ForgottenAgents) }},
 	{"flowd_idempotency_bytes", "gauge", "Memory of keys and agents.", false, func(s *local.Stats) float64 { return float64(s.Windows.Bytes) }},
 	{"flowd_ledger_checks_total", "counter", "Comparisons of the account with the tables.", false, func(s *local.Stats) float64 { return float64(s.Checks) }},
 	{"flowd_ledger_imbalanced_blocks_total", "counter", "Blocks that did not hold what the account says when they were written.", false, func(s *local.Stats) float64 { return float64(s.ImbalancedBlocks) }},

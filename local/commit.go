@@ -282,9 +282,9 @@ func (e *Engine) failed(err error) {
 	}
 }
 
-// unavailable says, once, that no batch can be taken.
+// unavailable says, once for each reason, that no batch can be taken.
 func (e *Engine) unavailable(reason, detail string, cause error) error {
-	if s := e.status.Load(); s.Ready() {
+	if s := e.status.Load(); s.Ready() || s.Reasons[0] != reason {
 		e.o.Logger.Error("no batch can be taken", "reason", reason, "error", cause)
 		e.setStatus(&flow.Status{Reasons: []string{reason}, Detail: detail, ReadOnly: true})
 	}

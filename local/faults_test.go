@@ -15,6 +15,7 @@ import (
 	"flowd/block"
 	"flowd/disk/crashfs"
 	"flowd/flow"
+	"flowd/wal"
 )
 
 // TestDamagedFolders changes a folder with two hours on disk and one in the log. Each line says
@@ -159,6 +160,40 @@ func TestNoSpace(t *testing.T) {
 		t.Errorf("after a restart %d flows are stored, want %d", got, counted+1)
 	}
 	e.mustClose(t)
+}
+
+// TestFailedSyncBehindTheBack has the log fail while nobody posts: the status says so all the
+// same, and there is no checkpoint any more.
+func TestFailedSyncBehindTheBack(t *testing.T) {
+	o := testOptions(t)
+	disk := crashfs.New()
+	o.FS, o.Dir, o.Log.SegmentBytes = disk, "data", 64<<10
+	o.Log.Durability, o.Log.SyncEvery = wal.Interval, time.Millisecond
+	e := open(t, o)
+	disk.Inject(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSync {
+			return syscall.EIO
+		}
+		return nil
+	})
+	if _, err := e.post(flow.Origin{}, tuple(1, 1)); err != nil {
+		t.Errorf("a batch that is written gets: %v", err)
+	}
+	for deadline := time.Now().Add(time.Minute); e.ready(); {
+		if time.Now().After(deadline) {
+			t.Fatal("the engine stays ready although its log cannot be synced")
+		}
+		e.keeper.wake() // instead of waiting for its next turn
+	}
+	if s := e.Status(); !s.ReadOnly || s.Reasons[0] != reasonLogFailed {
+		t.Errorf("the status then: %+v", s)
+	}
+	if err := e.Checkpoint(); !errors.Is(err, wal.ErrPoisoned) {
+		t.Errorf("a checkpoint then: %v, want ErrPoisoned", err)
+	}
+	if err := e.Close(); !errors.Is(err, wal.ErrPoisoned) {
+		t.Errorf("Close says %v, want ErrPoisoned", err)
+	}
 }
 
 func (e *Engine) ready() bool {

@@ -80,8 +80,8 @@ func (k *keeper) loop() {
 
 // turn does what is due.
 func (k *keeper) turn() {
-	if s := k.Status(); !s.Ready() && s.Reasons[0] == reasonDiskFull {
-		k.ask(func() { _ = k.reserve(1) }) // notes it if there is room again
+	if s := k.Status(); k.log != nil && (!s.Ready() || k.log.Err() != nil) {
+		k.ask(func() { _ = k.reserve(1) }) // notes it if there is room again, or a sync has failed
 	}
 	if why := k.due(); why != "" {
 		k.o.Logger.Debug("checkpoint", "why", why)

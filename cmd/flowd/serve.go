@@ -121,7 +121,7 @@ func (c *serveCommand) stop(server *httpapi.Server, served <-chan error, engine 
 		return err
 	}
 	if err := engine.Close(); err != nil {
-		return fmt.Errorf("the last checkpoint: %w", err)
+		return fmt.Errorf("stopping: %w", err)
 	}
 	logger.Info("stopped", "after", time.Since(begin).Round(time.Millisecond).String())
 	return nil

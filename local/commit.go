@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 
 	"flowd/dedupe"
 	"flowd/flow"
@@ -45,9 +46,15 @@ func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 		c.print = flow.Fingerprint(c.flows)
 	}
 	c.waits, c.split = waits, e.table.Divide(b)
-	e.commits <- c
-	if !waits {
-		return flow.Receipt{}, nil // the committer has c now
+	if e.table.Out() == 1 && e.takeTurn() {
+		c.waits = true // for what comes of it is known at once
+		e.commit(c)
+		<-e.turn
+	} else {
+		e.commits <- c
+		if !waits {
+			return flow.Receipt{}, nil // the committer has c now
+		}
 	}
 	err := <-c.done
 	receipt := flow.Receipt{Duplicate: c.duplicate}
@@ -90,17 +97,32 @@ const maxYields = 8
 // recordOverhead is the most that a record takes beside its flows.
 const recordOverhead = wal.RecordOverhead + 64 + flow.MaxClient + flow.MaxIdempotencyKey + flow.MaxAgent
 
-// commitLoop is the committer, until commits is closed.
+// commitLoop is the committer's own goroutine, until commits is closed. It takes a turn whenever
+// something waits. A handler whose batch is the only one that is out takes the turn itself: to wake
+// other goroutines, and with them an idle processor, would take a lone batch a fifth of its time.
 func (e *Engine) commitLoop() {
-	var next *commit
-	for {
-		if next == nil {
-			c, open := <-e.commits
-			if !open {
-				return
-			}
-			next = c
-		}
+	for c := range e.commits {
+		e.turn <- struct{}{}
+		e.commit(c)
+		<-e.turn
+	}
+}
+
+// takeTurn takes the turn if nobody has it.
+func (e *Engine) takeTurn() bool {
+	select {
+	case e.turn <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// commit is a turn of the committer: c, and what waits behind it. Whoever calls it has put a token
+// into turn, and takes it out again afterwards; all that is the committer's is handed over by that.
+func (e *Engine) commit(c *commit) {
+	defer endOfProcess()
+	for next := c; next != nil; {
 		next = e.gather(next)
 		e.commitGroup()
 		if next != nil && next.question != nil {
@@ -108,6 +130,16 @@ func (e *Engine) commitLoop() {
 			next.done <- nil
 			next = nil
 		}
+	}
+}
+
+// endOfProcess is deferred around a turn. A panic of it must not be recovered by those who serve
+// requests: half a turn may be done, and the account not be right any more.
+func endOfProcess() {
+	if cause := recover(); cause != nil {
+		stack := debug.Stack()
+		go func() { panic(fmt.Sprintf("%v\n\nin a turn of the committer:\n%s", cause, stack)) }()
+		select {}
 	}
 }
 

@@ -8,8 +8,9 @@
 //	                                 ▼
 //	Rows ── hour block, if any ──► shards ◄── barrier ── keeper ──► hour blocks, windows, manifest
 //
-// The committer is the one goroutine that decides what counts: it owns the windows and the
-// account, and it alone sends to the shards. The keeper is the one goroutine that writes blocks.
+// The committer decides what counts: it owns the windows and the account, and it alone sends to the
+// shards. It is one goroutine at a time: its own, or that of a handler with the only batch there is.
+// The keeper is the one goroutine that writes blocks.
 package local
 
 import (
@@ -33,7 +34,8 @@ type Engine struct {
 	table *shard.Table
 
 	commits chan *commit
-	pool    sync.Pool // of *commit
+	turn    chan struct{} // holds a token while the committer is at work
+	pool    sync.Pool     // of *commit
 
 	// order is held while messages go out to all shards: by the committer for the batches of a
 	// group and to install a checkpoint, and shared by readers for their questions. So a read
@@ -70,6 +72,7 @@ func New(o Options) (*Engine, error) {
 		hours:   make(map[flow.Hour]*hour),
 		windows: dedupe.New(o.dedupe()),
 		commits: make(chan *commit, commitQueue),
+		turn:    make(chan struct{}, 1),
 	}
 	e.pool.New = func() any { return &commit{done: make(chan error, 1)} }
 	e.keeper = newKeeper(e)

@@ -323,9 +323,10 @@ func (e *Engine) unavailable(reason, detail string, cause error) error {
 	return &flow.UnavailableError{Reason: reason, Detail: detail}
 }
 
-// becomeReady takes back that the disk is full.
+// becomeReady takes back that the disk is full, once the log can make segments again: that a small
+// group would still find room says little about the next.
 func (e *Engine) becomeReady() {
-	if s := e.status.Load(); !s.Ready() {
+	if s := e.status.Load(); !s.Ready() && e.log.SpaceErr() == nil {
 		e.o.Logger.Info("batches can be taken again")
 		e.setStatus(&flow.Status{})
 	}

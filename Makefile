@@ -41,6 +41,7 @@ check: ## formatting, vet, staticcheck, go.mod, and builds for all platforms
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
+	cd block/duckdb && $(GO) vet ./... && $(GO) mod tidy -diff
 	@set -e; for platform in $(PLATFORMS); do \
 		echo "build for $$platform"; \
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -buildvcs=false -o /dev/null ./...; \

@@ -31,9 +31,9 @@ test: tools ## install what the tests need, and run all of them under the race d
 	CGO_ENABLED=1 $(GO) test -race ./...
 	cd block/duckdb && CGO_ENABLED=1 $(GO) test ./...
 
-# The race detector and DuckDB need a C compiler, tests of the server need curl and strace.
+# The race detector needs a C compiler, DuckDB one for C++, tests of the server curl and strace.
 tools:
-	@sh .ci/tools $$($(GO) env CC) curl strace
+	@sh .ci/tools $$($(GO) env CC) $$($(GO) env CXX) curl strace
 
 check: ## formatting, vet, staticcheck, go.mod, and builds for all platforms
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \

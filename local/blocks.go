@@ -25,8 +25,8 @@ func (e *Engine) newBlock(entry block.HourEntry) *blockRef {
 	return b
 }
 
-// share adds a user; b may be nil. The caller holds the engine's order, so that the table of
-// hours is still a user itself.
+// share adds a user; b may be nil. The caller holds the engine's order, or is the keeper, which
+// alone replaces blocks, so that the table of hours is still a user itself.
 func (b *blockRef) share() *blockRef {
 	if b != nil {
 		b.users.Add(1)
@@ -80,6 +80,9 @@ type blockRows struct {
 func (r *blockRows) Close() {
 	if r.of == nil {
 		return
+	}
+	if r.Err() != nil {
+		r.of.engine.stats.damaged.Add(1)
 	}
 	r.Rows.Close()
 	r.of.release()

@@ -193,15 +193,17 @@ func (k *keeper) writeHour(c *cut, h *shard.FrozenHour, m *made) error {
 	if of.fate == shard.Expire || of.block != nil && of.block.entry.Account.Stored == held {
 		return nil
 	}
-	rows, saturated := h.Rows(), h.Saturated
+	var base flow.Rows
+	saturated := h.Saturated
 	if h.Part {
-		base, err := of.block.share().open()
-		if err != nil {
+		var err error
+		if base, err = of.block.share().open(); err != nil {
+			of.block.release()
 			return err
 		}
-		rows = k.table.Overlay(base, rows)
 		saturated += of.block.entry.Saturated
 	}
+	rows := k.table.Overlay(base, h.Rows())
 	defer rows.Close()
 	file, sums, err := block.Write(k.o.FS, k.o.Dir, rows, block.Options{Hour: h.Hour, Generation: c.generation, Pace: k.pace})
 	if err != nil {

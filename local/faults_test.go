@@ -2,6 +2,7 @@ package local
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/google/go-cmp/cmp"
 
 	"flowd/block"
 	"flowd/disk/crashfs"
@@ -72,6 +74,9 @@ func TestDamagedFolders(t *testing.T) {
 				if corrupt := (*block.CorruptError)(nil); errors.As(err, &corrupt) != broken {
 					t.Errorf("hour %d: %v, want damage: %v", h, err, broken)
 				}
+			}
+			if got, want := e.Stats().DamagedReads, int64(len(c.broken)); got != want {
+				t.Errorf("%d reads of a damaged block are counted, want %d", got, want)
 			}
 			e.mustClose(t)
 		})
@@ -199,4 +204,65 @@ func TestFailedSyncBehindTheBack(t *testing.T) {
 func (e *Engine) ready() bool {
 	s := e.Status()
 	return s.Ready()
+}
+
+// TestLateFlowsToADamagedBlock takes a block away, or breaks it, under flows that come for its hour:
+// checkpoints fail until it is restored, and nothing is lost.
+func TestLateFlowsToADamagedBlock(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, name string) (restore func()){
+		"missing": func(t *testing.T, name string) func() {
+			aside := name + ".aside"
+			if err := os.Rename(name, aside); err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				if err := os.Rename(aside, name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"flipped byte": func(t *testing.T, name string) func() {
+			flip(200)(t, name)
+			return func() { flip(200)(t, name) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := testOptions(t)
+			o.MemoryBudget = 1
+			e := open(t, o)
+			want := make(totals)
+			add := func(f flow.Flow) {
+				e.mustPost(t, flow.Origin{}, f)
+				want.add(f)
+			}
+			add(tuple(1, 1))
+			if err := e.Checkpoint(); err != nil {
+				t.Fatal(err)
+			}
+			add(tuple(2, 1))
+			found, err := filepath.Glob(filepath.Join(o.Dir, "hours/hour=1/*"))
+			if err != nil || len(found) != 1 {
+				t.Fatalf("blocks of the hour: %v, %v", found, err)
+			}
+			restore := damage(t, found[0])
+			for range 3 {
+				if e.Checkpoint() == nil {
+					t.Error("a checkpoint was made of a block that cannot be read")
+				}
+				add(tuple(3, 1))
+			}
+			restore()
+			if err := e.Checkpoint(); err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(want, e.read(t, 1)); diff != "" {
+				t.Errorf("the hour (-want +got):\n%s", diff)
+			}
+			if _, err := os.Stat(found[0]); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the block that was replaced is still there: %v", err)
+			}
+			e.checkBalance(t)
+			e.mustClose(t)
+		})
+	}
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,21 +117,88 @@ func BenchmarkRead(b *testing.B) {
 	b.Run("plain", func(b *testing.B) {
 		var file bytes.Buffer
 		writePlain(b, &file, plainRecords(rows))
-		records := make([]plainRecord, 1000)
 		b.ReportAllocs()
 		for b.Loop() {
-			r := parquet.NewGenericReader[plainRecord](bytes.NewReader(file.Bytes()))
-			for {
-				if _, err := r.Read(records); err == io.EOF {
-					break
-				} else if err != nil {
-					b.Fatal(err)
-				}
-			}
-			_ = r.Close()
+			readPlain[plainRecord](b, file.Bytes())
 		}
 		report(b, int64(file.Len()))
 	})
+}
+
+// BenchmarkScan reads a block by columns, by one scan and by two beside each other, and by the library's
+// plain reader, which knows of rows alone.
+func BenchmarkScan(b *testing.B) {
+	dir := b.TempDir()
+	f, _ := write(b, disk.OS, dir, usualRows(benchRows, 7), Options{Hour: 7})
+	for _, c := range []struct {
+		name    string
+		options ScanOptions
+		keys    int // is how many chunks there are to a call of Key; 0 for none
+	}{
+		{"totals", ScanOptions{Most: 1}, 0},
+		{"totals-and-some-keys", ScanOptions{Most: 1}, 16},
+		{"totals-and-vpc", ScanOptions{Names: flow.Fields(0).With(flow.VPCID), Most: 1}, 0},
+		{"all", ScanOptions{Names: flow.AllFields, Most: 1}, 0},
+		{"2/totals", ScanOptions{Most: 2}, 0},
+		{"2/totals-and-some-keys", ScanOptions{Most: 2}, 16},
+		{"2/totals-and-vpc", ScanOptions{Names: flow.Fields(0).With(flow.VPCID), Most: 2}, 0},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				scans := openScans(b, disk.OS, dir, f, c.options)
+				var all sync.WaitGroup
+				for _, s := range scans {
+					all.Go(func() {
+						defer s.Close()
+						if err := runThrough(s, c.keys); err != nil {
+							b.Error(err)
+						}
+					})
+				}
+				all.Wait()
+			}
+			report(b, f.Size)
+		})
+	}
+	b.Run("plain", func(b *testing.B) {
+		file, err := os.ReadFile(path.Join(dir, f.Name))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			readPlain[record](b, file)
+		}
+		report(b, f.Size)
+	})
+}
+
+// runThrough reads a scan to its end, and asks for a key in every so many chunks.
+func runThrough(s flow.Scan, every int) error {
+	var c flow.Chunk
+	for n := 1; s.Next(&c); n++ {
+		if every > 0 && n%every == 0 {
+			s.Key(0)
+		}
+	}
+	return s.Err()
+}
+
+// readPlain reads a file by the library's plain reader, as rows of type T.
+func readPlain[T any](b failer, file []byte) {
+	records := make([]T, 1000)
+	r := parquet.NewGenericReader[T](bytes.NewReader(file))
+	for {
+		if _, err := r.Read(records); err == io.EOF {
+			break
+		} else if err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := r.Close(); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // BenchmarkOpen is what a start costs per hour on disk.

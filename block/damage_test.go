@@ -3,6 +3,7 @@ package block
 import (
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 
@@ -66,6 +67,97 @@ func unseenBytes(t *testing.T, fsys *crashfs.FS, f File, data []byte) int {
 	return int(f.Size - trailer - length - last.From - last.Length)
 }
 
+// TestEveryFlippedByteOfABlockIsFoundByScans flips a bit of each byte, of columns that are looked at
+// and of those that are not: a scan finds what Rows finds.
+func TestEveryFlippedByteOfABlockIsFoundByScans(t *testing.T) {
+	fsys, f, rows := smallBlock(t)
+	name := "data/" + f.Name
+	data := get(t, fsys, name)
+	for _, c := range []struct {
+		options ScanOptions
+		keys    bool
+	}{
+		{ScanOptions{}, false},
+		{ScanOptions{Names: flow.Fields(0).With(flow.DestApp), Most: 2}, true},
+		{ScanOptions{Names: flow.AllFields, Most: 8}, false},
+	} {
+		unseen := 0
+		for at := range data {
+			put(t, fsys, name, flipped(data, at))
+			got, whole, err := scanAll(fsys, f, c.options, c.keys)
+			checkPart(t, masked(rows, c.options.Names), masked(got, c.options.Names))
+			checkPart(t, rows, whole)
+			switch {
+			case err == nil && len(got) == len(rows):
+				unseen++
+			case !isCorrupt(err, f.Name):
+				t.Fatalf("byte %d: %d rows, and %v", at, len(got), err)
+			}
+		}
+		if sections := unseenBytes(t, fsys, f, data); unseen != sections {
+			t.Errorf("scans did not see %d flipped bytes, and the indexes have %d", unseen, sections)
+		}
+	}
+}
+
+// scanAll opens the scans of a block, and reads them.
+func scanAll(fsys *crashfs.FS, f File, o ScanOptions, keys bool) (rows, whole []flow.Row, err error) {
+	scans, err := OpenScans(fsys, "data", f, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer closeAll(scans)
+	return readScans(scans, o.Names, keys)
+}
+
+// TestDamageBehindChecksums flips bits of row groups whose checksums are as if that were right, so that
+// the columns themselves are what does not fit. Some of it cannot be noticed then; what is, ends the
+// scan as damage, where Key noticed it as well as where Next did.
+func TestDamageBehindChecksums(t *testing.T) {
+	fsys, f, _ := smallBlock(t)
+	name := "data/" + f.Name
+	data := get(t, fsys, name)
+	for names, byKey := range map[flow.Fields]bool{0: true, flow.AllFields: false} {
+		noticed := 0
+		for at := range data {
+			broken := flipped(data, at)
+			put(t, fsys, name, broken)
+			scans, err := OpenScans(fsys, "data", f, ScanOptions{Names: names})
+			if err != nil {
+				continue // the footer, which has its checksum in the manifest
+			}
+			trust(scans[0].(*scan).block.opened, broken)
+			rows, whole, err := readScans(scans, names, byKey)
+			closeAll(scans)
+			if err != nil && !isCorrupt(err, f.Name) {
+				t.Fatalf("byte %d: %v", at, err)
+			}
+			if byKey && len(whole) < len(rows) || !byKey && len(rows) < int(f.Rows) {
+				noticed++
+				if err == nil {
+					t.Fatalf("byte %d: %d rows and %d keys of %d, and no error", at, len(rows), len(whole), f.Rows)
+				}
+			}
+		}
+		if noticed == 0 {
+			t.Error("nothing was noticed")
+		}
+	}
+}
+
+// TestIndexesOutsideOfADictionary has pages that name what is not there.
+func TestIndexesOutsideOfADictionary(t *testing.T) {
+	for _, bad := range []int32{3, -1, math.MaxInt32, math.MinInt32} {
+		n := nameColumn{dict: []string{"a", "b", "c"}}
+		if err := n.add([]int32{0, 2}); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.add([]int32{1, bad}); err == nil || len(n.codes) != 2 {
+			t.Errorf("index %d of 3 names: %v, and %d codes", bad, err, len(n.codes))
+		}
+	}
+}
+
 func TestABlockCutShortIsFound(t *testing.T) {
 	fsys, f, _ := smallBlock(t)
 	name := "data/" + f.Name
@@ -123,6 +215,9 @@ func TestABlockThatIsNoneIsRefused(t *testing.T) {
 	} {
 		if _, err := Open(crashfs.New(), "data", File{Name: name}); err == nil || !strings.Contains(err.Error(), "not the name") {
 			t.Errorf("%q: %v", name, err)
+		}
+		if _, err := OpenScans(crashfs.New(), "data", File{Name: name}, ScanOptions{}); err == nil || !strings.Contains(err.Error(), "not the name") {
+			t.Errorf("%q, for a scan: %v", name, err)
 		}
 	}
 }

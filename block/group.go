@@ -33,32 +33,39 @@ func checkColumns(f *parquet.File) error {
 	return nil
 }
 
-// openGroup begins to read rg, all of whose bytes are in data.
-func openGroup(rg *parquet.FileRowGroup, data io.ReaderAt) (*group, error) {
-	g := &group{left: rg.NumRows()}
+// openColumns begins to read the columns of rg, all of whose bytes are in data.
+func openColumns(rg *parquet.FileRowGroup, data io.ReaderAt) (pages [columnCount]*parquet.FilePages, err error) {
 	chunks := rg.ColumnChunks()
 	if len(chunks) != columnCount {
-		return nil, fmt.Errorf("%d columns, not %d", len(chunks), columnCount)
+		return pages, fmt.Errorf("%d columns, not %d", len(chunks), columnCount)
 	}
-	err := guard(func() error {
+	err = guard(func() error {
 		for i, chunk := range chunks {
-			pages := chunk.(*parquet.FileColumnChunk).PagesFrom(data)
-			if i >= nameCount {
-				g.counts[i-nameCount] = column[uint64]{pages: pages, valuesOf: countsOf}
-				continue
-			}
-			g.names[i] = column[int32]{pages: pages, valuesOf: indexesOf}
-			dict, err := readDictionary(pages)
-			if err != nil {
-				return columnError(i, err)
-			}
-			g.dicts[i] = dict
+			pages[i] = chunk.(*parquet.FileColumnChunk).PagesFrom(data)
 		}
 		return nil
 	})
+	return pages, err
+}
+
+// openGroup begins to read rg, all of whose bytes are in data.
+func openGroup(rg *parquet.FileRowGroup, data io.ReaderAt) (*group, error) {
+	pages, err := openColumns(rg, data)
 	if err != nil {
-		g.close()
 		return nil, err
+	}
+	g := &group{left: rg.NumRows()}
+	for i := range g.counts {
+		g.counts[i] = column[uint64]{pages: pages[nameCount+i], valuesOf: countsOf}
+	}
+	for i := range g.names {
+		g.names[i] = column[int32]{pages: pages[i], valuesOf: indexesOf}
+	}
+	for i := range g.names {
+		if g.dicts[i], err = readDictionary(pages[i]); err != nil {
+			g.close()
+			return nil, columnError(i, err)
+		}
 	}
 	return g, nil
 }

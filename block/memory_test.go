@@ -37,8 +37,8 @@ func liveHeap() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// TestMemoryIsBoundedByARowGroup writes and reads a block of 26 MB of names in row groups of 1 MB. Both
-// hold a few copies of one at a time: as names, hashed, encoded, compressed.
+// TestMemoryIsBoundedByARowGroup writes, reads and scans a block of 26 MB of names in row groups of 1 MB.
+// All hold a few copies of one at a time: as names, hashed, encoded, compressed.
 func TestMemoryIsBoundedByARowGroup(t *testing.T) {
 	const rows, rowGroup, most = 130_000, 5_000, 10 << 20
 	dir := t.TempDir()
@@ -71,8 +71,30 @@ func TestMemoryIsBoundedByARowGroup(t *testing.T) {
 	if count != rows || r.Err() != nil {
 		t.Fatalf("%d rows of %d, %v", count, rows, r.Err())
 	}
-	t.Logf("writing held %d KiB, reading %d KiB", writing>>10, reading>>10)
-	if writing > most || reading > most {
-		t.Errorf("writing held %d bytes and reading %d, more than %d", writing, reading, most)
+	scanning := heldByScan(t, dir, f)
+	t.Logf("writing held %d KiB, reading %d KiB, scanning %d KiB", writing>>10, reading>>10, scanning>>10)
+	if writing > most || reading > most || scanning > most {
+		t.Errorf("writing held %d bytes, reading %d and scanning %d, more than %d", writing, reading, scanning, most)
 	}
+}
+
+// heldByScan scans the block f with all of its keys, and returns how much memory that held at most.
+func heldByScan(t *testing.T, dir string, f File) (most int64) {
+	t.Helper()
+	s := openScans(t, disk.OS, dir, f, ScanOptions{Names: flow.AllFields})[0]
+	defer s.Close()
+	before := liveHeap()
+	rows := uint64(0)
+	var c flow.Chunk
+	for s.Next(&c) {
+		for i := range c.Totals {
+			s.Key(i)
+		}
+		rows += uint64(len(c.Totals))
+		most = max(most, liveHeap()-before)
+	}
+	if rows != f.Rows || s.Err() != nil {
+		t.Fatalf("%d rows of %d, %v", rows, f.Rows, s.Err())
+	}
+	return most
 }

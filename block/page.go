@@ -77,8 +77,17 @@ func countsOf(page parquet.Page) ([]uint64, error) {
 	return values.Uint64(), nil
 }
 
-// readDictionary returns the names that pages have indexes of.
-func readDictionary(pages *parquet.FilePages) ([]string, error) {
+// readDictionary returns the names that pages have indexes of, which are valid for good; never nil
+// without an error.
+func readDictionary(pages *parquet.FilePages) (names []string, err error) {
+	err = guard(func() (err error) {
+		names, err = dictionaryOf(pages)
+		return err
+	})
+	return names, err
+}
+
+func dictionaryOf(pages *parquet.FilePages) ([]string, error) {
 	dictionary, err := pages.ReadDictionary()
 	if err != nil {
 		return nil, err

@@ -5,6 +5,11 @@
 // It imports nothing else of this program.
 package flow
 
+import (
+	"math"
+	"math/bits"
+)
+
 // Limits of the contract. They hold for every flow, whatever the server's settings are.
 const (
 	// MaxName is the longest name in bytes; the shortest is 1.
@@ -34,6 +39,23 @@ func (f *Flow) Key() Key {
 // Totals is what a tuple, or a whole hour, adds up to, in bytes each way.
 type Totals struct {
 	BytesTx, BytesRx uint64
+}
+
+// Add adds u to t, whose parts stop at 2^64-1. It returns 1 if one was stopped, else 0.
+func (t *Totals) Add(u Totals) (saturated uint64) {
+	var carryTx, carryRx uint64
+	t.BytesTx, carryTx = bits.Add64(t.BytesTx, u.BytesTx, 0)
+	t.BytesRx, carryRx = bits.Add64(t.BytesRx, u.BytesRx, 0)
+	if carryTx|carryRx == 0 {
+		return 0
+	}
+	if carryTx != 0 {
+		t.BytesTx = math.MaxUint64
+	}
+	if carryRx != 0 {
+		t.BytesRx = math.MaxUint64
+	}
+	return 1
 }
 
 // Row is one line of an answer: a tuple's totals in an hour. Key is lent by whoever filled

@@ -15,7 +15,6 @@ package local
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -153,37 +152,12 @@ func (e *Engine) ask(f func()) {
 }
 
 // settle returns when batches that were answered before are on their way to the shards. With a
-// log they are when their answers go out; without one the answer goes out first.
+// log they are when their answers go out; without one the answer goes out first, and the batch is
+// still out.
 func (e *Engine) settle() {
-	if e.log == nil {
+	if e.log == nil && e.table.Out() > 0 {
 		e.ask(func() {})
 	}
-}
-
-// Rows returns the rows of an hour as of now, in no particular order.
-func (e *Engine) Rows(h flow.Hour) (flow.Rows, error) {
-	e.settle()
-	e.order.RLock()
-	answer := e.table.Ask(h)
-	var base *blockRef
-	if known := e.hours[h]; known != nil {
-		known.asked.Store(e.now())
-		base = known.block.share()
-	}
-	e.order.RUnlock()
-	memory, part := answer.Rows()
-	if !part || base == nil {
-		base.release()
-		return memory, nil
-	}
-	rows, err := base.open()
-	if err != nil {
-		memory.Close()
-		base.release()
-		e.stats.damaged.Add(1)
-		return nil, fmt.Errorf("local: hour %d: %w", h, err)
-	}
-	return e.table.Overlay(rows, memory), nil
 }
 
 // Hours returns what hours there are, in ascending order.

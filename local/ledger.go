@@ -2,6 +2,7 @@ package local
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 
@@ -14,6 +15,8 @@ type hour struct {
 	// written is when the last flow came, asked when it was last read: Unix milliseconds.
 	written int64
 	asked   atomic.Int64
+	// version changes whenever flows do. It begins at random, so that none comes again.
+	version uint64
 	// block is the hour on disk as of the last checkpoint, nil if it was not part of one.
 	block *blockRef
 }
@@ -39,7 +42,7 @@ func (e *Engine) enter(tally []flow.HourTally, outcome column, now int64) {
 			if !isStored {
 				continue
 			}
-			h = new(hour)
+			h = &hour{version: rand.Uint64()}
 			e.hours[tally[i].Hour] = h
 			e.stats.hours.Add(1)
 		}
@@ -47,6 +50,7 @@ func (e *Engine) enter(tally []flow.HourTally, outcome column, now int64) {
 		outcome(&h.account).Add(t)
 		if isStored {
 			h.written = max(h.written, now)
+			h.version++
 		}
 	}
 }
@@ -56,6 +60,7 @@ func (e *Engine) expire(label flow.Hour, at flow.Account) {
 	e.account.Stored.Sub(at.Stored)
 	e.account.Expired.Add(at.Stored)
 	h := e.hours[label]
+	h.version++
 	for _, of := range []column{received, stored, duplicate, rejected} {
 		of(&h.account).Sub(*of(&at))
 	}

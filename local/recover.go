@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"path"
 	"time"
 
@@ -105,7 +106,9 @@ func (e *Engine) adopt(m *block.Manifest) error {
 		if err := e.checkSize(entry.Block); err != nil {
 			return err
 		}
-		e.hours[entry.Hour] = &hour{account: entry.Account, written: entry.LastWrite, block: e.newBlock(entry)}
+		e.hours[entry.Hour] = &hour{
+			account: entry.Account, written: entry.LastWrite, version: rand.Uint64(), block: e.newBlock(entry),
+		}
 		labels = append(labels, entry.Hour)
 	}
 	e.stats.hours.Store(int64(len(labels)))

@@ -111,8 +111,8 @@ func (s *shard) add(items []flow.Item, order, ids []uint32) {
 			h.arrive(id, item.Totals)
 		}
 		h.flows++
-		plus(&h.totals, item.Totals)
-		if plus(cell, item.Totals) != 0 {
+		h.totals.Add(item.Totals)
+		if cell.Add(item.Totals) != 0 {
 			h.saturated++
 			s.saturated++
 		}

@@ -233,7 +233,7 @@ func (h *hour) absorb(since *hour) (saturated uint64) {
 		}
 		h.own(uint32(c))
 		for i := range cells {
-			saturated += plus(&h.chunks[c].cells[i], cells[i])
+			saturated += h.chunks[c].cells[i].Add(cells[i])
 		}
 	}
 	if need := len(from.zeros) - len(h.zeros); need > 0 {
@@ -246,6 +246,6 @@ func (h *hour) absorb(since *hour) (saturated uint64) {
 	h.tuples += since.tuples - since.shared
 	h.flows += since.flows
 	h.saturated += since.saturated + saturated
-	plus(&h.totals, since.totals)
+	h.totals.Add(since.totals)
 	return saturated
 }

@@ -82,7 +82,7 @@ func plusModel(a, b model) model {
 	maps.Copy(sum, a)
 	for k, t := range b {
 		was := sum[k]
-		plus(&was, t)
+		was.Add(t)
 		sum[k] = was
 	}
 	return sum
@@ -277,7 +277,7 @@ func (w *world) checkParts(t *rapid.T, got []HourPart, memory model, flows map[f
 			p := HourPart{HourTotals: flow.HourTotals{Hour: h, Flows: flows[h]}, Part: onDisk}
 			for _, totals := range memory.hour(h) {
 				p.Tuples++
-				plus(&p.Totals, totals)
+				p.Totals.Add(totals)
 			}
 			want = append(want, p)
 		}

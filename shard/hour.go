@@ -1,8 +1,6 @@
 package shard
 
 import (
-	"math"
-	"math/bits"
 	"slices"
 	"sync/atomic"
 
@@ -172,22 +170,5 @@ func (h *hour) put(id uint32, t flow.Totals) (saturated uint64) {
 	if cell.BytesTx|cell.BytesRx == 0 {
 		h.arrive(id, t)
 	}
-	return plus(cell, t)
-}
-
-// plus adds t to sum, whose parts stop at 2^64-1. It returns 1 if one was stopped, else 0.
-func plus(sum *flow.Totals, t flow.Totals) (saturated uint64) {
-	var carryTx, carryRx uint64
-	sum.BytesTx, carryTx = bits.Add64(sum.BytesTx, t.BytesTx, 0)
-	sum.BytesRx, carryRx = bits.Add64(sum.BytesRx, t.BytesRx, 0)
-	if carryTx|carryRx == 0 {
-		return 0
-	}
-	if carryTx != 0 {
-		sum.BytesTx = math.MaxUint64
-	}
-	if carryRx != 0 {
-		sum.BytesRx = math.MaxUint64
-	}
-	return 1
+	return cell.Add(t)
 }

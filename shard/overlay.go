@@ -180,7 +180,7 @@ func (o *overlay) add(owner *snapshot, id uint32, row *flow.Row) {
 		return
 	}
 	if t, known := owner.take(id); known {
-		plus(&row.Totals, t)
+		row.Totals.Add(t)
 	}
 }
 

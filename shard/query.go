@@ -104,7 +104,7 @@ func (h *HourPart) add(other *HourPart) {
 	h.Tuples += other.Tuples
 	h.Flows += other.Flows
 	h.Saturated += other.Saturated
-	plus(&h.Totals, other.Totals)
+	h.Totals.Add(other.Totals)
 }
 
 // HoursAnswer is a question for the hours in memory that is on its way.

@@ -131,7 +131,7 @@ func (s *snapshot) cells(c uint32) *[chunkSize]flow.Totals {
 	}
 	*s.sum, s.sumOf = *first, c
 	for i := range second {
-		plus(&s.sum[i], second[i])
+		s.sum[i].Add(second[i])
 	}
 	return s.sum
 }
@@ -150,7 +150,7 @@ func (s *snapshot) take(id uint32) (flow.Totals, bool) {
 	if !known && !also {
 		return t, false
 	}
-	plus(&t, more)
+	t.Add(more)
 	if need := int(id/64) + 1 - len(s.skip); need > 0 {
 		s.skip = append(s.skip, make([]uint64, need)...)
 	}

@@ -29,7 +29,7 @@ type modelKey struct {
 func (m model) add(f *flow.Flow) {
 	k := modelKey{f.Hour, f.SrcApp, f.DestApp, f.VPCID}
 	t := m[k]
-	plus(&t, flow.Totals{BytesTx: f.BytesTx, BytesRx: f.BytesRx})
+	t.Add(flow.Totals{BytesTx: f.BytesTx, BytesRx: f.BytesRx})
 	m[k] = t
 }
 
@@ -162,7 +162,7 @@ func TestTableIsAMap(t *testing.T) {
 					sum := want.hour(h.Hour)
 					var bytes flow.Totals
 					for _, totals := range sum {
-						plus(&bytes, totals)
+						bytes.Add(totals)
 					}
 					if h.Tuples != uint64(len(sum)) || h.Totals != bytes {
 						t.Fatalf("hour %d: %d tuples %v, not %d tuples %v", h.Hour, h.Tuples, h.Totals, len(sum), bytes)

@@ -73,7 +73,7 @@ func writeHours(t *testing.T, dir string) map[flow.Hour][]flow.Row {
 }
 
 // open returns a DuckDB that has the blocks below dir as the view flows.
-func open(t *testing.T, dir string) *sql.DB {
+func open(t testing.TB, dir string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("duckdb", "")
 	if err != nil {

@@ -1,0 +1,226 @@
+package query
+
+import (
+	"hash/maphash"
+
+	"flowd/flow"
+)
+
+// groups adds rows up by some of their names: a table with open addressing over entries in the order
+// of their first row. It belongs to one goroutine.
+//
+// What tells groups apart is their subject: the name itself where it is one, the whole key where it is
+// all three, so that these need no copy to be looked up; otherwise the key with a zero byte for the
+// name that is left out.
+type groups struct {
+	fields  flow.Fields
+	single  flow.Field // if one
+	shape   shape
+	seed    maphash.Seed
+	slots   []slot // a power of two, at most three quarters full
+	entries []entry
+	arena   []byte // the rest of the last piece
+	scratch []byte
+
+	// chunks with dictionaries: the entry of each name, or of each combination, and 0 for none yet
+	group int
+	known []uint32
+	radix [flow.FieldCount]int // what a code counts, 0 for fields left out
+}
+
+type shape uint8
+
+const (
+	nothing shape = iota // no name: all rows are one group
+	oneName
+	twoNames
+	wholeKey
+)
+
+type slot struct {
+	tag   uint32 // of the hash
+	entry uint32 // one more than its index; 0 is a free slot
+}
+
+type entry struct {
+	hash    uint64
+	subject []byte
+	totals  flow.Totals
+}
+
+const (
+	firstSlots = 64
+	arenaPiece = 64 << 10
+	// maxKnown is how many combinations of codes are worth a table. It is cleared for each row group.
+	maxKnown = 1 << 20
+)
+
+// newGroups returns an empty table. All that are merged have the same seed.
+func newGroups(fields flow.Fields, seed maphash.Seed) *groups {
+	g := &groups{fields: fields, seed: seed, slots: make([]slot, firstSlots)}
+	for f := range flow.FieldCount {
+		if fields.Has(f) {
+			g.single = f
+			g.shape++
+		}
+	}
+	return g
+}
+
+// reset empties g, and keeps nothing that its rows refer to.
+func (g *groups) reset() {
+	clear(g.slots)
+	g.entries, g.group = nil, 0
+}
+
+// add adds those rows of c up that are named.
+func (g *groups) add(c *flow.Chunk, rows []uint32) {
+	switch {
+	case g.shape == nothing:
+		totals := &g.entries[g.at(nil)].totals
+		for _, i := range rows {
+			totals.Add(c.Totals[i])
+		}
+	case c.Keys == nil:
+		g.addCoded(c, rows)
+	case g.shape == oneName:
+		g.addNames(c, rows)
+	default:
+		for _, i := range rows {
+			g.entries[g.at(g.subject(c.Keys[i]))].totals.Add(c.Totals[i])
+		}
+	}
+}
+
+// addNames is add for groups by one name and chunks of keys.
+func (g *groups) addNames(c *flow.Chunk, rows []uint32) {
+	for _, i := range rows {
+		g.entries[g.at(g.name(c.Keys[i]))].totals.Add(c.Totals[i])
+	}
+}
+
+// name returns the name that groups are made by.
+func (g *groups) name(key flow.Key) []byte {
+	src, dest, vpc := key.Names()
+	switch g.single {
+	case flow.SrcApp:
+		return src
+	case flow.DestApp:
+		return dest
+	}
+	return vpc
+}
+
+// subject returns what tells the group of key from others. It is valid until the next call.
+func (g *groups) subject(key flow.Key) []byte {
+	switch g.shape {
+	case nothing:
+		return nil
+	case oneName:
+		return g.name(key)
+	case wholeKey:
+		return key
+	}
+	g.scratch = appendMasked(g.scratch[:0], key, g.fields)
+	return g.scratch
+}
+
+// at returns the index of the entry of a subject, and makes one if it is new.
+func (g *groups) at(subject []byte) int {
+	return g.atHash(subject, maphash.Bytes(g.seed, subject))
+}
+
+func (g *groups) atHash(subject []byte, hash uint64) int {
+	if at, known := g.find(subject, hash); known {
+		return at
+	}
+	return g.insert(subject, hash)
+}
+
+// find returns the index of the entry of a subject whose hash is given, if there is one.
+func (g *groups) find(subject []byte, hash uint64) (int, bool) {
+	mask := uint64(len(g.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		s := g.slots[i]
+		if s.entry == 0 {
+			return 0, false
+		}
+		if s.tag == uint32(hash>>32) && string(g.entries[s.entry-1].subject) == string(subject) {
+			return int(s.entry - 1), true
+		}
+	}
+}
+
+// insert adds an entry that is not there.
+func (g *groups) insert(subject []byte, hash uint64) int {
+	if 4*(len(g.entries)+1) > 3*len(g.slots) {
+		g.slots = make([]slot, 2*len(g.slots))
+		for i := range g.entries {
+			g.place(g.entries[i].hash, i)
+		}
+	}
+	if len(g.arena) < len(subject) {
+		g.arena = make([]byte, arenaPiece)
+	}
+	n := copy(g.arena, subject)
+	g.entries = append(g.entries, entry{hash: hash, subject: g.arena[:n:n]})
+	g.arena = g.arena[n:]
+	g.place(hash, len(g.entries)-1)
+	return len(g.entries) - 1
+}
+
+func (g *groups) place(hash uint64, index int) {
+	mask := uint64(len(g.slots) - 1)
+	i := hash & mask
+	for g.slots[i].entry != 0 {
+		i = (i + 1) & mask
+	}
+	g.slots[i] = slot{uint32(hash >> 32), uint32(index + 1)}
+}
+
+// merge adds the groups of other, which is of the same fields and seed, to g.
+func (g *groups) merge(other *groups) {
+	for i := range other.entries {
+		e := &other.entries[i]
+		g.entries[g.atHash(e.subject, e.hash)].totals.Add(e.totals)
+	}
+}
+
+// row returns the group of an entry as a row.
+func (g *groups) row(e *entry, hour flow.Hour) flow.Row {
+	row := flow.Row{Totals: e.totals, Hour: hour}
+	switch g.shape {
+	case nothing:
+		row.Key = maskedKey
+	case oneName:
+		names := [flow.FieldCount]string{hidden, hidden, hidden}
+		names[g.single] = string(e.subject)
+		row.Key = flow.AppendKey(nil, names[flow.SrcApp], names[flow.DestApp], names[flow.VPCID])
+	default:
+		row.Key = e.subject
+	}
+	return row
+}
+
+// hidden stands in a key for a name that is summed over. No name is that.
+const hidden = "\x00"
+
+// maskedKey is the key without any name.
+var maskedKey = flow.AppendKey(nil, hidden, hidden, hidden)
+
+// appendMasked appends key with only the names of fields.
+func appendMasked(dst []byte, key flow.Key, fields flow.Fields) []byte {
+	var names [flow.FieldCount][]byte
+	names[flow.SrcApp], names[flow.DestApp], names[flow.VPCID] = key.Names()
+	from := len(dst)
+	dst = append(dst, 0, 0, 0)
+	for f, name := range names {
+		if !fields.Has(flow.Field(f)) {
+			dst = append(dst, hidden...)
+			continue
+		}
+		dst[from+f] = byte(len(name) - 1)
+		dst = append(dst, name...)
+	}
+	return dst
+}

@@ -1,0 +1,77 @@
+package shard
+
+import (
+	"sync"
+
+	"flowd/flow"
+)
+
+// FindAnswer is a question for some tuples of an hour that is on its way. Rows must be called on it.
+type FindAnswer struct {
+	answered *sync.WaitGroup
+	parts    [][]flow.Row
+	part     bool
+}
+
+// AskFor asks the shards for those of the tuples that they have in hour h, as Ask does for all. It
+// takes a look-up for each, however large the hour is.
+func (t *Table) AskFor(h flow.Hour, tuples []flow.Key) *FindAnswer {
+	var keys flow.Batch
+	for _, key := range tuples {
+		addKey(&keys, key)
+	}
+	split := Split{ends: make([]uint32, len(t.shards))}
+	split.divide(&keys)
+	a := &FindAnswer{parts: make([][]flow.Row, len(t.shards))}
+	a.answered = t.scatter(func(i int, s *shard) {
+		from := uint32(0)
+		if i > 0 {
+			from = split.ends[i-1]
+		}
+		a.parts[i] = s.find(h, &keys, split.order[from:split.ends[i]])
+		if i == 0 {
+			a.part = s.isPart(h)
+		}
+	})
+	return a
+}
+
+// Rows waits for the answer and returns the rows, in no particular order. If part is true there is a
+// block of the hour on disk as of when AskFor was called, which may have more of the same tuples.
+func (a *FindAnswer) Rows() (rows []flow.Row, part bool) {
+	a.answered.Wait()
+	for _, p := range a.parts {
+		rows = append(rows, p...)
+	}
+	return rows, a.part
+}
+
+// find returns the rows of the items of keys that order names.
+func (s *shard) find(label flow.Hour, keys *flow.Batch, order []uint32) (rows []flow.Row) {
+	h := s.hours[label]
+	frozen := s.frozen[label]
+	if h == nil {
+		h, frozen = frozen, nil
+	}
+	if h == nil || len(order) == 0 {
+		return nil
+	}
+	hashes, ids := make([]uint64, len(order)), make([]uint32, len(order))
+	h.dict.hasher.items(keys, order, hashes)
+	h.dict.lookUp(keys, order, hashes, ids)
+	for _, id := range ids {
+		if id == noID {
+			continue
+		}
+		totals, known := h.column().at(id)
+		if frozen != nil {
+			more, also := frozen.column().at(id)
+			totals.Add(more)
+			known = known || also
+		}
+		if known {
+			rows = append(rows, flow.Row{Key: h.dict.key(id), Totals: totals, Hour: label})
+		}
+	}
+	return rows
+}

@@ -36,7 +36,10 @@ var arrows = []arrow{
 	{"shard", []string{"flow"}},
 	{"local", []string{"disk", "flow", "wal", "block", "dedupe", "shard"}},
 	{"datadir", []string{"disk", "flow", "wal", "block", "dedupe"}},
-	{"httpapi", []string{"flow"}},
+	{"query", []string{"flow"}},
+	{"httpapi", []string{"flow", "query"}},
+	{"web", nil},
+	{"web/browser", nil},
 	{"config", nil},
 	{"loadtest/flowfile", []string{"flow"}},
 	{"loadtest/bench", []string{"disk", "flow", "block", "loadtest/..."}},
@@ -73,7 +76,7 @@ func sources(t *testing.T) []source {
 		switch base := entry.Name(); {
 		case err != nil:
 			return err
-		case entry.IsDir() && (base == "testdata" || base == "bin" || len(base) > 1 && base[0] == '.'):
+		case entry.IsDir() && (base == "testdata" || base == "bin" || base == "node_modules" || len(base) > 1 && base[0] == '.'):
 			return filepath.SkipDir
 		case entry.IsDir() || filepath.Ext(base) != ".go":
 			return nil

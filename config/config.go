@@ -48,6 +48,7 @@ type Config struct {
 	MaxInflightBytes Size `name:"max-inflight-bytes" default:"256MiB" range:"1KiB..1TiB" group:"Limits:" help:"Most memory for bodies at once, over all requests; beyond it is 503."`
 	MaxConnections   int  `name:"max-connections" default:"20000" range:"1..1000000" group:"Limits:" help:"Most connections open at once; one more is answered 503."`
 	MaxQueries       int  `name:"max-queries" default:"32" range:"1..10000" group:"Limits:" help:"Most reads answered at once; beyond it is 503."`
+	MaxGroups        int  `name:"max-groups" default:"1000000" range:"1..100000000" group:"Limits:" help:"Most rows that one read may hold at once to add them up or to sort them, and the largest limit; beyond it is 400."`
 	QueueBatches     int  `name:"queue-batches" default:"0" range:"0..65536" group:"Limits:" help:"Batches being filled or waiting for a shard; 0 is 32 per shard."`
 
 	QueueWait    time.Duration `name:"queue-wait" default:"1s" range:"0s..1m" group:"Limits:" help:"How long a POST may wait for a batch to come free; then it is answered 503."`

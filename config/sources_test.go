@@ -72,7 +72,7 @@ func TestDefaults(t *testing.T) {
 		Retention: 90 * 24 * time.Hour, MaxHours: 10_000,
 		IdempotencyWindow: 24 * time.Hour, IdempotencyKeys: 1_000_000, MaxAgents: 100_000,
 		MaxBodyBytes: 4 << 20, MaxDecodedBytes: 16 << 20, MaxFlows: 50_000, MaxHeaderBytes: 8 << 10,
-		MaxInflightBytes: 256 << 20, MaxConnections: 20_000, MaxQueries: 32, QueueWait: time.Second,
+		MaxInflightBytes: 256 << 20, MaxConnections: 20_000, MaxQueries: 32, MaxGroups: 1_000_000, QueueWait: time.Second,
 		ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		ShutdownTimeout: 15 * time.Second,
 	}

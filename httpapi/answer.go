@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,13 +14,14 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/query"
 )
 
-// An answer is encoded block by block. In memory, and on the wire if it is chunked, a block is
+// An answer is written block by block. In memory, and on the wire if it is chunked, a block is
 //
 //	0                10                                10+n      12+n
 //	+----------------+---------------------------------+---------+
-//	| n in hex, CRLF | n bytes of JSON                 | CRLF    |
+//	| n in hex, CRLF | n bytes of text, or compressed  | CRLF    |
 //	+----------------+---------------------------------+---------+
 //
 // with the head at the end of its room, so that a block goes out in one write.
@@ -28,42 +30,33 @@ const (
 	blockHead  = 10       // room for eight digits and CRLF
 	// blockRoom is blockBytes and what the last row may pass it by: three names of which every
 	// byte is escaped, and the rest of the row.
-	blockRoom = blockBytes + 2*3*flow.MaxName + 256
+	blockRoom = blockBytes + 2*3*flow.MaxName + 512
 )
 
-// source is what an answer lists.
-type source interface {
-	// begin appends what stands before the elements; at most as much as an element.
-	begin(dst []byte) []byte
-	// next appends elements with commas between them, until dst has full bytes or more or there
-	// are no more elements, which it tells. After an error the list is not complete, and what
-	// was appended is worth nothing.
-	next(dst []byte, full int) (_ []byte, more bool, err error)
-	// end is what stands behind the last element.
-	end() string
-	// close is called once, when no more elements are wanted.
-	close()
-}
-
-// answer is a JSON list on its way to a client, in memory that does not depend on its length.
-// One that fits a block has a length; a longer one is chunked, or for a client of HTTP/1.0 ends
-// with the connection. It is a body stream to fasthttp, and has no goroutine of its own.
+// answer is a text, mostly a list, on its way to a client, in memory that does not depend on its
+// length. One that fits a block has a length; a longer one is chunked, or for a client of HTTP/1.0
+// ends with the connection. It is a body stream to fasthttp, and has no goroutine of its own.
 type answer struct {
 	server *Server
 	source source
-	rows   rowSource // source, if that is rows
+	flows  flowSource // memory of the source that most answers have
 
-	block []byte // the head's room and the data that is not yet written
-	read  int    // how much of the data was taken by Read
-	more  bool   // source has more
-	wire  net.Conn
-	form  framing
+	block  []byte      // the head's room, and text that is not yet written or compressed
+	packed packedBlock // the same of what is compressed
+	packer packer      // nil if there is nothing more to compress
+	coded  encoding
+	read   int  // how much of what is to be written was taken by Read
+	more   bool // source has more
+	wire   net.Conn
+	form   framing
 
 	route  route
 	began  time.Time
 	target []byte
-	failed error // why it was not written to its end
-	broken bool  // failed is the source's error, not the client's
+	look   time.Duration // when to look after the client again, counted from the server's epoch
+	gave   bool          // the client was seen to be gone
+	failed error         // why it was not written to its end
+	broken bool          // failed is the source's error, not the client's
 	sent   bool
 }
 
@@ -76,38 +69,52 @@ const (
 	closed                 // by the end of the connection
 )
 
+// heading is what the headers of an answer say, beside its length and its encoding.
+type heading struct {
+	contentType string
+	vary        []byte // the headers of the request that the answer depends on
+	tag         []byte // ETag, if it has one
+	truncated   bool
+}
+
 var answers = sync.Pool{New: func() any {
 	return &answer{block: make([]byte, blockHead, blockHead+blockRoom+2)}
 }}
 
-// openAnswer begins an answer, or returns nil if there are too many.
-func (s *Server) openAnswer() *answer {
+// openAnswer begins an answer to ctx, or returns nil if there are too many.
+func (s *Server) openAnswer(ctx *fasthttp.RequestCtx) *answer {
 	if s.queries.Add(1) > int64(s.limits.Queries) {
 		s.queries.Add(-1)
 		return nil
 	}
 	a := answers.Get().(*answer)
 	a.server = s
+	a.route, a.began, a.wire = routeOf(ctx), ctx.Time(), ctx.Conn()
+	a.target = append(a.target, ctx.RequestURI()...)
+	a.look = time.Since(s.epoch) + lookEvery
 	return a
 }
 
-// send makes a the answer to ctx. What fits one block is encoded here; if that fails, ctx is left
+// send makes a the answer to ctx. What fits one block is written here; if that fails, ctx is left
 // as it was for the answer that says so.
-func (a *answer) send(ctx *fasthttp.RequestCtx, src source) error {
+func (a *answer) send(ctx *fasthttp.RequestCtx, h heading, src source) error {
 	a.source = src
-	a.route, a.began, a.wire = routeOf(ctx), ctx.Time(), ctx.Conn()
-	a.target = append(a.target[:0], ctx.RequestURI()...)
-	a.block = src.begin(a.block[:blockHead])
 	if err := a.fill(); err != nil {
 		return err
 	}
+	if a.more || len(a.block)-blockHead >= leastPacked {
+		if err := a.compress(acceptedEncoding(ctx.Request.Header.PeekAll(headerAcceptEncoding))); err != nil {
+			return err
+		}
+	}
 
 	a.sent = true // from here on it is fasthttp that closes a
-	ctx.SetContentType(jsonType)
+	a.server.metrics.answers[a.coded].Inc()
+	a.head(ctx, h)
 	switch {
 	case !a.more:
 		a.form = sized
-		ctx.Response.SetBodyStream(a, len(a.block)-blockHead)
+		ctx.Response.SetBodyStream(a, len(*a.out())-blockHead)
 	case ctx.Request.Header.IsHTTP11():
 		a.form = chunked
 		ctx.Response.SetBodyStream(a, -1)
@@ -122,13 +129,37 @@ func (a *answer) send(ctx *fasthttp.RequestCtx, src source) error {
 	return nil
 }
 
-// fill encodes up to a block more.
-func (a *answer) fill() (err error) {
-	a.block, a.more, err = a.source.next(a.block, blockHead+blockBytes)
-	if err == nil && !a.more {
-		a.block = append(a.block, a.source.end()...)
+// head sets the headers.
+func (a *answer) head(ctx *fasthttp.RequestCtx, h heading) {
+	header := &ctx.Response.Header
+	header.SetContentType(h.contentType)
+	header.SetCanonical(headerVary, h.vary)
+	if a.coded != noEncoding {
+		header.SetContentEncoding(encodingNames[a.coded])
 	}
-	return err
+	if len(h.tag) > 0 {
+		header.SetCanonical(headerETag, h.tag)
+	}
+	if h.truncated {
+		header.SetCanonical(headerTruncated, truncated)
+	}
+}
+
+// out is the block that is to be written, with the head's room.
+func (a *answer) out() *[]byte {
+	if a.coded == noEncoding {
+		return &a.block
+	}
+	return &a.packed.data
+}
+
+// fill puts up to a block more of the text in place of what is in the block that goes out.
+func (a *answer) fill() (err error) {
+	*a.out() = (*a.out())[:blockHead]
+	if a.block, a.more, err = a.source.next(a.block, blockHead+blockBytes); err != nil || a.coded == noEncoding {
+		return err
+	}
+	return a.pack()
 }
 
 // SupportsBodyWriteTo lets fasthttp call WriteTo for a chunked body too.
@@ -147,7 +178,7 @@ func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}()
 	if a.form == sized {
-		sent, err := w.Write(a.block[blockHead:])
+		sent, err := w.Write((*a.out())[blockHead:])
 		return int64(sent), err
 	}
 	if c, ok := a.wire.(*conn); ok {
@@ -157,9 +188,8 @@ func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
 		if err := a.writeBlock(); err != nil || !a.more {
 			return 0, err
 		}
-		a.block = a.block[:blockHead]
 		if err := a.fill(); err != nil {
-			a.broken = true
+			a.broken = !errors.Is(err, query.ErrGone)
 			return 0, err
 		}
 	}
@@ -175,31 +205,33 @@ func (a *answer) reset() {
 
 // writeBlock writes the block in the form of the answer. The deadline begins anew.
 func (a *answer) writeBlock() error {
-	out := a.block[blockHead:]
+	block := *a.out()
+	text := block[blockHead:]
 	if a.form == chunked {
 		var digits [blockHead]byte
-		head := append(strconv.AppendUint(digits[:0], uint64(len(out)), 16), '\r', '\n')
+		head := append(strconv.AppendUint(digits[:0], uint64(len(text)), 16), '\r', '\n')
 		from := blockHead - len(head)
-		copy(a.block[from:], head)
-		a.block = append(a.block, '\r', '\n')
-		out = a.block[from:]
+		copy(block[from:], head)
+		block = append(block, '\r', '\n')
+		*a.out() = block
+		text = block[from:]
 	}
-	_, err := a.wire.Write(out)
+	_, err := a.wire.Write(text)
 	return err
 }
 
 // Read reads the answer as one text, for readers that do not call WriteTo.
 func (a *answer) Read(p []byte) (int, error) {
-	data := a.block[blockHead:]
+	data := (*a.out())[blockHead:]
 	if a.read == len(data) {
 		if !a.more {
 			return 0, io.EOF
 		}
-		a.block, a.read = a.block[:blockHead], 0
+		a.read = 0
 		if err := a.fill(); err != nil {
 			return 0, err
 		}
-		data = a.block[blockHead:]
+		data = (*a.out())[blockHead:]
 	}
 	n := copy(p, data[a.read:])
 	a.read += n
@@ -215,6 +247,9 @@ func (a *answer) Close() error {
 		s.metrics.brokenAnswers.Inc()
 	case a.failed != nil:
 		s.metrics.cutAnswers.Inc()
+	}
+	if errors.Is(a.failed, query.ErrGone) {
+		s.metrics.givenUp.Inc()
 	}
 	if level := a.level(); s.logger.Enabled(context.Background(), level) {
 		attrs := []slog.Attr{
@@ -258,7 +293,7 @@ func (a *answer) release() {
 		a.source.close()
 	}
 	s := a.server
-	*a = answer{block: a.block[:blockHead], target: a.target[:0]}
+	*a = answer{block: a.block[:blockHead], packed: packedBlock{a.packed.data[:0]}, target: a.target[:0]}
 	answers.Put(a)
 	s.queries.Add(-1)
 }

@@ -5,10 +5,14 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"flowd/flow"
+	"flowd/query"
 )
 
 // feed is a connection whose client sends the same request again when the one before it was
@@ -113,7 +117,7 @@ func BenchmarkAnswer(b *testing.B) {
 	const rows = 1_000_000
 	e := newMany(rows)
 	streamWriter := func(ctx *fasthttp.RequestCtx) {
-		src := &rowSource{cursor: e.many(1)}
+		src := (&flowSource{}).init(&query.Query{}, jsonFormat, e.many(1))
 		ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
 			block := make([]byte, 0, blockRoom)
 			for more := true; more; {
@@ -162,6 +166,63 @@ func BenchmarkAnswer(b *testing.B) {
 			}
 			b.SetBytes(int64(size))
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+		})
+	}
+}
+
+// BenchmarkRows writes a million rows to blocks, in each format.
+func BenchmarkRows(b *testing.B) {
+	const rows = 1_000_000
+	grouped := query.Query{Grouped: true, GroupBy: flow.AllFields}
+	for _, bench := range []struct {
+		name string
+		q    query.Query
+		in   format
+	}{
+		{"json", query.Query{}, jsonFormat},
+		{"ndjson", query.Query{}, ndjsonFormat},
+		{"csv", query.Query{}, csvFormat},
+		{"json-grouped", grouped, jsonFormat},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			e := newMany(rows)
+			block := make([]byte, 0, blockRoom)
+			b.ReportAllocs()
+			for b.Loop() {
+				src := new(flowSource).init(&bench.q, bench.in, e.many(1))
+				for more := true; more; {
+					block, more, _ = src.next(block[:0], blockBytes)
+				}
+				src.close()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+		})
+	}
+}
+
+// BenchmarkNotModified asks for an hour that has not changed, beside the least that can be asked.
+func BenchmarkNotModified(b *testing.B) {
+	var tag [maxTag]byte
+	q := query.Query{From: 482659, To: 482660}
+	current := string(appendTag(tag[:0], 482659, &q, &answerTypes[0]))
+	for _, bench := range []struct {
+		name, request string
+		code          int
+	}{
+		{"livez", head("GET", "/livez", "User-Agent: bench"), 200},
+		{"flows", head("GET", "/flows?hour=482659", "User-Agent: bench", "Accept: */*", "If-None-Match: "+current), 304},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			ts := newServer(b, &nullEngine{}, nil)
+			f := &feed{request: []byte(bench.request), left: b.N}
+			b.ReportAllocs()
+			b.ResetTimer()
+			if err := ts.http.ServeConn(newConn(f, &ts.limits, ts.epoch)); err != nil {
+				b.Fatal(err)
+			}
+			if !strings.Contains(ts.exposed(), `code="`+itoa(bench.code)+`"} `+itoa(b.N)+"\n") {
+				b.Fatalf("not %d answers with %d", b.N, bench.code)
+			}
 		})
 	}
 }

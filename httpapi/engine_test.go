@@ -16,10 +16,25 @@ func (e *nullEngine) Release(*flow.Batch)               {}
 func (e *nullEngine) Append(*flow.Batch, flow.Origin) (flow.Receipt, error) {
 	return flow.Receipt{}, nil
 }
-func (e *nullEngine) Rows(flow.Hour) (flow.Rows, error) { return &manyRows{}, nil }
-func (e *nullEngine) Hours() ([]flow.HourTotals, error) { return nil, nil }
-func (e *nullEngine) Ledger() (flow.Ledger, error)      { return flow.Ledger{}, nil }
-func (e *nullEngine) Status() flow.Status               { return flow.Status{} }
+func (e *nullEngine) Labels(from, to flow.Hour) ([]flow.Hour, error) {
+	return firstHours(from, to), nil
+}
+func (e *nullEngine) Scan(flow.Hour, flow.ScanOptions) ([]flow.Scan, error) {
+	return nil, nil
+}
+func (e *nullEngine) Find(flow.Hour, []flow.Key) ([]flow.Row, bool, error) { return nil, false, nil }
+func (e *nullEngine) Version(h flow.Hour) (uint64, error)                  { return uint64(h), nil }
+func (e *nullEngine) Hours() ([]flow.HourTotals, error)                    { return nil, nil }
+func (e *nullEngine) Ledger() (flow.Ledger, error)                         { return flow.Ledger{}, nil }
+func (e *nullEngine) Status() flow.Status                                  { return flow.Status{} }
+
+// firstHours returns those of the first hundred hours that are in a range.
+func firstHours(from, to flow.Hour) (labels []flow.Hour) {
+	for h := from; h < min(to, 100); h++ {
+		labels = append(labels, h)
+	}
+	return labels
+}
 
 // manyEngine answers every hour with the same number of rows, and counts the readings that
 // were not closed.
@@ -36,6 +51,10 @@ func newMany(rows int) *manyEngine {
 }
 
 func (e *manyEngine) Rows(h flow.Hour) (flow.Rows, error) { return e.many(h), nil }
+
+func (e *manyEngine) Scan(h flow.Hour, _ flow.ScanOptions) ([]flow.Scan, error) {
+	return []flow.Scan{flow.ScanRows(e.many(h))}, nil
+}
 
 func (e *manyEngine) many(h flow.Hour) *manyRows {
 	e.open.Add(1)
@@ -68,14 +87,17 @@ func (r *manyRows) Close() {
 	}
 }
 
-// hookEngine runs a function in place of a method, where one is set.
+// hookEngine runs a function in place of a method, where one is set. With rows it has the first
+// hundred hours.
 type hookEngine struct {
 	Engine
-	append func(*flow.Batch, flow.Origin) (flow.Receipt, error)
-	rows   func(flow.Hour) (flow.Rows, error)
-	hours  func() ([]flow.HourTotals, error)
-	ledger func() (flow.Ledger, error)
-	status atomic.Pointer[flow.Status]
+	append  func(*flow.Batch, flow.Origin) (flow.Receipt, error)
+	rows    func(flow.Hour) (flow.Rows, error)
+	labels  func() ([]flow.Hour, error)
+	version func(flow.Hour) (uint64, error)
+	hours   func() ([]flow.HourTotals, error)
+	ledger  func() (flow.Ledger, error)
+	status  atomic.Pointer[flow.Status]
 }
 
 func (e *hookEngine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
@@ -85,11 +107,32 @@ func (e *hookEngine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) 
 	return e.Engine.Append(b, o)
 }
 
-func (e *hookEngine) Rows(h flow.Hour) (flow.Rows, error) {
-	if e.rows != nil {
-		return e.rows(h)
+func (e *hookEngine) Labels(from, to flow.Hour) ([]flow.Hour, error) {
+	switch {
+	case e.labels != nil:
+		return e.labels()
+	case e.rows != nil:
+		return firstHours(from, to), nil
 	}
-	return e.Engine.Rows(h)
+	return e.Engine.Labels(from, to)
+}
+
+func (e *hookEngine) Scan(h flow.Hour, o flow.ScanOptions) ([]flow.Scan, error) {
+	if e.rows == nil {
+		return e.Engine.Scan(h, o)
+	}
+	rows, err := e.rows(h)
+	if err != nil {
+		return nil, err
+	}
+	return []flow.Scan{flow.ScanRows(rows)}, nil
+}
+
+func (e *hookEngine) Version(h flow.Hour) (uint64, error) {
+	if e.version != nil {
+		return e.version(h)
+	}
+	return e.Engine.Version(h)
 }
 
 func (e *hookEngine) Hours() ([]flow.HourTotals, error) {

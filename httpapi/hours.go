@@ -3,37 +3,21 @@ package httpapi
 import (
 	"strconv"
 
+	"github.com/valyala/fasthttp"
+
 	"flowd/flow"
 )
 
-// hourSource encodes the hours of GET /hours.
-type hourSource struct {
-	hours []flow.HourTotals
-	at    int // hours[at:] are not yet encoded
+// getHours answers what hours there are.
+func (s *Server) getHours(ctx *fasthttp.RequestCtx) {
+	s.answerWhole(ctx, func() (source, error) {
+		hours, err := s.engine.Hours()
+		return &list[flow.HourTotals]{punctuation: punctuate(jsonFormat, ""), write: writeHour, rows: hours}, err
+	})
 }
 
-func (h *hourSource) begin(dst []byte) []byte { return append(dst, '[') }
-
-func (h *hourSource) next(dst []byte, full int) ([]byte, bool, error) {
-	for h.at < len(h.hours) {
-		if len(dst) >= full {
-			return dst, true, nil
-		}
-		if h.at > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendHour(dst, &h.hours[h.at])
-		h.at++
-	}
-	return dst, false, nil
-}
-
-func (h *hourSource) end() string { return "]" }
-
-func (h *hourSource) close() {}
-
-// appendHour appends {"hour":1,"tuples":2,"flows":3,"bytes_tx":4,"bytes_rx":5}.
-func appendHour(dst []byte, h *flow.HourTotals) []byte {
+// writeHour appends {"hour":1,"tuples":2,"flows":3,"bytes_tx":4,"bytes_rx":5}.
+func writeHour(h *flow.HourTotals, dst []byte) []byte {
 	dst = append(dst, `{"hour":`...)
 	dst = strconv.AppendUint(dst, uint64(h.Hour), 10)
 	dst = append(dst, `,"tuples":`...)

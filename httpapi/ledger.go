@@ -3,43 +3,36 @@ package httpapi
 import (
 	"strconv"
 
+	"github.com/valyala/fasthttp"
+
 	"flowd/flow"
 )
 
-// ledgerSource encodes the account of GET /ledger: that of the whole, then that of each hour.
-type ledgerSource struct {
-	ledger flow.Ledger
-	at     int // ledger.Hours[at:] are not yet encoded
+// getLedger answers the account of all flows: that of the whole, then that of each hour.
+func (s *Server) getLedger(ctx *fasthttp.RequestCtx) {
+	s.answerWhole(ctx, func() (source, error) {
+		ledger, err := s.engine.Ledger()
+		return ledgerList(&ledger), err
+	})
 }
 
-func (l *ledgerSource) begin(dst []byte) []byte {
-	dst = appendAccount(append(dst, '{'), &l.ledger.Account)
-	dst = append(dst, `,"balanced":`...)
-	dst = strconv.AppendBool(dst, balanced(&l.ledger.Account))
-	return append(dst, `,"hours":[`...)
-}
-
-func (l *ledgerSource) next(dst []byte, full int) ([]byte, bool, error) {
-	hours := l.ledger.Hours
-	for l.at < len(hours) {
-		if len(dst) >= full {
-			return dst, true, nil
-		}
-		if l.at > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `{"hour":`...)
-		dst = strconv.AppendUint(dst, uint64(hours[l.at].Hour), 10)
-		dst = append(dst, ',')
-		dst = append(appendAccount(dst, &hours[l.at].Account), '}')
-		l.at++
+func ledgerList(l *flow.Ledger) source {
+	whole := appendAccount([]byte{'{'}, &l.Account)
+	whole = append(whole, `,"balanced":`...)
+	whole = strconv.AppendBool(whole, balanced(&l.Account))
+	whole = append(whole, `,"hours":[`...)
+	return &list[flow.HourAccount]{
+		punctuation: punctuation{open: string(whole), between: ",", end: "]}"},
+		write:       writeHourAccount, rows: l.Hours,
 	}
-	return dst, false, nil
 }
 
-func (l *ledgerSource) end() string { return "]}" }
-
-func (l *ledgerSource) close() {}
+func writeHourAccount(h *flow.HourAccount, dst []byte) []byte {
+	dst = append(dst, `{"hour":`...)
+	dst = strconv.AppendUint(dst, uint64(h.Hour), 10)
+	dst = append(dst, ',')
+	return append(appendAccount(dst, &h.Account), '}')
+}
 
 // balanced reports whether the account comes out even, in flows and in bytes each way.
 func balanced(a *flow.Account) bool {

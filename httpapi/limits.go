@@ -20,9 +20,12 @@ type Limits struct {
 	// Connections is how many may be open at once (max-connections); one more is answered 503
 	// and closed.
 	Connections int
-	// Queries is how many answers of GET /flows and GET /hours may be under way at once
-	// (max-queries), each until its last byte is written; beyond is 503.
+	// Queries is how many reads may be under way at once (max-queries), each until the last byte of
+	// its answer is written; beyond is 503.
 	Queries int
+	// Groups is the most rows that a read may hold at once, to add them up or to sort them
+	// (max-groups); beyond is 400.
+	Groups int
 	// QueueWait is how long a POST may wait for a batch to come free (queue-wait); then it is
 	// answered 503.
 	QueueWait time.Duration
@@ -47,6 +50,7 @@ func DefaultLimits() Limits {
 		InflightBytes: 256 << 20,
 		Connections:   20_000,
 		Queries:       32,
+		Groups:        1_000_000,
 		QueueWait:     time.Second,
 		ReadTimeout:   30 * time.Second,
 		WriteTimeout:  30 * time.Second,

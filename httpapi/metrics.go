@@ -18,25 +18,35 @@ const (
 	routeOther route = iota // unknown paths and methods, and OPTIONS
 	routePostFlows
 	routeGetFlows
+	routeDiff
+	routePairs
+	routeCompletion
 	routeHours
 	routeLedger
 	routeMetrics
 	routeLive
 	routeReady
 	routeVersion
+	routeOpenAPI
+	routePage
 	routes
 )
 
 var routeNames = [routes]string{
-	routeOther:     "other",
-	routePostFlows: "POST /flows",
-	routeGetFlows:  "GET /flows",
-	routeHours:     "GET /hours",
-	routeLedger:    "GET /ledger",
-	routeMetrics:   "GET /metrics",
-	routeLive:      "GET /livez",
-	routeReady:     "GET /readyz",
-	routeVersion:   "GET /version",
+	routeOther:      "other",
+	routePostFlows:  "POST /flows",
+	routeGetFlows:   "GET /flows",
+	routeDiff:       "GET /diff",
+	routePairs:      "GET /pairs",
+	routeCompletion: "GET /names",
+	routeHours:      "GET /hours",
+	routeLedger:     "GET /ledger",
+	routeMetrics:    "GET /metrics",
+	routeLive:       "GET /livez",
+	routeReady:      "GET /readyz",
+	routeVersion:    "GET /version",
+	routeOpenAPI:    "GET /openapi.json",
+	routePage:       "GET /", // and its assets
 }
 
 // reason is why a request was refused.
@@ -50,6 +60,8 @@ const (
 	reasonUnknownPath
 	reasonMethod
 	reasonParameter
+	reasonTooManyGroups
+	reasonGone
 	reasonOrigin
 	reasonMediaType
 	reasonEncoding
@@ -75,34 +87,36 @@ const (
 )
 
 var reasonNames = [reasons]string{
-	reasonMalformed:    "malformed_request",
-	reasonHeader:       "header_too_large",
-	reasonTimeout:      "timeout",
-	reasonCutShort:     "cut_short",
-	reasonUnknownPath:  "unknown_path",
-	reasonMethod:       "method",
-	reasonParameter:    "parameter",
-	reasonOrigin:       "batch_name",
-	reasonMediaType:    "media_type",
-	reasonEncoding:     "content_encoding",
-	reasonCorrupt:      "corrupt_encoding",
-	reasonBodySize:     "body_too_large",
-	reasonDecodedSize:  "decoded_body_too_large",
-	reasonTooManyFlows: "too_many_flows",
-	reasonInvalidBatch: "invalid_batch",
-	reasonReused:       "name_reused",
-	reasonTooOld:       "sequence_too_old",
-	reasonTooManyHours: "too_many_hours",
-	reasonInDoubt:      "in_doubt",
-	reasonFailed:       "failed",
-	reasonDamagedBlock: "damaged-block",
-	reasonInflight:     "inflight_bytes",
-	reasonQueue:        "queue_full",
-	reasonQueries:      "too_many_queries",
-	reasonConnections:  "too_many_connections",
-	reasonNotReady:     "not_ready",
-	reasonUnavailable:  "unavailable",
-	reasonPanic:        "panic",
+	reasonMalformed:     "malformed_request",
+	reasonHeader:        "header_too_large",
+	reasonTimeout:       "timeout",
+	reasonCutShort:      "cut_short",
+	reasonUnknownPath:   "unknown_path",
+	reasonMethod:        "method",
+	reasonParameter:     "parameter",
+	reasonTooManyGroups: "too_many_groups",
+	reasonGone:          "client_gone",
+	reasonOrigin:        "batch_name",
+	reasonMediaType:     "media_type",
+	reasonEncoding:      "content_encoding",
+	reasonCorrupt:       "corrupt_encoding",
+	reasonBodySize:      "body_too_large",
+	reasonDecodedSize:   "decoded_body_too_large",
+	reasonTooManyFlows:  "too_many_flows",
+	reasonInvalidBatch:  "invalid_batch",
+	reasonReused:        "name_reused",
+	reasonTooOld:        "sequence_too_old",
+	reasonTooManyHours:  "too_many_hours",
+	reasonInDoubt:       "in_doubt",
+	reasonFailed:        "failed",
+	reasonDamagedBlock:  "damaged-block",
+	reasonInflight:      "inflight_bytes",
+	reasonQueue:         "queue_full",
+	reasonQueries:       "too_many_queries",
+	reasonConnections:   "too_many_connections",
+	reasonNotReady:      "not_ready",
+	reasonUnavailable:   "unavailable",
+	reasonPanic:         "panic",
 }
 
 // outcome is what became of a batch.
@@ -163,8 +177,10 @@ type counters struct {
 	decodedBytes *metrics.Counter
 	panics       *metrics.Counter
 
-	cutAnswers    *metrics.Counter // not taken whole by the client
-	brokenAnswers *metrics.Counter // not read whole by the engine
+	answers       [len(packers)]*metrics.Counter // by their encoding
+	cutAnswers    *metrics.Counter               // not taken whole by the client
+	brokenAnswers *metrics.Counter               // not read whole by the engine
+	givenUp       *metrics.Counter               // not worked out to their end, for the client was gone
 }
 
 // newCounters registers s's metrics in set.
@@ -179,6 +195,10 @@ func newCounters(set *metrics.Set, s *Server, v Version) *counters {
 
 		cutAnswers:    set.NewCounter(`flowd_http_answers_cut_total`),
 		brokenAnswers: set.NewCounter(`flowd_http_answers_broken_total`),
+		givenUp:       set.NewCounter(`flowd_http_queries_given_up_total`),
+	}
+	for e, name := range encodingNames {
+		c.answers[e] = set.NewCounter(`flowd_http_answers_total{encoding="` + name + `"}`)
 	}
 	for o, name := range outcomeNames {
 		c.batches[o] = set.NewCounter(`flowd_batches_total{outcome="` + name + `"}`)

@@ -70,17 +70,22 @@ func (s *Server) logging(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 }
 
 // logRefused logs the problem that ctx was answered with: as an error if the server is at
-// fault, otherwise as a warning.
+// fault, otherwise as a warning. That a client goes away is its own business, and may be what a
+// page does with each letter that is typed.
 func (s *Server) logRefused(ctx *fasthttp.RequestCtx) {
+	p, ok := ctx.UserValue(keyProblem).(*problem)
 	level := slog.LevelWarn
-	if ctx.Response.StatusCode() == fasthttp.StatusInternalServerError {
+	switch {
+	case ctx.Response.StatusCode() == fasthttp.StatusInternalServerError:
 		level = slog.LevelError
+	case ok && p.reason == reasonGone:
+		level = slog.LevelDebug
 	}
 	if !s.logger.Enabled(ctx, level) {
 		return
 	}
 	attrs := requestAttrs(ctx)
-	if p, ok := ctx.UserValue(keyProblem).(*problem); ok {
+	if ok {
 		attrs = append(attrs, slog.String("reason", p.reasonText()), slog.String("detail", p.detail))
 		if p.cause != nil {
 			attrs = append(attrs, slog.Any("error", p.cause))

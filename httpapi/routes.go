@@ -39,12 +39,17 @@ func (s *Server) newRouter() *router.Router {
 		}
 	}
 	get(routeGetFlows, s.answering(s.getFlows), flowsPath)
+	get(routeDiff, s.answering(s.getDiff), "/diff")
+	get(routePairs, s.answering(s.getPairs), "/pairs")
+	get(routeCompletion, s.answering(s.getNames), "/names")
 	get(routeHours, s.answering(s.getHours), "/hours")
 	get(routeLedger, s.answering(s.getLedger), "/ledger")
 	get(routeMetrics, s.exposition, "/metrics")
 	get(routeLive, s.live, "/livez", "/health", "/-/healthy")
 	get(routeReady, s.ready, "/readyz", "/-/ready")
 	get(routeVersion, s.version, "/version")
+	get(routeOpenAPI, s.description, "/openapi.json")
+	s.servePage(r)
 	return r
 }
 

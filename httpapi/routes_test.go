@@ -15,6 +15,11 @@ func TestRoutes(t *testing.T) {
 	for _, c := range []struct{ path, contentType, body string }{
 		{"/flows?hour=1", "application/json", row},
 		{"/flows?hour=2", "application/json", `[]`},
+		{"/flows?hour=1&format=ndjson", "application/x-ndjson", strings.Trim(row, "[]") + "\n"},
+		{"/diff?a=1&b=1", "application/json", `[]`},
+		{"/pairs?hour=1", "application/json", `[{"app_a":"a","app_b":"d","vpc_id":"v","a_to_b_sent":1,"a_to_b_received":0,` +
+			`"b_to_a_sent":0,"b_to_a_received":2,"disagreement":3,"reported_by":"a"}]`},
+		{"/names?field=vpc_id", "application/json", `["v"]`},
 		{"/hours", "application/json", `[{"hour":1,"tuples":1,"flows":1,"bytes_tx":1,"bytes_rx":2}]`},
 		{"/livez", "application/json", `{"status":"ok"}`},
 		{"/health", "application/json", `{"status":"ok"}`},
@@ -54,6 +59,9 @@ func TestMethods(t *testing.T) {
 		"/flows":        "GET, HEAD, OPTIONS, POST",
 		"/api/v1/flows": "GET, HEAD, OPTIONS, POST",
 		"/hours":        "GET, HEAD, OPTIONS",
+		"/diff":         "GET, HEAD, OPTIONS",
+		"/pairs":        "GET, HEAD, OPTIONS",
+		"/api/v1/names": "GET, HEAD, OPTIONS",
 		"/metrics":      "GET, HEAD, OPTIONS",
 		"/-/ready":      "GET, HEAD, OPTIONS",
 	} {

@@ -16,6 +16,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/query"
 )
 
 // Engine keeps the totals. Its methods may be called by many goroutines at once. An error that
@@ -31,8 +32,11 @@ type Engine interface {
 	// flows. o names b, so that it counts once however often it is sent. An error but
 	// flow.ErrInDoubt says that nothing of b counts.
 	Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error)
-	// Rows returns the rows of an hour as of now. To read them holds nothing else up.
-	Rows(h flow.Hour) (flow.Rows, error)
+	// Source is where questions are answered. To read holds nothing else up.
+	query.Source
+	// Version returns a number that changes whenever the rows of an hour do, and is not used again,
+	// after a restart either.
+	Version(h flow.Hour) (uint64, error)
 	// Hours returns what hours there are, in ascending order.
 	Hours() ([]flow.HourTotals, error)
 	// Ledger returns the account of all flows as of now.
@@ -42,7 +46,7 @@ type Engine interface {
 	Status() flow.Status
 }
 
-// Options are what a server is made of. All are required.
+// Options are what a server is made of. All but Page are required.
 type Options struct {
 	Engine  Engine
 	Limits  Limits
@@ -52,6 +56,8 @@ type Options struct {
 	// Durability is what a 200 of POST /flows promises: the value of the header
 	// Flowd-Durability.
 	Durability string
+	// Page is what browsers get at /; without one there is nothing at that path.
+	Page *Page
 }
 
 // Server serves the HTTP API.
@@ -60,6 +66,7 @@ type Server struct {
 	limits  Limits
 	logger  *slog.Logger
 	metrics *counters
+	page    *Page
 	http    *fasthttp.Server
 	epoch   time.Time // what connections count their deadlines from
 
@@ -87,6 +94,7 @@ func New(o Options) *Server {
 		engine:      o.Engine,
 		limits:      o.Limits,
 		logger:      o.Logger,
+		page:        o.Page,
 		epoch:       time.Now(),
 		durability:  []byte(o.Durability),
 		versionText: versionText(o.Version),

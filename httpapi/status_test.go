@@ -67,14 +67,17 @@ func TestStatus(t *testing.T) {
 					t.Errorf("%s: Retry-After %q: %s", name, r.Header.Get("Retry-After"), r.body)
 				}
 			}
-			for _, path := range []string{"/flows?hour=1", "/api/v1/flows?hour=1", "/hours", "/ledger", "/api/v1/ledger"} {
+			for _, path := range []string{
+				"/flows?hour=1", "/api/v1/flows?hour=1", "/diff?a=1&b=2", "/pairs?hour=1", "/names?field=vpc_id",
+				"/hours", "/ledger", "/api/v1/ledger",
+			} {
 				check(path, ts.do("GET", path, ""), c.reads)
 			}
 			check("POST", ts.do("POST", "/flows", oneFlow("a", 1)), c.posts)
 			check("chunked POST", ts.post(chunks(oneFlow("a", 1), 9)), c.posts)
 		})
 	}
-	for reason, want := range map[string]string{"recovering": "7", "disk-full": "4", "log-failed": "2"} {
+	for reason, want := range map[string]string{"recovering": "10", "disk-full": "4", "log-failed": "2"} {
 		if got := ts.metric(`flowd_http_requests_rejected_total{reason="` + reason + `"}`); got != want {
 			t.Errorf("%q refusals for %s, want %s", got, reason, want)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"flowd/flow"
@@ -17,6 +18,7 @@ var _ Engine = (*tableEngine)(nil)
 // called and the account. One batch after the other passes.
 type tableEngine struct {
 	*shard.Table
+	changes  atomic.Uint64
 	mu       sync.Mutex
 	named    map[flow.Origin]string // the flows that came by each name
 	accounts map[flow.Hour]*flow.Account
@@ -44,6 +46,7 @@ func (e *tableEngine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error)
 		e.named[o] = text
 		e.enter(b, func(a *flow.Account) *flow.Tally { return &a.Stored })
 		e.Table.Append(b)
+		e.changes.Add(1)
 		return flow.Receipt{}, nil
 	case before != text:
 		e.enter(b, func(a *flow.Account) *flow.Tally { return &a.Rejected })
@@ -70,6 +73,22 @@ func (e *tableEngine) enter(b *flow.Batch, of func(*flow.Account) *flow.Tally) {
 func (e *tableEngine) Rows(h flow.Hour) (flow.Rows, error) { return e.Table.Rows(h), nil }
 func (e *tableEngine) Hours() ([]flow.HourTotals, error)   { return e.Table.Hours(), nil }
 func (e *tableEngine) Status() flow.Status                 { return flow.Status{} }
+func (e *tableEngine) Version(flow.Hour) (uint64, error)   { return e.changes.Load(), nil }
+
+func (e *tableEngine) Find(flow.Hour, []flow.Key) ([]flow.Row, bool, error) { return nil, false, nil }
+
+func (e *tableEngine) Labels(from, to flow.Hour) (labels []flow.Hour, err error) {
+	for _, h := range e.Table.Hours() {
+		if h.Hour >= from && h.Hour < to {
+			labels = append(labels, h.Hour)
+		}
+	}
+	return labels, nil
+}
+
+func (e *tableEngine) Scan(h flow.Hour, _ flow.ScanOptions) ([]flow.Scan, error) {
+	return []flow.Scan{flow.ScanRows(e.Table.Rows(h))}, nil
+}
 
 func (e *tableEngine) Ledger() (l flow.Ledger, err error) {
 	e.mu.Lock()

@@ -24,6 +24,7 @@ type commands struct {
 	Serve   serveCommand    `cmd:"" help:"Serve the API until SIGTERM or SIGINT."`
 	Config  settingsCommand `cmd:"" help:"Print the settings in force, and where each comes from."`
 	Version versionCommand  `cmd:"" help:"Print the version."`
+	Query   queryCommand    `cmd:"" help:"Ask a server for flows, changes, pairs, names, hours or its account."`
 	Inspect inspectCommand  `cmd:"" help:"Print what a data folder holds, of a running server too."`
 	Verify  verifyCommand   `cmd:"" help:"Read all of a data folder and compare every checksum and sum: exit 1 if anything is damaged."`
 	Backup  backupCommand   `cmd:"" help:"Copy the data folder of a running or stopped server to another, from which a server starts."`

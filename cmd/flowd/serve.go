@@ -56,9 +56,13 @@ func (c *serveCommand) serve(p *process, around func(*local.Engine) httpapi.Engi
 	set := metrics.NewSet()
 	set.RegisterMetricsWriter(engineMetrics(engine.Stats))
 	version := buildVersion()
+	page, err := newPage()
+	if err != nil {
+		return err
+	}
 	server := httpapi.New(httpapi.Options{
 		Engine: around(engine), Limits: c.limits(), Logger: logger, Metrics: set,
-		Version: version, Durability: string(c.Durability),
+		Version: version, Durability: string(c.Durability), Page: page,
 	})
 	listener, err := net.Listen("tcp", string(c.Listen))
 	if err != nil {
@@ -132,7 +136,7 @@ func (c *serveCommand) limits() httpapi.Limits {
 	return httpapi.Limits{
 		BodyBytes: int(c.MaxBodyBytes), DecodedBytes: int(c.MaxDecodedBytes), Flows: c.MaxFlows,
 		HeaderBytes: int(c.MaxHeaderBytes), InflightBytes: int64(c.MaxInflightBytes),
-		Connections: c.MaxConnections, Queries: c.MaxQueries, QueueWait: c.QueueWait,
+		Connections: c.MaxConnections, Queries: c.MaxQueries, Groups: c.MaxGroups, QueueWait: c.QueueWait,
 		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout,
 	}
 }

@@ -33,6 +33,7 @@ type cli struct {
 	Run    runCmd    `cmd:"" help:"Put a load on a server, then check its totals."`
 	Max    maxCmd    `cmd:"" help:"Find the highest load that a server holds."`
 	Replay replayCmd `cmd:"" help:"Send the flows of files to a server."`
+	Demo   demoCmd   `cmd:"" help:"Send two days of made-up traffic to a server, to look at."`
 }
 
 // env is the world of a command.

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// queryCommand is "flowd query": the reads of the HTTP API from a shell.
+//
+//	flags ── question ── client ──┬── copied as it comes: json, ndjson, csv
+//	                              └── listing ── table
+type queryCommand struct {
+	queryFlags
+	Flows  flowsQuery  `cmd:"" default:"withargs" help:"Bytes of tuples or groups of them, in an hour or a range (flows may be left out)."`
+	Diff   diffQuery   `cmd:"" help:"What changed from one hour or range, a, to another, b."`
+	Pairs  pairsQuery  `cmd:"" help:"What both ends of conversations reported, and how far they disagree."`
+	Names  namesQuery  `cmd:"" help:"Names of apps or VPCs that begin with a prefix."`
+	Hours  hoursQuery  `cmd:"" help:"What hours there are."`
+	Ledger ledgerQuery `cmd:"" help:"The account of all flows: received = stored + duplicate + rejected + expired."`
+}
+
+// Help is what --help says beyond the flags.
+func (*queryCommand) Help() string {
+	return `The flags are the parameters of the HTTP API. An hour may also be latest, the newest one that the server has, or
+latest-N, N hours before that. Without hours, flows and pairs are of the latest one, and diff compares latest-1 with it.
+
+On a terminal the answer is a table, and otherwise NDJSON, a row per line, or JSON where there are no rows. A table has
+the 100 first rows unless --limit says otherwise (with --watch those that fit), of flows those with most bytes, and
+bytes in units of 1024: 1.5K, 15M, 150G. Hours of 100,000 and more are shown as times.
+
+  flowd query --group-by src_app --from latest-23          (flowd query flows --help lists the flags)
+  flowd query diff --a latest-24 --b latest --src-app 'checkout*'
+  flowd query --hour 482659 --format csv > flows.csv
+  flowd query pairs --watch 2s
+
+With --watch an interrupt ends it with exit code 0, also while the server is away, which is waited for once it has
+answered. On a terminal the table is drawn anew each time; elsewhere an empty line parts the answers.
+
+Exit codes: 0 the whole answer was written, 1 it was not, 2 wrong usage.`
+}
+
+// AfterApply is called by kong, before those of the subcommands.
+func (c *queryCommand) AfterApply(ctx *kong.Context) error {
+	ctx.Bind(&c.queryFlags)
+	return c.check()
+}
+
+// queryFlags are what all questions have in common.
+type queryFlags struct {
+	Server    string        `default:"http://127.0.0.1:8080" env:"FLOWD_SERVER" placeholder:"URL" help:"The server ($$FLOWD_SERVER, or http://127.0.0.1:8080)."`
+	Token     string        `placeholder:"TOKEN" help:"What it knows this client by. Other users of the machine can see it here: better are --token-file and $$FLOWD_TOKEN."`
+	TokenFile string        `placeholder:"FILE" help:"File that has the token on its first line."`
+	Format    string        `default:"auto" enum:"auto,table,json,ndjson,csv" placeholder:"FORMAT" help:"How the answer is written: table, json, ndjson or csv."`
+	Raw       bool          `help:"Bytes as plain numbers in a table."`
+	Watch     time.Duration `placeholder:"INTERVAL" help:"Ask again and again, with what changed since the last answer, until interrupted."`
+	Timeout   time.Duration `default:"30s" help:"How long the server may be silent."`
+}
+
+// leastWatch keeps a slip of the pen from being a load.
+const leastWatch = 100 * time.Millisecond
+
+// check returns what is wrong with the flags.
+func (f *queryFlags) check() error {
+	u, err := url.Parse(f.Server)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		// What is no URL may have a password somewhere.
+		return errors.New("--server: must look like http://host:port or https://host")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("--server: %s must have no user, no ? and no #; for a token there is --token-file", u.Redacted())
+	case f.Token != "" && f.TokenFile != "":
+		return errors.New("--token: there is --token-file too; give one of both")
+	case f.Watch != 0 && f.Watch < leastWatch:
+		return fmt.Errorf("--watch: %v is too short; the least is %v", f.Watch, leastWatch)
+	case f.Timeout <= 0:
+		return fmt.Errorf("--timeout: must be over 0, not %v", f.Timeout)
+	}
+	return nil
+}
+
+// token returns the token, if there is one.
+func (f *queryFlags) token() (string, error) {
+	token, from := f.Token, "--token"
+	switch {
+	case f.TokenFile != "":
+		text, err := os.ReadFile(f.TokenFile)
+		if err != nil {
+			return "", fmt.Errorf("--token-file: %w", err)
+		}
+		token, _, _ = strings.Cut(string(text), "\n")
+		token, from = strings.TrimSpace(token), f.TokenFile
+		if token == "" {
+			return "", fmt.Errorf("--token-file: %s has no token on its first line", f.TokenFile)
+		}
+	case token == "":
+		token, from = os.Getenv("FLOWD_TOKEN"), "FLOWD_TOKEN"
+	}
+	for i := range len(token) {
+		if token[i] <= ' ' || token[i] > '~' {
+			return "", fmt.Errorf("%s: has a character that no token has: only visible ASCII, without spaces", from)
+		}
+	}
+	return token, nil
+}
+
+// hourFlags are the hours of a question.
+type hourFlags struct {
+	Hour string `placeholder:"HOUR" help:"One hour, by its number, or latest, or latest-N (latest)."`
+	From string `placeholder:"HOUR" help:"First hour of a range: a number, a time as in 2026-01-31T15:00:00Z, or as --hour."`
+	To   string `placeholder:"HOUR" help:"The hour that ends the range, and is not part of it (open)."`
+}
+
+func (f *hourFlags) given() bool { return f.Hour+f.From+f.To != "" }
+
+func (f *hourFlags) add(q *question) {
+	q.addHour("hour", f.Hour)
+	q.addHour("from", f.From)
+	q.addHour("to", f.To)
+}
+
+// matchFlags say which rows are kept.
+type matchFlags struct {
+	SrcApp  []string `name:"src-app" sep:"none" placeholder:"NAME" help:"Only rows of this app, or with a * at the end of those that begin so; may be repeated."`
+	DestApp []string `name:"dest-app" sep:"none" placeholder:"NAME" help:"The same of the other end."`
+	VPCID   []string `name:"vpc-id" sep:"none" placeholder:"NAME" help:"The same of the VPC."`
+}
+
+func (f *matchFlags) add(q *question) {
+	q.add("src_app", f.SrcApp...)
+	q.add("dest_app", f.DestApp...)
+	q.add("vpc_id", f.VPCID...)
+}
+
+// orderFlags say which rows come first.
+type orderFlags struct {
+	OrderBy fieldOrder `name:"order-by" placeholder:"[-]FIELD" help:"What to sort by, with a - for the largest first."`
+	Limit   *int       `placeholder:"N" help:"The first N rows alone."`
+}
+
+func (f *orderFlags) add(q *question) {
+	q.add("order_by", string(f.OrderBy))
+	if f.Limit != nil {
+		q.add("limit", strconv.Itoa(*f.Limit))
+	}
+}
+
+// fieldOrder is a field that may have a hyphen before it, which kong takes for a flag unless a = is
+// between.
+type fieldOrder string
+
+// Decode is called by kong.
+func (o *fieldOrder) Decode(ctx *kong.DecodeContext) error {
+	token := ctx.Scan.Pop()
+	text := token.String()
+	if token.IsEOL() || strings.HasPrefix(text, "--") {
+		return errors.New("expected a field, with or without a - before it")
+	}
+	*o = fieldOrder(text)
+	return nil
+}
+
+// flowsQuery is "flowd query flows".
+type flowsQuery struct {
+	hourFlags
+	matchFlags
+	GroupBy string `name:"group-by" placeholder:"FIELDS" help:"Add up rows that are the same in these of src_app,dest_app,vpc_id,hour."`
+	orderFlags
+}
+
+// Run asks and prints the answer.
+func (c *flowsQuery) Run(p *process, f *queryFlags) error {
+	q := newQuestion("/flows", flowColumns)
+	q.hasFormats, q.tableOrder = true, "-bytes_total"
+	c.hourFlags.add(q)
+	if !c.given() {
+		q.addHour("hour", latest)
+	}
+	c.matchFlags.add(q)
+	q.add("group_by", c.GroupBy)
+	c.orderFlags.add(q)
+	return ask(p, f, q)
+}
+
+// diffQuery is "flowd query diff".
+type diffQuery struct {
+	A     string `placeholder:"HOUR" help:"The hour before: a number, latest, or latest-N (latest-1)."`
+	B     string `placeholder:"HOUR" help:"The hour after (latest)."`
+	AFrom string `placeholder:"HOUR" help:"First hour of the range before, a time too."`
+	ATo   string `placeholder:"HOUR" help:"The hour that ends it, and is not part of it."`
+	BFrom string `placeholder:"HOUR" help:"First hour of the range after."`
+	BTo   string `placeholder:"HOUR" help:"The hour that ends it."`
+	matchFlags
+	GroupBy string `name:"group-by" placeholder:"FIELDS" help:"Add up rows that are the same in these of src_app,dest_app,vpc_id."`
+	orderFlags
+}
+
+// Run asks and prints the answer.
+func (c *diffQuery) Run(p *process, f *queryFlags) error {
+	q := newQuestion("/diff", diffColumns)
+	q.hasFormats = true
+	for _, side := range []struct{ name, hour, from, to, otherwise string }{
+		{"a", c.A, c.AFrom, c.ATo, latest + "-1"}, {"b", c.B, c.BFrom, c.BTo, latest},
+	} {
+		if side.hour+side.from+side.to == "" {
+			side.hour = side.otherwise
+		}
+		q.addHour(side.name, side.hour)
+		q.addHour(side.name+"_from", side.from)
+		q.addHour(side.name+"_to", side.to)
+	}
+	c.matchFlags.add(q)
+	q.add("group_by", c.GroupBy)
+	c.orderFlags.add(q)
+	return ask(p, f, q)
+}
+
+// pairsQuery is "flowd query pairs".
+type pairsQuery struct {
+	hourFlags
+	App   []string `sep:"none" placeholder:"NAME" help:"Only pairs of which one is this app, or with a * at the end begins so; may be repeated."`
+	VPCID []string `name:"vpc-id" sep:"none" placeholder:"NAME" help:"Only pairs in this VPC, or the same."`
+	orderFlags
+}
+
+// Run asks and prints the answer.
+func (c *pairsQuery) Run(p *process, f *queryFlags) error {
+	q := newQuestion("/pairs", pairColumns)
+	q.hasFormats = true
+	c.hourFlags.add(q)
+	if !c.given() {
+		q.addHour("hour", latest)
+	}
+	q.add("app", c.App...)
+	q.add("vpc_id", c.VPCID...)
+	c.orderFlags.add(q)
+	return ask(p, f, q)
+}
+
+// namesQuery is "flowd query names".
+type namesQuery struct {
+	Field  string `required:"" enum:"src_app,dest_app,vpc_id" placeholder:"FIELD" help:"Names of what: src_app, dest_app or vpc_id."`
+	Prefix string `placeholder:"TEXT" help:"What they begin with."`
+	hourFlags
+	matchFlags
+	Limit *int `placeholder:"N" help:"The first N names alone (100)."`
+}
+
+// AfterApply is called by kong.
+func (*namesQuery) AfterApply(f *queryFlags) error { return f.checkWhole() }
+
+// Run asks and prints the answer.
+func (c *namesQuery) Run(p *process, f *queryFlags) error {
+	q := newQuestion("/names", []queryColumn{{field: c.Field, kind: nameCell}})
+	q.read = readNames
+	q.add("field", c.Field)
+	q.add("prefix", c.Prefix)
+	c.hourFlags.add(q)
+	c.matchFlags.add(q)
+	if c.Limit != nil {
+		q.add("limit", strconv.Itoa(*c.Limit))
+	}
+	return ask(p, f, q)
+}
+
+// hoursQuery is "flowd query hours".
+type hoursQuery struct{}
+
+// AfterApply is called by kong.
+func (*hoursQuery) AfterApply(f *queryFlags) error { return f.checkWhole() }
+
+// Run asks and prints the answer.
+func (*hoursQuery) Run(p *process, f *queryFlags) error {
+	q := newQuestion("/hours", totalColumns)
+	q.read, q.newestLast = readHours, true
+	return ask(p, f, q)
+}
+
+// ledgerQuery is "flowd query ledger".
+type ledgerQuery struct{}
+
+// AfterApply is called by kong.
+func (*ledgerQuery) AfterApply(f *queryFlags) error { return f.checkWhole() }
+
+// Run asks and prints the answer.
+func (*ledgerQuery) Run(p *process, f *queryFlags) error {
+	q := newQuestion("/ledger", ledgerColumns)
+	q.read = readLedger
+	return ask(p, f, q)
+}
+
+// checkWhole refuses formats that only answers of rows come in.
+func (f *queryFlags) checkWhole() error {
+	if f.Format == "ndjson" || f.Format == "csv" {
+		return fmt.Errorf("--format: %s is for flows, diff and pairs; this one comes as table or json", f.Format)
+	}
+	return nil
+}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/goccy/go-json"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// client asks a server questions, one after the other.
+type client struct {
+	server  string // without a slash at its end
+	token   string // sent, and never shown
+	timeout time.Duration
+	http    *http.Client
+}
+
+func newClient(server, token string, timeout time.Duration) *client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableCompression = true // answers are decoded here, from zstd too
+	return &client{
+		server: strings.TrimSuffix(server, "/"), token: token, timeout: timeout,
+		http: &http.Client{
+			Transport: transport,
+			// The token is for the server that was named, not for where it points to.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+func (c *client) close() { c.http.CloseIdleConnections() }
+
+// reply is an answer with status 200, whose body is still to be read. A body that breaks off, or is
+// silent for longer than the timeout, is an error of Read, never an end.
+type reply struct {
+	io.Reader
+	truncated bool
+	close     func()
+}
+
+// errSilent is why a request ends whose answer does not come, or does not go on.
+var errSilent = errors.New("no answer for too long")
+
+// get asks for a route, and takes an answer of one of the media types alone. ctx ends it, also while
+// the body is read.
+func (c *client) get(ctx context.Context, route string, parameters url.Values, types ...string) (*reply, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	r := &reply{close: func() { cancel(nil) }}
+	silence := time.AfterFunc(c.timeout, func() { cancel(errSilent) })
+	response, err := c.send(ctx, route, parameters, types[0])
+	if err != nil {
+		err = c.explain(ctx, err)
+		r.close()
+		return nil, err
+	}
+	silence.Stop()
+	r.close = func() {
+		response.Body.Close()
+		cancel(nil)
+	}
+	body := &patientBody{client: c, ctx: ctx, body: response.Body, silence: silence}
+	if response.StatusCode != http.StatusOK {
+		defer r.close()
+		return nil, c.refused(response, body)
+	}
+	if got, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); !slices.Contains(types, got) {
+		defer r.close()
+		return nil, fmt.Errorf("%s answered with %q, not as flowd does: is it the address of a flowd server?", c.server, got)
+	}
+	decoded, free, err := decode(response.Header.Get("Content-Encoding"), body)
+	if err != nil {
+		defer r.close()
+		return nil, err
+	}
+	closeBody := r.close
+	r.close = func() {
+		free()
+		closeBody()
+	}
+	r.Reader, r.truncated = decoded, response.Header.Get("Flowd-Truncated") == "true"
+	return r, nil
+}
+
+func (c *client) send(ctx context.Context, route string, parameters url.Values, accept string) (*http.Response, error) {
+	target := c.server + route
+	if len(parameters) > 0 {
+		target += "?" + parameters.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", accept)
+	request.Header.Set("Accept-Encoding", "zstd, gzip")
+	request.Header.Set("User-Agent", "flowd-query")
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	return c.http.Do(request)
+}
+
+// explain says of a request without an answer what can be done about it.
+func (c *client) explain(ctx context.Context, err error) error {
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err // without the address, which may be as long as names are
+	}
+	unknown := (*net.DNSError)(nil)
+	switch {
+	case errors.Is(context.Cause(ctx), errSilent):
+		return &absentError{fmt.Sprintf("%s does not answer within %v: give it longer with --timeout", c.server, c.timeout)}
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &absentError{fmt.Sprintf("nobody listens at %s: start a server with flowd serve, or name another with --server", c.server)}
+	case errors.As(err, &unknown):
+		return &absentError{fmt.Sprintf("%s cannot be found (%s): name another with --server", c.server, printable(unknown.Error()))}
+	}
+	return &absentError{fmt.Sprintf("no answer from %s: %s", c.server, printable(err.Error()))}
+}
+
+// absentError is a request without an answer. The same may have one later.
+type absentError struct{ text string }
+
+func (e *absentError) Error() string { return e.text }
+
+// refusedError is an answer with another status than 200.
+type refusedError struct {
+	status int
+	text   string
+}
+
+func (e *refusedError) Error() string { return e.text }
+
+// maySucceedLater tells whether it is of use to ask the same again.
+func maySucceedLater(err error) bool {
+	if refused := (*refusedError)(nil); errors.As(err, &refused) {
+		return refused.status >= 500 || refused.status == http.StatusTooManyRequests
+	}
+	absent := (*absentError)(nil)
+	return errors.As(err, &absent)
+}
+
+// maxProblem is how much of a refusal is read.
+const maxProblem = 64 << 10
+
+// refused reads what a server says that does not answer.
+func (c *client) refused(response *http.Response, body io.Reader) error {
+	e := &refusedError{status: response.StatusCode}
+	reason := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
+	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	var problem struct {
+		Title  string `json:"title"`
+		Detail string `json:"detail"`
+	}
+	decoded, free, err := decode(response.Header.Get("Content-Encoding"), body)
+	if err == nil {
+		defer free()
+		var text []byte
+		if text, err = io.ReadAll(io.LimitReader(decoded, maxProblem)); err == nil {
+			err = json.Unmarshal(text, &problem)
+		}
+	}
+	location := response.Header.Get("Location")
+	switch {
+	case kind == "application/problem+json" && err == nil && problem.Detail != "":
+		e.text = fmt.Sprintf("%s: %s", reason, printable(problem.Detail))
+	case kind == "application/problem+json" && err == nil && problem.Title != "":
+		e.text = fmt.Sprintf("%s: %s", reason, printable(problem.Title))
+	case location != "":
+		e.text = fmt.Sprintf("%s answered %s and points to %s: give the address of the server itself with --server",
+			c.server, reason, printable(location))
+	default:
+		e.text = fmt.Sprintf("%s answered %s, not as flowd does: is it the address of a flowd server?", c.server, reason)
+	}
+	if e.status == http.StatusUnauthorized {
+		e.text += "\nGive a token with --token-file or FLOWD_TOKEN."
+	}
+	return e
+}
+
+// patientBody reads a body however long it takes, but for silence. Time that passes between reads, as
+// whoever takes the answer is slow, is no silence of the server.
+type patientBody struct {
+	*client
+	ctx     context.Context
+	body    io.Reader
+	silence *time.Timer
+	read    int64
+}
+
+func (b *patientBody) Read(p []byte) (int, error) {
+	b.silence.Reset(b.timeout)
+	n, err := b.body.Read(p)
+	b.silence.Stop()
+	b.read += int64(n)
+	switch {
+	case err == nil || err == io.EOF:
+		return n, err
+	case errors.Is(context.Cause(b.ctx), errSilent):
+		return n, &absentError{fmt.Sprintf("the answer is cut: %s sent nothing for %v after %d bytes; give it longer with --timeout", b.server, b.timeout, b.read)}
+	case b.ctx.Err() != nil:
+		return n, b.ctx.Err()
+	}
+	return n, &absentError{fmt.Sprintf("the answer is cut: it ended after %d bytes: %s", b.read, printable(err.Error()))}
+}
+
+// maxWindow is the memory for a zstd answer (RFC 9659).
+const maxWindow = 8 << 20
+
+// decode returns what a body holds that came in an encoding. free ends the use of it.
+func decode(encoding string, body io.Reader) (decoded io.Reader, free func(), err error) {
+	switch encoding {
+	case "", "identity":
+		return body, func() {}, nil
+	case "gzip":
+		r, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, nil, undecoded(encoding, err)
+		}
+		return &decodedBody{encoding, r}, func() { _ = r.Close() }, nil
+	case "zstd":
+		r, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, nil, undecoded(encoding, err)
+		}
+		return &decodedBody{encoding, r}, r.Close, nil
+	}
+	return nil, nil, fmt.Errorf("the answer is encoded as %q, which was not asked for", encoding)
+}
+
+// decodedBody says of an error what was wrong.
+type decodedBody struct {
+	encoding string
+	io.Reader
+}
+
+func (b *decodedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		err = undecoded(b.encoding, err)
+	}
+	return n, err
+}
+
+// undecoded is an error of decoding, unless it is one of reading.
+func undecoded(encoding string, err error) error {
+	if absent := (*absentError)(nil); errors.As(err, &absent) {
+		return absent
+	}
+	return fmt.Errorf("the answer is cut or damaged: decoding %s: %w", encoding, err)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
+
+	"flowd/flow"
+)
+
+// hourText returns an hour as people read it: as a time if it is one since the Unix epoch.
+func hourText(h flow.Hour) string {
+	if begin := hourBegin(h); begin != "-" {
+		return begin
+	}
+	return strconv.FormatUint(uint64(h), 10)
+}
+
+// byteUnits are those of 1024 each, as df -h and du -h have them.
+const byteUnits = "KMGTPEZY"
+
+// bytesText returns a number of bytes with three digits and a unit: 1.46K, 14.6K, 146K.
+func bytesText(n *big.Int) string {
+	v, _ := new(big.Float).SetInt(n).Float64()
+	sign := ""
+	if v < 0 {
+		sign, v = "-", -v
+	}
+	if v < 1024 {
+		return n.String()
+	}
+	unit := -1
+	// What would be rounded to 1024 is 1.00 of the next unit.
+	for v >= 1023.5 && unit < len(byteUnits)-1 {
+		v /= 1024
+		unit++
+	}
+	digits := 0
+	switch {
+	case v < 9.995:
+		digits = 2
+	case v < 99.95:
+		digits = 1
+	}
+	return sign + strconv.FormatFloat(v, 'f', digits, 64) + byteUnits[unit:unit+1]
+}
+
+// printable returns text that changes nothing on a terminal but the places of its own characters. The
+// rest of it is shown as Go writes it: \x1b, \u202e.
+func printable(text string) string {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, isUnprintable) {
+		return text
+	}
+	var b strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[0])
+		case isUnprintable(r):
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		default:
+			b.WriteRune(r)
+		}
+		text = text[size:]
+	}
+	return b.String()
+}
+
+// isUnprintable tells whether r controls how other characters are shown. The joiners do as well, but
+// only of those beside them, and scripts and emoji need them.
+func isUnprintable(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return !unicode.IsGraphic(r) && r != nonJoiner && r != joiner
+}
+
+// textWidth returns how many places of a terminal text takes.
+func textWidth(text string) int {
+	if isPlain(text) {
+		return len(text)
+	}
+	return uniseg.StringWidth(text)
+}
+
+// isPlain tells whether each byte of printable text is a character of one place.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+const ellipsis = "…"
+
+// shorten returns text in at most width places, at least 1: names differ at both ends, so it is the
+// middle that goes.
+func shorten(text string, width int) string {
+	if textWidth(text) <= width {
+		return text
+	}
+	head, tail := width/2, (width-1)/2
+	return firstPlaces(text, head) + ellipsis + lastPlaces(text, tail)
+}
+
+// firstPlaces returns as much of text's beginning as fits.
+func firstPlaces(text string, width int) string {
+	at := 0
+	for g := uniseg.NewGraphemes(text); g.Next(); {
+		if width -= g.Width(); width < 0 {
+			break
+		}
+		_, at = g.Positions()
+	}
+	return text[:at]
+}
+
+// lastPlaces returns as much of text's end as fits.
+func lastPlaces(text string, width int) string {
+	left, at := textWidth(text), len(text)
+	for g := uniseg.NewGraphemes(text); g.Next(); {
+		if left <= width {
+			at, _ = g.Positions()
+			break
+		}
+		left -= g.Width()
+	}
+	return text[at:]
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"math/big"
+	"strings"
+)
+
+// listingView is how a listing is shown.
+type listingView struct {
+	raw bool
+	// watched adds a column of what changed since before, which is nil for the first answer.
+	watched bool
+	before  *listing
+}
+
+// table returns l as a table.
+func (l *listing) table(v listingView) *table {
+	t := &table{}
+	for _, c := range l.columns {
+		head := c.head
+		if head == "" {
+			head = strings.ToUpper(c.field)
+		}
+		t.columns = append(t.columns, tableColumn{
+			group: c.group, head: head, number: c.kind.isNumber(), shrinks: c.kind == nameCell,
+		})
+	}
+	var changes []string
+	if v.watched {
+		t.columns = append(t.columns, tableColumn{head: "+/-", number: true})
+		changes = l.changes(v)
+	}
+	for i, row := range l.rows {
+		line := make([]string, 0, len(t.columns))
+		for at, c := range row {
+			line = append(line, c.shown(l.columns[at].kind, v.raw))
+		}
+		if v.watched {
+			line = append(line, changes[i])
+		}
+		t.rows = append(t.rows, line)
+	}
+	if !l.noFoot {
+		t.foot = l.foot(v)
+	}
+	return t
+}
+
+// shown returns the cell as people read it.
+func (c *cell) shown(kind cellKind, raw bool) string {
+	switch {
+	case c.number == nil:
+		return c.text
+	case raw || kind == countCell:
+		return c.number.String()
+	}
+	return bytesText(c.number)
+}
+
+// foot returns the line of totals.
+func (l *listing) foot(v listingView) []string {
+	foot := make([]string, len(l.columns), len(l.columns)+1)
+	of := ""
+	if l.truncated {
+		of = "the first "
+	}
+	foot[0] = "total of " + of + counted(len(l.rows), "row")
+	for at, c := range l.columns {
+		if c.kind == bytesCell {
+			sum := cell{number: new(big.Int)}
+			for _, row := range l.rows {
+				sum.number.Add(sum.number, row[at].number)
+			}
+			foot[at] = sum.shown(c.kind, v.raw)
+		}
+	}
+	if v.watched {
+		foot = append(foot, "")
+	}
+	return foot
+}
+
+// changes returns for each row what --watch shows: by how much it grew since before.
+func (l *listing) changes(v listingView) []string {
+	changes := make([]string, len(l.rows))
+	if v.before == nil {
+		return changes
+	}
+	before := make(map[string]*big.Int, len(v.before.rows))
+	for _, row := range v.before.rows {
+		key, gain, _ := v.before.measure(row)
+		before[key] = gain
+	}
+	for i, row := range l.rows {
+		key, gain, kind := l.measure(row)
+		was, there := before[key]
+		switch {
+		case there && gain.Cmp(was) > 0:
+			grown := cell{number: gain.Sub(gain, was)}
+			changes[i] = "+" + grown.shown(kind, v.raw)
+		case there && gain.Cmp(was) < 0:
+			shrunk := cell{number: gain.Sub(gain, was)}
+			changes[i] = shrunk.shown(kind, v.raw)
+		case !there && !v.before.truncated: // else it may have been below the cut
+			changes[i] = "new"
+		}
+	}
+	return changes
+}
+
+// measure returns what names a row, and the number that --watch shows the change of.
+func (l *listing) measure(row []cell) (key string, gain *big.Int, kind cellKind) {
+	gain = new(big.Int)
+	var names []string
+	for at, c := range l.columns {
+		if c.kind.names() {
+			names = append(names, row[at].text)
+		}
+		if c.gain {
+			gain.Add(gain, row[at].number)
+			kind = c.kind
+		}
+	}
+	return strings.Join(names, "\x00"), gain, kind
+}

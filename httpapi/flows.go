@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"github.com/valyala/fasthttp"
+
+	"flowd/flow"
+	"flowd/query"
+)
+
+// getFlows answers rows: of the tuples in hours, or of groups of them.
+func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
+	var asked question
+	p := s.readQuestion(ctx, flowsParameters, &asked)
+	if p != nil {
+		s.refuse(ctx, p)
+		return
+	}
+	q, p := asked.flows()
+	if p != nil {
+		s.refuse(ctx, p)
+		return
+	}
+	in := typeOf(ctx, asked.format)
+	h := heading{contentType: in.header, vary: varyFormat}
+	if q.To == q.From+1 {
+		// The version is asked for before the rows: those may be newer than their tag, never older.
+		version, err := s.engine.Version(q.From)
+		if err != nil {
+			s.refuse(ctx, questionProblem(err))
+			return
+		}
+		h.tag = appendTag(make([]byte, 0, maxTag), version, &q, in)
+		if hasCurrent(&ctx.Request.Header, h.tag) {
+			notModified(ctx, h)
+			return
+		}
+	}
+	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
+		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.limits.Groups, Gone: a.gone})
+		if err != nil {
+			return nil, err
+		}
+		h.truncated = rows.Truncated
+		return a.flows.init(&q, in.format, rows), nil
+	})
+}
+
+// notModified answers that the client has the answer already. It says of it what cannot be known
+// without it.
+func notModified(ctx *fasthttp.RequestCtx, h heading) {
+	ctx.SetStatusCode(fasthttp.StatusNotModified)
+	ctx.Response.Header.SetCanonical(headerETag, h.tag)
+	ctx.Response.Header.SetCanonical(headerVary, h.vary)
+}
+
+// rowsAtOnce is how many rows are taken from a query in one go.
+const rowsAtOnce = 64
+
+// flowSource is the list of rows of GET /flows.
+type flowSource struct {
+	list[flow.Row]
+	rows flow.Rows
+	room [rowsAtOnce]flow.Row
+}
+
+// init begins the list of the rows of q's answer.
+func (f *flowSource) init(q *query.Query, in format, rows flow.Rows) source {
+	f.rows = rows
+	if in != csvFormat && q.Names() == flow.AllFields && q.HasHour() {
+		f.list = list[flow.Row]{punctuation: punctuate(in, ""), write: (*flow.Row).AppendJSON, from: f}
+		return &f.list
+	}
+	l := newRowLine(q, in)
+	f.list = list[flow.Row]{punctuation: punctuate(in, l.header), write: l.write, from: f}
+	return &f.list
+}
+
+// next implements rowCursor.
+func (f *flowSource) next() ([]flow.Row, error) {
+	n := f.rows.Next(f.room[:])
+	if n == 0 {
+		return nil, f.rows.Err()
+	}
+	return f.room[:n], nil
+}
+
+func (f *flowSource) close() { f.rows.Close() }
+
+// rowLine writes rows without the names, and without the hour, that are summed over.
+type rowLine struct {
+	*line
+	fields flow.Fields
+	hour   bool
+}
+
+func newRowLine(q *query.Query, in format) *rowLine {
+	l := &rowLine{fields: q.Names(), hour: q.HasHour()}
+	names := append(fieldNames(l.fields), "bytes_tx", "bytes_rx")
+	if l.hour {
+		names = append(names, "hour")
+	}
+	l.line = newLine(in, names...)
+	return l
+}
+
+// fieldNames returns the names of fields.
+func fieldNames(fields flow.Fields) (names []string) {
+	for f := range flow.FieldCount {
+		if fields.Has(f) {
+			names = append(names, f.String())
+		}
+	}
+	return names
+}
+
+func (l *rowLine) write(r *flow.Row, dst []byte) []byte {
+	w := l.begin(dst)
+	w.names(r.Key, l.fields)
+	w.number(r.Totals.BytesTx)
+	w.number(r.Totals.BytesRx)
+	if l.hour {
+		w.number(uint64(r.Hour))
+	}
+	return w.finish()
+}

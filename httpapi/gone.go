@@ -1,0 +1,34 @@
+package httpapi
+
+import (
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// lookEvery is how often a client is looked after at most while its answer is worked out: to look
+// costs a microsecond. An answer that takes less than this is given to anybody.
+const lookEvery = 5 * time.Millisecond
+
+// gone reports whether nobody waits for the answer any more. It is for query.Options.
+func (a *answer) gone() bool {
+	now := time.Since(a.server.epoch)
+	if now < a.look || a.gave {
+		return a.gave
+	}
+	a.look = now + lookEvery
+	if c, ok := a.wire.(*conn); ok {
+		a.gave = c.left()
+	}
+	return a.gave
+}
+
+// clientGone says that an answer was given up. Mostly nobody reads it; who closed the sending side
+// alone learns why there is no answer.
+func clientGone() *problem {
+	return &problem{
+		status: fasthttp.StatusBadRequest, reason: reasonGone,
+		detail: "The connection was closed from the client's side before the answer was worked out, so the question was " +
+			"given up; keep it open in both directions until the answer is there.",
+	}
+}

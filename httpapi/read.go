@@ -1,0 +1,79 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/valyala/fasthttp"
+
+	"flowd/query"
+)
+
+// Headers of answers, as bytes in the form in which fasthttp keeps them.
+var (
+	headerVary      = []byte(fasthttp.HeaderVary)
+	headerETag      = []byte("Etag")
+	headerTruncated = []byte("Flowd-Truncated")
+	truncated       = []byte("true")
+
+	varyFormat   = []byte("Accept, Accept-Encoding")
+	varyEncoding = []byte("Accept-Encoding")
+)
+
+// answer answers ctx with what ask returns, unless too many are answered already. What is known of
+// the answer only then, ask puts into the heading.
+func (s *Server) answer(ctx *fasthttp.RequestCtx, h heading, ask func(*answer, *heading) (source, error)) {
+	a := s.openAnswer(ctx)
+	if a == nil {
+		s.refuse(ctx, s.tooManyQueries())
+		return
+	}
+	defer a.abandon()
+	src, err := ask(a, &h)
+	if err == nil {
+		err = a.send(ctx, h, src)
+	}
+	if err == nil {
+		return
+	}
+	if errors.Is(err, query.ErrGone) {
+		s.metrics.givenUp.Inc()
+		ctx.SetConnectionClose()
+	}
+	s.refuse(ctx, questionProblem(err))
+}
+
+// answerWhole answers a question without parameters by what ask returns.
+func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (source, error)) {
+	if p := noParameters(ctx.URI().QueryString()); p != nil {
+		s.refuse(ctx, p)
+		return
+	}
+	h := heading{contentType: jsonType, vary: varyEncoding}
+	s.answer(ctx, h, func(*answer, *heading) (source, error) { return ask() })
+}
+
+func (s *Server) tooManyQueries() *problem {
+	return overloaded(reasonQueries, fmt.Sprintf("%d answers are being written already; ask again later, "+
+		"or raise max-queries.", s.limits.Queries))
+}
+
+// questionProblem makes a problem of an error of a question.
+func questionProblem(err error) *problem {
+	var tooMany *query.TooManyGroupsError
+	var hour *query.HourError
+	switch {
+	case errors.Is(err, query.ErrGone):
+		return clientGone()
+	case errors.As(err, &tooMany):
+		return &problem{
+			status: fasthttp.StatusBadRequest, reason: reasonTooManyGroups,
+			detail: fmt.Sprintf("To add up or to sort what is asked for, more than %d rows would have to be held at once. "+
+				"With order_by, ask for the first of them with limit; with group_by, name fewer fields; "+
+				"or ask for fewer hours or names, or raise max-groups.", tooMany.MaxGroups),
+		}
+	case errors.As(err, &hour):
+		return rowsProblem(err, hour.Hour)
+	}
+	return engineProblem(err, "")
+}

@@ -1,0 +1,242 @@
+package loadtest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-json"
+
+	"flowd/flow"
+	"flowd/loadtest/demo"
+)
+
+// DemoOptions says which demo goes where.
+type DemoOptions struct {
+	// Target is the server: http or https, host, and perhaps a path its routes are under.
+	Target string
+	// Traffic is which flows.
+	Traffic demo.Options
+	// Timeout is how long one POST may take.
+	Timeout time.Duration
+	// Trouble, if not nil, is told why a batch has to be sent again, the first time of each batch.
+	Trouble func(reason string)
+}
+
+// DemoResult is the account of a demo, in flows.
+type DemoResult struct {
+	// Stored count now. Repeated counted already, as the same demo was posted before. Differing are
+	// flows of hours that a demo with another last hour has posted, which stay as they are.
+	Stored, Repeated, Differing uint64
+}
+
+// Posted returns how many flows were sent and answered for.
+func (r *DemoResult) Posted() uint64 { return r.Stored + r.Repeated + r.Differing }
+
+// demoAttempts is how often a batch of the demo's hours is sent before that is given up.
+const demoAttempts = 8
+
+func (o *DemoOptions) check() (target, error) {
+	t, err := parseTarget(o.Target)
+	switch {
+	case err != nil:
+		err = invalid("target", "%v", err)
+	case strings.Contains(t.path, "?"):
+		err = invalid("target", "must have no query, as %q has", o.Target)
+	case o.Timeout <= 0:
+		err = invalid("timeout", "must be over 0, not %v", o.Timeout)
+	case o.Traffic.LastHour < demo.Hours-1 || o.Traffic.LastHour > flow.MaxHour:
+		err = invalid("last-hour", "must be %d to %d, not %d", demo.Hours-1, flow.MaxHour, o.Traffic.LastHour)
+	}
+	return t, err
+}
+
+// PostDemo posts the hours of a demo, the first one first. Each is one batch, named by the seed and
+// the hour, so whatever is posted again counts once, for as long as the server remembers names. An
+// hour whose name is in use for other flows is left as it is.
+//
+// It ends with an error where going on makes no sense; the account is good in every case. Options
+// that cannot be used are an *InvalidError before anything is sent.
+func PostDemo(ctx context.Context, o DemoOptions) (DemoResult, error) {
+	var result DemoResult
+	p, err := newDemoPoster(&o)
+	if err != nil {
+		return result, err
+	}
+	defer p.conn.Close()
+	traffic := demo.New(o.Traffic)
+	var flows []flow.Flow
+	for h := traffic.FirstHour(); h <= traffic.LastHour; h++ {
+		flows = traffic.Flows(flows[:0], h)
+		name := batchName{key: fmt.Sprintf("flowload-demo-%d-%d", o.Traffic.Seed, h)}
+		outcome, err := p.deliver(ctx, flows, name, demoAttempts)
+		if err != nil {
+			return result, fmt.Errorf("hour %d: %w", h, err)
+		}
+		switch n := uint64(len(flows)); outcome {
+		case demoStored:
+			result.Stored += n
+		case demoRepeated:
+			result.Repeated += n
+		case demoDiffering:
+			result.Differing += n
+		}
+	}
+	return result, nil
+}
+
+// PostLive posts flows of the present hour at about rate flows per second, 1 to MaxLiveRate, until ctx
+// ends, and returns how many count. A batch that is not answered is sent again until it is.
+func PostLive(ctx context.Context, o DemoOptions, rate float64) (flows uint64, err error) {
+	if !(rate >= 1 && rate <= MaxLiveRate) {
+		return 0, invalid("rate", "must be 1 to %d, not %v", MaxLiveRate, rate)
+	}
+	p, err := newDemoPoster(&o)
+	if err != nil {
+		return 0, err
+	}
+	defer p.conn.Close()
+	live := demo.New(o.Traffic).Live(rate)
+	began := time.Now()
+	// Live flows are new ones each time, so each run is an agent of its own.
+	name := batchName{agent: "flowload-demo-" + strconv.FormatInt(began.UnixNano(), 10)}
+	tick := time.NewTicker(demo.Tick)
+	defer tick.Stop()
+	var batch []flow.Flow
+	for {
+		select {
+		case <-ctx.Done():
+			return flows, nil
+		case now := <-tick.C:
+			batch = live.Next(batch[:0], flow.Hour(now.Unix()/3600))
+		}
+		if len(batch) == 0 {
+			continue
+		}
+		name.seq++
+		switch outcome, err := p.deliver(ctx, batch, name, 0); {
+		case err != nil && ctx.Err() != nil:
+			return flows, nil
+		case err != nil:
+			return flows, err
+		case outcome == demoDiffering:
+			return flows, fmt.Errorf("%s %d is a name that the server knows for other flows", name.agent, name.seq)
+		}
+		flows += uint64(len(batch))
+	}
+}
+
+// MaxLiveRate is the most flows per second that PostLive posts.
+const MaxLiveRate = 10_000
+
+// demoOutcome is what became of a batch.
+type demoOutcome uint8
+
+const (
+	demoStored demoOutcome = iota
+	demoRepeated
+	demoDiffering
+)
+
+// demoPoster posts one batch after the other. All have names, so each may be sent again.
+type demoPoster struct {
+	*DemoOptions
+	target     target
+	conn       *conn
+	reached    bool // the server has answered
+	head, body []byte
+}
+
+func newDemoPoster(o *DemoOptions) (*demoPoster, error) {
+	p := &demoPoster{DemoOptions: o}
+	var err error
+	if p.target, err = o.check(); err != nil {
+		return nil, err
+	}
+	p.conn = newConn(&p.target, dialTCP)
+	return p, nil
+}
+
+// deliver sends a batch until it is answered, at most so many times, or without end if that is 0. A
+// server that was never there is an error at once.
+func (p *demoPoster) deliver(ctx context.Context, flows []flow.Flow, name batchName, attempts int) (demoOutcome, error) {
+	separator := byte('[')
+	p.body = p.body[:0]
+	for i := range flows {
+		p.body = flows[i].AppendJSON(append(p.body, separator))
+		separator = ','
+	}
+	p.body = append(p.body, ']')
+	p.head = appendPostHead(p.head[:0], &p.target, postHead{
+		route: "/flows", contentType: contentType(flow.JSON), length: len(p.body), name: name,
+	})
+	for attempt := 1; ctx.Err() == nil; attempt++ {
+		outcome, err := p.post(len(flows))
+		var later *laterError
+		if !errors.As(err, &later) {
+			return outcome, err
+		}
+		if attempt == attempts || !p.reached {
+			return 0, later.reason
+		}
+		if attempt == 1 && p.Trouble != nil {
+			p.Trouble(later.reason.Error())
+		}
+		pause(ctx, delay(attempt, 0))
+	}
+	return 0, cmp.Or(context.Cause(ctx), ctx.Err())
+}
+
+// laterError says why a batch may be sent again.
+type laterError struct{ reason error }
+
+func (e *laterError) Error() string { return e.reason.Error() }
+
+// post sends what is packed once.
+func (p *demoPoster) post(flows int) (demoOutcome, error) {
+	a, err := p.conn.roundTrip(p.head, p.body, time.Now().Add(p.Timeout))
+	if err != nil {
+		return 0, &laterError{fmt.Errorf("no answer from %s: %w", p.Target, err)}
+	}
+	p.reached = true
+	status := a.status
+	text, err := io.ReadAll(io.LimitReader(p.conn, maxAnswer))
+	_, finishErr := p.conn.finish()
+	if err := errors.Join(err, finishErr); err != nil {
+		return 0, &laterError{fmt.Errorf("the answer of %s was cut: %w", p.Target, err)}
+	}
+	switch {
+	case status == statusOK:
+		return demoAnswer(text, flows)
+	case status == statusReused:
+		return demoDiffering, nil
+	case status == statusTooMany || status >= 500:
+		return 0, &laterError{fmt.Errorf("the server answered %d%s", status, explain(text))}
+	}
+	return 0, fmt.Errorf("the server answered %d%s", status, explain(text))
+}
+
+// statusReused is the answer to a name that is in use for other flows.
+const statusReused = 422
+
+// demoAnswer reads the body of a 200.
+func demoAnswer(text []byte, flows int) (demoOutcome, error) {
+	var said struct {
+		Accepted  *int `json:"accepted"`
+		Duplicate bool `json:"duplicate"`
+	}
+	switch err := json.Unmarshal(text, &said); {
+	case err != nil || said.Accepted == nil:
+		return 0, fmt.Errorf("the server answered 200, but not as flowd does: %q", text[:min(len(text), 80)])
+	case *said.Accepted != flows:
+		return 0, fmt.Errorf("the server answered that it accepted %d flows of %d", *said.Accepted, flows)
+	case said.Duplicate:
+		return demoRepeated, nil
+	}
+	return demoStored, nil
+}

@@ -1,0 +1,47 @@
+import { createContext } from 'preact'
+import { useContext } from 'preact/hooks'
+import type { Int } from './data/exact'
+import { hourBefore, type HourTotals } from './data/hours'
+import type { Live, Status } from './data/live'
+import type { View } from './data/view'
+import type { Go } from './hooks'
+
+/** Page is what all parts of the page share. */
+export interface Page {
+  view: View
+  go: Go
+  live: Live
+  status: Status
+  hours: HourTotals[]
+  /** The hour that is shown. */
+  hour: number
+  dark: boolean
+  /** Writes bytes as the view wants them: "1.23 MB" or every digit. */
+  write: (n: Int) => string
+}
+
+const context = createContext<Page | null>(null)
+
+export const PageProvider = context.Provider
+
+export function usePage(): Page {
+  const page = useContext(context)
+  if (!page) throw new Error('usePage is for parts of the page, below its provider')
+  return page
+}
+
+/** comparedWith is the hour that the view compares hour with. */
+export function comparedWith(view: View, hours: readonly HourTotals[], hour: number): number {
+  if (view.against >= 0) return view.against
+  return view.against === -1 ? hourBefore(hours, hour) : Math.max(0, hour + view.against)
+}
+
+/** mostRefreshed is how many rows are read anew by themselves when their hours change; more would load both sides. */
+export const mostRefreshed = 10_000
+
+/** versionOf changes when what can be read of these hours changes; for very many rows, when somebody asks to. */
+export function versionOf({ status, hours }: Page, rows: number, ...of: number[]): string {
+  if (rows > mostRefreshed) return [status.comebacks, 'asked', status.refreshes].join(' ')
+  const parts = of.map((hour) => hours.find((totals) => totals.hour === hour)?.flows ?? 0)
+  return [status.comebacks, ...parts].join(' ')
+}

@@ -40,6 +40,7 @@ var arrows = []arrow{
 	{"httpapi", []string{"flow", "query"}},
 	{"web", nil},
 	{"web/browser", nil},
+	{"deploy", nil},
 	{"config", nil},
 	{"loadtest/flowfile", []string{"flow"}},
 	{"loadtest/bench", []string{"disk", "flow", "block", "loadtest/..."}},

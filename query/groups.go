@@ -1,6 +1,7 @@
 package query
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 
 	"flowd/flow"
@@ -21,6 +22,7 @@ type groups struct {
 	entries []entry
 	arena   []byte // the rest of the last piece
 	scratch []byte
+	memos   []memo // of names in chunks of keys
 
 	// chunks with dictionaries: the entry of each name, or of each combination, and 0 for none yet
 	group int
@@ -64,12 +66,14 @@ func newGroups(fields flow.Fields, seed maphash.Seed) *groups {
 			g.shape++
 		}
 	}
+	g.memos = make([]memo, 1<<memoBits)
 	return g
 }
 
 // reset empties g, and keeps nothing that its rows refer to.
 func (g *groups) reset() {
 	clear(g.slots)
+	clear(g.memos)
 	g.entries, g.group = nil, 0
 }
 
@@ -95,9 +99,34 @@ func (g *groups) add(c *flow.Chunk, rows []uint32) {
 // addNames is add for groups by one name and chunks of keys.
 func (g *groups) addNames(c *flow.Chunk, rows []uint32) {
 	for _, i := range rows {
-		g.entries[g.at(g.name(c.Keys[i]))].totals.Add(c.Totals[i])
+		name := g.name(c.Keys[i])
+		if len(name) < 8 || len(name) > 24 {
+			g.entries[g.at(name)].totals.Add(c.Totals[i])
+			continue
+		}
+		m := memo{
+			binary.LittleEndian.Uint64(name),
+			binary.LittleEndian.Uint64(name[min(8, len(name)-8):]),
+			binary.LittleEndian.Uint64(name[len(name)-8:]), uint32(len(name)), 0,
+		}
+		at := &g.memos[(m.first^m.middle<<1^m.last<<2)*0x9e3779b97f4a7c15>>(64-memoBits)]
+		if at.first != m.first || at.middle != m.middle || at.last != m.last || at.length != m.length {
+			m.entry = uint32(g.at(name))
+			*at = m
+		}
+		g.entries[at.entry].totals.Add(c.Totals[i])
 	}
 }
+
+// memo is a name that was looked up, by words that overlap and together are all of it. It stands where
+// its bits say, and makes room for the next that does: whoever chooses names so that all of them
+// stand in one place only makes them be looked up.
+type memo struct {
+	first, middle, last uint64
+	length, entry       uint32
+}
+
+const memoBits = 10
 
 // name returns the name that groups are made by.
 func (g *groups) name(key flow.Key) []byte {

@@ -103,7 +103,7 @@ func paired(g *groups, app *Match) (rows []PairRow) {
 		case !reported: // else the tuple of the lesser app is the row
 			rows = append(rows, PairRow{
 				A: dest, B: src, VPC: vpc,
-				SentByB: e.totals.BytesTx, ReceivedByA: e.totals.BytesRx, ReportedByB: true,
+				SentByB: e.totals.BytesTx, ReceivedByB: e.totals.BytesRx, ReportedByB: true,
 			})
 		}
 	}

@@ -42,6 +42,7 @@ var arrows = []arrow{
 	{"web/browser", nil},
 	{"deploy", nil},
 	{"config", nil},
+	{"deploy", nil},
 	{"loadtest/flowfile", []string{"flow"}},
 	{"loadtest/bench", []string{"disk", "flow", "block", "loadtest/..."}},
 	{"loadtest/...", []string{"flow", "loadtest/..."}},

@@ -23,11 +23,11 @@ import (
 // described is the OpenAPI document as its readers have it, to hold answers to. Numbers are kept as
 // they are written, so that 2^64 is not taken for 2^64-1.
 type described struct {
-	root     any
+	top      place
 	compiler *jsonschema.Compiler
 
 	mu   sync.Mutex
-	seen map[string]bool // pointers of the responses and media types that answers had
+	seen map[string]bool // pointers of the responses, headers and media types that answers had
 }
 
 // place is a part of the document: a JSON pointer, and what stands there.
@@ -44,7 +44,8 @@ func describe(text []byte) (*described, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &described{root: root, compiler: jsonschema.NewCompiler(), seen: map[string]bool{}}
+	object, _ := root.(map[string]any)
+	d := &described{top: place{"", object}, compiler: jsonschema.NewCompiler(), seen: map[string]bool{}}
 	d.compiler.DefaultDraft(jsonschema.Draft2020)
 	d.compiler.AssertFormat()
 	return d, d.compiler.AddResource(documentURL, root)
@@ -62,7 +63,7 @@ func document(t testing.TB) *described {
 
 // at returns the object at a pointer, or the one that it refers to.
 func (d *described) at(pointer string) (place, error) {
-	value := d.root
+	value := any(d.top.value)
 	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
 		switch parent := value.(type) {
@@ -124,14 +125,12 @@ func (d *described) conforms(p place, to string, value any) error {
 // the document has for all requests that are none.
 func (d *described) operation(method, target string) (operation *place, none string, err error) {
 	path, _, _ := strings.Cut(target, "?")
-	root, _ := d.root.(map[string]any)
-	paths, _ := root["paths"].(map[string]any)
+	paths, err := d.members(d.top, "paths")
+	if err != nil {
+		return nil, "", err
+	}
 	bare, prefixed := strings.CutPrefix(path, prefix)
-	for name := range paths {
-		item, err := d.below(place{}, "paths", name)
-		if err != nil {
-			return nil, "", err
-		}
+	for name, item := range paths {
 		asked := path
 		if prefixed && item.value["servers"] == nil {
 			asked = bare
@@ -167,7 +166,7 @@ func (d *described) check(method, target string, r reply) error {
 	if operation != nil {
 		response, err = d.below(*operation, "responses", status)
 	} else {
-		response, err = d.below(place{}, "components", "responses", none)
+		response, err = d.below(d.top, "components", "responses", none)
 	}
 	if err != nil {
 		return fmt.Errorf("status %s: %w", status, err)
@@ -200,6 +199,7 @@ func (d *described) checkHeaders(response place, r reply) error {
 		case len(values) > 1:
 			return fmt.Errorf("header %s is there %d times", name, len(values))
 		case len(values) == 1:
+			d.saw(response.pointer + "/headers/" + name)
 			if err := d.conforms(header, "schema", scalar(values[0])); err != nil {
 				return fmt.Errorf("header %s: %w", name, err)
 			}

@@ -113,6 +113,9 @@ func TestOpenAPIHasTheParameters(t *testing.T) {
 		}
 		for _, p := range document.Paths.Find(path).Get.Parameters {
 			if p.Value.In == openapi3.ParameterInQuery {
+				if standing := p.Value.Schema.Value.Default; standing != nil && (path != "/names" || standing != float64(namesLimit)) {
+					t.Errorf("%s: the default of %s is %v", path, p.Value.Name, standing)
+				}
 				got[p.Value.Name] = p.Value.Explode != nil && *p.Value.Explode
 			}
 		}

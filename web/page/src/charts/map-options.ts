@@ -8,9 +8,21 @@ import { calm, colour, series } from '../theme'
 /** Spot is what of a chart is under the pointer: a link, or an app on one side. */
 export type Spot = { link: Link } | { app: string; side: Side }
 
-function shortened(name: string, most: number): string {
-  const letters = [...shown(name)]
-  return letters.length <= most ? letters.join('') : `${letters.slice(0, most - 1).join('')}…`
+const family = 'system-ui, sans-serif'
+const narrowest = 2 // pixels of the narrowest letter, about
+
+/**
+ * textOf is a name as a label that is at most room pixels wide. It ends in a space of a hair: ECharts keeps the widths of
+ * texts in an object by the texts themselves, where a name such as __proto__ alone would be the object's own property.
+ */
+function textOf(name: string, room: number, size: number): string {
+  const pen = document.createElement('canvas').getContext('2d')!
+  pen.font = `${size}px ${family}`
+  const all = [...shown(name)]
+  const letters = all.slice(0, Math.floor(room / narrowest))
+  const text = () => letters.join('') + (letters.length < all.length ? '…' : '')
+  while (letters.length > 1 && pen.measureText(text()).width > room) letters.pop()
+  return `${text()}\u200a`
 }
 
 export interface ChartSize {
@@ -28,8 +40,8 @@ export function sankeyOptions(links: readonly Link[], { width }: ChartSize): Rec
   const coloured: Side = idsOf('dest').length < idsOf('src').length ? 'dest' : 'src'
   const ids = idsOf(coloured)
   const room = Math.min(170, Math.round(width * 0.26))
-  const letters = Math.floor(room / 7.2)
-  const labels = { color: colour('--text'), fontSize: 11.5, fontFamily: 'system-ui, sans-serif' }
+  const texts = nodes.map((node) => textOf(node.name, room - 12, 11.5))
+  const labels = { color: colour('--text'), fontSize: 11.5, fontFamily: family }
   return {
     animation: !calm.matches,
     animationDuration: 250,
@@ -48,7 +60,7 @@ export function sankeyOptions(links: readonly Link[], { width }: ChartSize): Rec
         blur: { lineStyle: { opacity: 0.1 }, itemStyle: { opacity: 0.4 }, label: { opacity: 0.45 } },
         lineStyle: { color: coloured === 'src' ? 'source' : 'target', opacity: 0.38, curveness: 0.5 },
         label: labels,
-        nodes: nodes.map((node) => ({
+        nodes: nodes.map((node, i) => ({
           name: node.id,
           app: node.name,
           side: node.side,
@@ -56,7 +68,7 @@ export function sankeyOptions(links: readonly Link[], { width }: ChartSize): Rec
           itemStyle: { color: node.side === coloured ? (colours[ids.indexOf(node.id)] ?? rest) : rest },
           label: {
             position: node.side === 'src' ? 'left' : 'right',
-            formatter: () => shortened(node.name, letters),
+            formatter: () => texts[i],
           },
         })),
         links: links.map((link) => ({
@@ -81,14 +93,21 @@ export function matrixOptions(matrix: Matrix, { width }: ChartSize): Record<stri
     splitArea: { show: false },
     splitLine: { show: true, lineStyle: { color: colour('--grid') } },
   }
-  const label = { color: colour('--text'), fontSize: 11, fontFamily: 'system-ui, sans-serif', interval: 0 }
-  const letters = Math.floor(names / 6.6)
-  const formatter = (name: string) => shortened(name, letters)
+  const label = { color: colour('--text'), fontSize: 11, fontFamily: family, interval: 0 }
+  // The axes know apps by their places.
+  const places = (apps: readonly string[]) => {
+    const texts = apps.map((app) => textOf(app, names, 11))
+    return {
+      data: apps.map((_, place) => String(place)),
+      axisLabel: { ...label, formatter: (place: string) => texts[Number(place)] },
+    }
+  }
+  const columns = places(matrix.columns)
   return {
     animation: false,
     grid: { left: names + 8, right: 12, top: names * 0.82 + 8, bottom: 8 },
-    xAxis: { ...axis, position: 'top', data: matrix.columns, axisLabel: { ...label, rotate: 55, formatter } },
-    yAxis: { ...axis, inverse: true, data: matrix.lines, axisLabel: { ...label, formatter } },
+    xAxis: { ...axis, ...columns, axisLabel: { ...columns.axisLabel, rotate: 55 }, position: 'top' },
+    yAxis: { ...axis, ...places(matrix.lines), inverse: true },
     visualMap: {
       type: 'continuous',
       show: false,

@@ -62,7 +62,9 @@ function Completion({ id, field, label, placeholder, input, onChoose, onBack }: 
   const [open, setOpen] = useState(false)
   const [at, setAt] = useState(-1)
   const list = useId()
-  const names = useNames(field, text, open)
+  // What was offered before the last letters, and does not fit them, must not be chosen by a fast hand.
+  const prefix = text.replace(/\*$/, '')
+  const names = useNames(field, prefix, open).filter((name) => name.startsWith(prefix))
   // A prefix is offered as well: it is what one cannot guess that one may type.
   const options = text !== '' && !text.endsWith('*') && names.length > 1 ? [`${text}*`, ...names] : names
 
@@ -149,10 +151,10 @@ function Options({ list, label, hidden, options, at, onChoose }: OptionsProps) {
   )
 }
 
-/** useNames is the names of the shown hour that begin with text, while wanted. */
-function useNames(field: Field, text: string, wanted: boolean): string[] {
+/** useNames is names of the shown hour that begin with what was typed, a moment ago, while wanted. */
+function useNames(field: Field, typed: string, wanted: boolean): string[] {
   const { hour } = usePage()
-  const prefix = useDelayed(text.replace(/\*$/, ''), typingMillis)
+  const prefix = useDelayed(typed, typingMillis)
   const [names, setNames] = useState<string[]>([])
   useEffect(() => {
     if (!wanted) return undefined

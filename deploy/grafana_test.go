@@ -187,36 +187,60 @@ func TestVariablesAreDefined(t *testing.T) {
 	}
 }
 
-// Every expression is PromQL, by promtool, and names metrics and labels that a server has.
-func TestExpressionsNameRealMetrics(t *testing.T) {
-	metrics := scrape(t)
-	type rule struct {
-		Record string `yaml:"record"`
-		Expr   string `yaml:"expr"`
-	}
-	var rules []rule
-	for file, d := range dashboards(t) {
+// rule is an expression of a panel as a file of rules has it.
+type rule struct {
+	Record string `yaml:"record"`
+	Expr   string `yaml:"expr"`
+}
+
+// expressions returns those of all panels, with an interval in the place of Grafana's.
+func expressions(t *testing.T) (all []rule) {
+	t.Helper()
+	for _, d := range dashboards(t) {
 		for _, p := range d.Panels {
 			for _, q := range p.Targets {
-				if q.Expr == "" {
-					continue
-				}
-				expr := strings.ReplaceAll(q.Expr, "$__rate_interval", "5m")
-				rules = append(rules, rule{fmt.Sprintf("panel:%d:%s", p.ID, q.RefID), expr})
-				for _, wrong := range metrics.missing(expr) {
-					t.Errorf("%s: %s: a server has no %s", file, p.Title, wrong)
+				if q.Expr != "" {
+					all = append(all, rule{fmt.Sprintf("panel:%d:%s", p.ID, q.RefID), strings.ReplaceAll(q.Expr, "$__rate_interval", "5m")})
 				}
 			}
 		}
 	}
-	if len(rules) < 50 {
-		t.Errorf("%d expressions", len(rules))
+	if len(all) < 50 {
+		t.Fatalf("%d expressions", len(all))
 	}
-	if out, err := checkRules(t, rules); err != nil {
+	return all
+}
+
+// Every expression is PromQL.
+func TestExpressionsArePromQL(t *testing.T) {
+	if out, err := checkRules(t, expressions(t)); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if out, err := checkRules(t, []rule{{"broken", "sum by (x (a)"}}); err == nil {
 		t.Errorf("an expression that is none is taken: %s", out)
+	}
+}
+
+// Every expression names metrics and labels that a server has, and so do the questions for the values
+// of variables.
+func TestExpressionsNameRealMetrics(t *testing.T) {
+	metrics := scrape(t)
+	for _, r := range expressions(t) {
+		for _, wrong := range metrics.missing(r.Expr) {
+			t.Errorf("%s: a server has no %s", r.Record, wrong)
+		}
+	}
+	asked := 0
+	for _, v := range dashboards(t)["server.json"].Templating.List {
+		for _, found := range regexp.MustCompile(`label_values\((\w+), (\w+)\)`).FindAllStringSubmatch(string(v.Query), -1) {
+			asked++
+			for _, wrong := range metrics.missing("sum by (" + found[2] + ") (" + found[1] + ")") {
+				t.Errorf("variable %s: a server has no %s", v.Name, wrong)
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("no variable asks for the values of a label")
 	}
 }
 
@@ -231,15 +255,6 @@ func checkRules(t *testing.T, rules any) (output string, err error) {
 		t.Fatal(err)
 	}
 	return promtool(t, "check", "rules", path)
-}
-
-// The variable instance of the server's dashboard has the values of a label that is there.
-func TestInstancesAreFound(t *testing.T) {
-	for _, v := range dashboards(t)["server.json"].Templating.List {
-		if v.Name == "instance" && !strings.Contains(string(v.Query), `label_values(flowd_build_info, instance)`) {
-			t.Errorf("the variable instance asks %s", v.Query)
-		}
-	}
 }
 
 // What is provisioned are data sources of the types that the dashboards choose from.

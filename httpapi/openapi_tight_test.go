@@ -2,9 +2,12 @@ package httpapi
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -103,6 +106,9 @@ func TestOpenAPIResponsesAreTight(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if operation.value["operationId"] == nil || operation.value["summary"] == nil {
+				t.Errorf("%s %s has no operationId, or no summary", method, path)
+			}
 			responses, err := d.members(operation, "responses")
 			if err != nil {
 				t.Fatal(err)
@@ -115,6 +121,9 @@ func TestOpenAPIResponsesAreTight(t *testing.T) {
 			for status, response := range responses {
 				if !regexp.MustCompile(`^[2-5][0-9][0-9]$`).MatchString(status) {
 					t.Errorf("%s %s: status %s", method, path, status)
+				}
+				if err := d.namesStatus(response, status); err != nil {
+					t.Errorf("%s %s: status %s: %v", method, path, status, err)
 				}
 				types, err := d.members(response, "content")
 				if err != nil || len(types) == 0 && status != "304" {
@@ -136,6 +145,62 @@ func TestOpenAPIResponsesAreTight(t *testing.T) {
 	}
 	if operations < 15 {
 		t.Errorf("%d operations", operations)
+	}
+}
+
+// namesStatus returns an error unless a response that is a problem says of its body that it has the
+// response's own status and title.
+func (d *described) namesStatus(response place, status string) error {
+	types, err := d.members(response, "content")
+	if err != nil || types["application/problem+json"].value == nil {
+		return err
+	}
+	limits, err := d.at(response.pointer + "/content/application~1problem+json/schema/allOf/1/properties")
+	if err != nil {
+		return err
+	}
+	code, err := strconv.Atoi(status)
+	if err != nil {
+		return err
+	}
+	for field, want := range map[string]string{"status": status, "title": http.StatusText(code)} {
+		one, _ := limits.value[field].(map[string]any)
+		if fmt.Sprint(one["const"]) != want {
+			return fmt.Errorf("its problem has the %s %v, want %s", field, one["const"], want)
+		}
+	}
+	return nil
+}
+
+// Each parameter and header of the document says what it is.
+func TestOpenAPIParametersAreTight(t *testing.T) {
+	t.Parallel()
+	d := document(t)
+	components, err := d.at("/components")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []string{"parameters", "headers"} {
+		all, err := d.members(components, of)
+		if err != nil || len(all) < 10 {
+			t.Fatalf("%d %s, %v", len(all), of, err)
+		}
+		for name, one := range all {
+			if schema, ok := one.value["schema"].(map[string]any); !ok || !says(schema) || one.value["description"] == nil {
+				t.Errorf("%s: %s does not say what it is", of, name)
+			}
+		}
+	}
+	for _, path := range []string{"/flows", "/diff", "/pairs", "/names"} {
+		for i := range d.parameters(t, path) {
+			one, err := d.at("/paths/~1" + path[1:] + "/get/parameters/" + itoa(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if schema, ok := one.value["schema"].(map[string]any); !ok || !says(schema) {
+				t.Errorf("%s: %v does not say what it is", path, one.value["name"])
+			}
+		}
 	}
 }
 

@@ -42,6 +42,12 @@ func ReadProcess(pid int) (ProcessUsage, error) {
 	return u, nil
 }
 
+// ForgetPeak has the PeakRSS of process pid begin anew, from what it holds now.
+func ForgetPeak(pid int) error {
+	const peak = "5" // man 5 proc_pid_clear_refs
+	return os.WriteFile(filepath.Join("/proc", strconv.Itoa(pid), "clear_refs"), []byte(peak), 0)
+}
+
 var errEnded = errors.New("it has ended")
 
 // parseStat reads "PID (NAME) STATE ..." where the name may hold spaces and parentheses; the

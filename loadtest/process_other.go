@@ -7,3 +7,6 @@ func ReadProcess(int) (ProcessUsage, error) { return ProcessUsage{}, ErrCannotSe
 
 // FindServer returns ErrCannotSee.
 func FindServer(string) (int, error) { return 0, ErrCannotSee }
+
+// ForgetPeak returns ErrCannotSee.
+func ForgetPeak(int) error { return ErrCannotSee }

@@ -70,7 +70,7 @@ func TestWriteHours(t *testing.T) {
 		t.Fatalf("%d rows, error %v", len(rows), err)
 	}
 	dir := t.TempDir()
-	size, err := writeHours(t.Context(), dir, rows)
+	size, err := writeHours(t.Context(), dir, firstHour(), rows)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestWriteHours(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := writeHours(cancelled, t.TempDir(), rows); !errors.Is(err, context.Canceled) {
+	if _, err := writeHours(cancelled, t.TempDir(), 1, rows); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v of a cancelled run", err)
 	}
 }

@@ -31,7 +31,7 @@ func starts(ctx context.Context, b *bench, dir string) error {
 	if err != nil {
 		return err
 	}
-	size, err := writeHours(ctx, dir, rows)
+	size, err := writeHours(ctx, dir, firstHour(), rows)
 	if err != nil {
 		return err
 	}
@@ -106,12 +106,11 @@ func startRows(tuples int) ([]flow.Row, error) {
 	return rows, nil
 }
 
-// writeHours makes a folder of data as a checkpoint leaves it: startHours hours, each with rows. It
+// writeHours makes a folder of data as a checkpoint leaves it: startHours hours from first on, each with rows. It
 // returns the size of one block.
-func writeHours(ctx context.Context, dir string, rows []flow.Row) (int64, error) {
+func writeHours(ctx context.Context, dir string, first flow.Hour, rows []flow.Row) (int64, error) {
 	const generation = 1
 	now := time.Now().UnixMilli()
-	first := flow.Hour(now/3_600_000) - startHours
 	entries := make([]block.HourEntry, startHours)
 	errs := make([]error, startHours)
 	write := func(i int) {

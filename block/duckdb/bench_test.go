@@ -5,40 +5,61 @@ import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"reflect"
 	"slices"
-	"sync"
 	"testing"
+	"time"
 
-	"flowd/block"
-	"flowd/disk"
 	"flowd/flow"
+	"flowd/local"
+	"flowd/query"
 )
 
+// The folder that questions are asked about.
 const (
-	benchRows    = 1_000_000
+	benchHours   = 4
+	benchRows    = 1_000_000 // of an hour
 	benchThreads = 2
 	best         = 10
 )
 
-// benchBlock writes a block as 4,000 services in 12 VPCs make it, in no order.
-func benchBlock(b *testing.B, dir string) block.File {
+// fillFolder writes hours as 4,000 services in 12 VPCs make them, in no order, and returns the engine,
+// which then has them on disk alone.
+func fillFolder(b *testing.B, dir string) *local.Engine {
 	b.Helper()
-	rng := rand.New(rand.NewPCG(1, 2))
-	rows := make([]flow.Row, benchRows)
-	for i := range rows {
-		f := flow.Flow{
-			SrcApp: fmt.Sprintf("service-%04d", rng.IntN(4000)), DestApp: fmt.Sprintf("service-%04d", rng.IntN(4000)),
-			VPCID: fmt.Sprintf("vpc-%d", rng.IntN(12)), BytesTx: rng.Uint64N(1 << 30), BytesRx: rng.Uint64N(1 << 30),
-		}
-		rows[i] = flow.Row{Key: f.Key(), Totals: flow.Totals{BytesTx: f.BytesTx, BytesRx: f.BytesRx}, Hour: 7}
-	}
-	f, _, err := block.Write(disk.OS, dir, &listRows{rows}, block.Options{Hour: 7, Generation: 1})
+	o := local.DefaultOptions()
+	o.Dir, o.MemoryBudget = dir, 1
+	e, err := local.New(o)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return f
+	if err := e.Open(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	rng := rand.New(rand.NewPCG(1, 2))
+	const perBatch = 10_000
+	for from := 0; from < benchHours*benchRows; from += perBatch {
+		batch := e.Acquire(time.Minute)
+		for range perBatch {
+			batch.Add(&flow.Flow{
+				SrcApp: fmt.Sprintf("service-%04d", rng.IntN(4000)), DestApp: fmt.Sprintf("service-%04d", rng.IntN(4000)),
+				VPCID: fmt.Sprintf("vpc-%d", rng.IntN(12)), BytesTx: rng.Uint64N(1 << 30), BytesRx: rng.Uint64N(1 << 30),
+				Hour: flow.Hour(from / benchRows),
+			})
+		}
+		if _, err := e.Append(batch, flow.Origin{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := e.Checkpoint(); err != nil {
+		b.Fatal(err)
+	}
+	return e
 }
 
 // answer is a row of an answer: names, where there are some, and bytes.
@@ -47,35 +68,46 @@ type answer struct {
 	tx, rx         uint64
 }
 
-// BenchmarkScans asks DuckDB and the scans of a block for the same, of the same file and with as many
-// threads, after having compared what they answer.
-func BenchmarkScans(b *testing.B) {
+// BenchmarkQuestions asks DuckDB and the server's own reader the same, of the same folder and with as
+// many threads, after having compared what they answer.
+func BenchmarkQuestions(b *testing.B) {
 	dir := b.TempDir()
-	f := benchBlock(b, dir)
+	e := fillFolder(b, dir)
 	db := open(b, dir)
 	if _, err := db.Exec(fmt.Sprintf("SET threads = %d", benchThreads)); err != nil {
 		b.Fatal(err)
 	}
-	from := fmt.Sprintf(" FROM read_parquet('%s') ", filepath.Join(dir, f.Name))
+	const (
+		top    = "SELECT src_app, dest_app, vpc_id, bytes_tx, bytes_rx FROM flows %s ORDER BY bytes_tx DESC LIMIT 10"
+		groups = "SELECT '', '', vpc_id, sum(bytes_tx)::UBIGINT, sum(bytes_rx)::UBIGINT FROM flows %s GROUP BY vpc_id"
+		hour   = "WHERE hour = 2"
+	)
+	byVPC := query.Query{To: benchHours, Grouped: true, GroupBy: flow.Fields(0).With(flow.VPCID)}
+	first := query.Query{To: benchHours, Limit: best, Order: query.Order{By: query.ByBytesTx, Descending: true}}
+	oneHour := func(q query.Query) query.Query {
+		q.From, q.To = 2, 3
+		return q
+	}
 	for _, c := range []struct {
-		name, query string
-		scan        func(b *testing.B, dir string, f block.File) []answer
+		name, sql string
+		q         query.Query
 	}{
-		{"top", fmt.Sprintf("SELECT src_app, dest_app, vpc_id, bytes_tx, bytes_rx%sORDER BY bytes_tx DESC LIMIT %d", from, best), scanTop},
-		{"by-vpc", "SELECT '', '', vpc_id, sum(bytes_tx)::UBIGINT, sum(bytes_rx)::UBIGINT" + from + "GROUP BY vpc_id", scanVPCs},
+		{"top", fmt.Sprintf(top, hour), oneHour(first)},
+		{"by-vpc", fmt.Sprintf(groups, hour), oneHour(byVPC)},
+		{"top-of-all", fmt.Sprintf(top, ""), first},
+		{"by-vpc-of-all", fmt.Sprintf(groups, ""), byVPC},
 	} {
-		want, got := sorted(ask(b, db, c.query)), sorted(c.scan(b, dir, f))
-		if !reflect.DeepEqual(want, got) {
+		if want, got := sorted(askDuckDB(b, db, c.sql)), sorted(ask(b, e, &c.q)); !reflect.DeepEqual(want, got) {
 			b.Fatalf("%s: %v, and DuckDB has %v", c.name, got, want)
 		}
 		b.Run(c.name+"/duckdb", func(b *testing.B) {
 			for b.Loop() {
-				ask(b, db, c.query)
+				askDuckDB(b, db, c.sql)
 			}
 		})
-		b.Run(c.name+"/block", func(b *testing.B) {
+		b.Run(c.name+"/flowd", func(b *testing.B) {
 			for b.Loop() {
-				c.scan(b, dir, f)
+				ask(b, e, &c.q)
 			}
 		})
 	}
@@ -86,7 +118,31 @@ func sorted(a []answer) []answer {
 	return a
 }
 
-func ask(b *testing.B, db *sql.DB, query string) (all []answer) {
+func ask(b *testing.B, e *local.Engine, q *query.Query) (all []answer) {
+	b.Helper()
+	result, err := query.Run(e, q, query.Options{MaxGroups: benchRows, Workers: benchThreads})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer result.Close()
+	var rows [64]flow.Row
+	for n := result.Next(rows[:]); n > 0; n = result.Next(rows[:]) {
+		for _, r := range rows[:n] {
+			src, dest, vpc := r.Key.Names()
+			a := answer{vpc: string(vpc), tx: r.Totals.BytesTx, rx: r.Totals.BytesRx}
+			if !q.Grouped {
+				a.src, a.dest = string(src), string(dest)
+			}
+			all = append(all, a)
+		}
+	}
+	if err := result.Err(); err != nil {
+		b.Fatal(err)
+	}
+	return all
+}
+
+func askDuckDB(b *testing.B, db *sql.DB, query string) (all []answer) {
 	b.Helper()
 	found, err := db.Query(query)
 	if err != nil {
@@ -104,106 +160,4 @@ func ask(b *testing.B, db *sql.DB, query string) (all []answer) {
 		b.Fatal(err)
 	}
 	return all
-}
-
-// scan reads a block by a goroutine for each scan, and gives each chunk to take with the number of its
-// scan.
-func scan(b *testing.B, dir string, f block.File, names flow.Fields, take func(at int, s flow.Scan, c *flow.Chunk)) {
-	b.Helper()
-	scans, err := block.OpenScans(disk.OS, dir, f, block.ScanOptions{Names: names, Most: benchThreads})
-	if err != nil {
-		b.Fatal(err)
-	}
-	var all sync.WaitGroup
-	for at, s := range scans {
-		all.Go(func() {
-			defer s.Close()
-			var c flow.Chunk
-			for s.Next(&c) {
-				take(at, s, &c)
-			}
-			if s.Err() != nil {
-				b.Error(s.Err())
-			}
-		})
-	}
-	all.Wait()
-}
-
-// scanTop answers by totals, and by the keys of rows that are among the best when they come.
-func scanTop(b *testing.B, dir string, f block.File) []answer {
-	var tops [benchThreads][]flow.Row // descending
-	descending := func(x, y flow.Row) int { return cmp.Compare(y.Totals.BytesTx, x.Totals.BytesTx) }
-	scan(b, dir, f, 0, func(at int, s flow.Scan, c *flow.Chunk) {
-		top := tops[at]
-		for i, t := range c.Totals {
-			if len(top) == best && t.BytesTx <= top[best-1].Totals.BytesTx {
-				continue
-			}
-			r := flow.Row{Key: s.Key(i), Totals: t}
-			to, _ := slices.BinarySearchFunc(top, r, descending)
-			top = slices.Insert(top, to, r)
-			top = top[:min(len(top), best)]
-		}
-		tops[at] = top
-	})
-	top := slices.Concat(tops[:]...)
-	slices.SortFunc(top, descending)
-	var all []answer
-	for _, r := range top[:best] {
-		src, dest, vpc := r.Key.Names()
-		all = append(all, answer{string(src), string(dest), string(vpc), r.Totals.BytesTx, r.Totals.BytesRx})
-	}
-	return all
-}
-
-// sums are bytes by name.
-type sums map[string]flow.Totals
-
-func (s sums) add(name string, t flow.Totals) {
-	sum := s[name]
-	s[name] = flow.Totals{BytesTx: sum.BytesTx + t.BytesTx, BytesRx: sum.BytesRx + t.BytesRx}
-}
-
-// scanVPCs answers by adding up codes, and by names once for each row group.
-func scanVPCs(b *testing.B, dir string, f block.File) []answer {
-	type part struct {
-		group int
-		dict  []string
-		codes []flow.Totals // of the row group
-		done  sums          // of those before it
-	}
-	var parts [benchThreads]part
-	for at := range parts {
-		parts[at].done = sums{}
-	}
-	finish := func(p *part) {
-		for code, t := range p.codes {
-			p.done.add(p.dict[code], t)
-		}
-	}
-	scan(b, dir, f, flow.Fields(0).With(flow.VPCID), func(at int, _ flow.Scan, c *flow.Chunk) {
-		p := &parts[at]
-		if p.group != c.Group {
-			finish(p)
-			p.group, p.dict = c.Group, c.Dicts[flow.VPCID]
-			p.codes = make([]flow.Totals, len(p.dict))
-		}
-		for i, code := range c.Codes[flow.VPCID] {
-			p.codes[code].BytesTx += c.Totals[i].BytesTx
-			p.codes[code].BytesRx += c.Totals[i].BytesRx
-		}
-	})
-	all := sums{}
-	for at := range parts {
-		finish(&parts[at])
-		for name, t := range parts[at].done {
-			all.add(name, t)
-		}
-	}
-	var answers []answer
-	for name, t := range all {
-		answers = append(answers, answer{vpc: name, tx: t.BytesTx, rx: t.BytesRx})
-	}
-	return answers
 }

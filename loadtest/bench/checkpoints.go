@@ -16,7 +16,7 @@ import (
 
 // blockSuite is a block written beside the plain writer of the library below it.
 var blockSuite = goSuite{
-	runs: []goRun{{"flowd/block", "Write", "500ms"}},
+	runs: []goRun{{pkg: "flowd/block", name: "Write", benchTime: "500ms"}},
 	rows: []goRow{
 		{what: "writing 1,000,000 tuples to a block", flowd: "Write/block", rival: "Write/plain", rivalName: "parquet-go", metric: "rows/s", unit: "rows/s", higher: true, goal: 0.4},
 	},

@@ -38,8 +38,24 @@ const (
 	allRows = "format=json"
 )
 
-// questions measures answers about hours in memory: what is asked for beside all rows, and how much
-// memory and how much of the speed of taking flows a question costs.
+// blockQuestions are questions of hours on disk: the scan below them beside that of the library which
+// knows the format, and all of them beside a database that reads the same folder.
+var blockQuestions = goSuite{
+	runs: []goRun{
+		{pkg: "flowd/block", name: "Scan", benchTime: "300ms"},
+		{pkg: "flowd/block/duckdb", name: "Questions", benchTime: "500ms", dir: "block/duckdb"},
+	},
+	rows: []goRow{
+		{what: "reading all of 1,000,000 tuples of a block", flowd: "Scan/all", rival: "Scan/plain", rivalName: "parquet-go", metric: "rows/s", unit: "rows/s", higher: true, goal: 0.5},
+		{what: "asking: the first 10 of an hour on disk", flowd: "Questions/top/flowd", rival: "Questions/top/duckdb", rivalName: "DuckDB", metric: "ns/op", unit: "ns", within: 2},
+		{what: "asking: an hour on disk by vpc_id", flowd: "Questions/by-vpc/flowd", rival: "Questions/by-vpc/duckdb", rivalName: "DuckDB", metric: "ns/op", unit: "ns", within: 2},
+		{what: "asking: the first 10 of 4 hours on disk", flowd: "Questions/top-of-all/flowd", rival: "Questions/top-of-all/duckdb", rivalName: "DuckDB", metric: "ns/op", unit: "ns", within: 2},
+		{what: "asking: 4 hours on disk by vpc_id", flowd: "Questions/by-vpc-of-all/flowd", rival: "Questions/by-vpc-of-all/duckdb", rivalName: "DuckDB", metric: "ns/op", unit: "ns", within: 2},
+	},
+}
+
+// questions measures answers: what is asked for beside all rows, how much memory and how much of the
+// speed of taking flows a question costs, and hours on disk beside other readers of them.
 func questions(ctx context.Context, b *bench) (err error) {
 	rows, err := startRows(askedTuples)
 	if err != nil {
@@ -66,7 +82,15 @@ func questions(ctx context.Context, b *bench) (err error) {
 	if err := b.rangeOnDisk(ctx, rows); err != nil {
 		return err
 	}
-	return b.beside(ctx, s, first+askedHours-1)
+	if err := b.beside(ctx, s, first+askedHours-1); err != nil {
+		return err
+	}
+	s.pause()
+	if err := b.goBenchmarks(ctx, blockQuestions); err != nil {
+		return err
+	}
+	b.table.note("Beside DuckDB: 1,000,000 tuples an hour on the disk's page cache, the same Parquet files, 2 threads each, without HTTP.")
+	return nil
 }
 
 // postHour posts rows as flows of hour h.

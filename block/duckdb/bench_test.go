@@ -104,13 +104,19 @@ func BenchmarkQuestions(b *testing.B) {
 			for b.Loop() {
 				askDuckDB(b, db, c.sql)
 			}
+			report(b)
 		})
 		b.Run(c.name+"/flowd", func(b *testing.B) {
 			for b.Loop() {
 				ask(b, e, &c.q)
 			}
+			report(b)
 		})
 	}
+}
+
+func report(b *testing.B) {
+	b.ReportMetric(1e3*b.Elapsed().Seconds()/float64(b.N), "ms/op")
 }
 
 func sorted(a []answer) []answer {

@@ -47,10 +47,10 @@ var blockQuestions = goSuite{
 	},
 	rows: []goRow{
 		{what: "reading all of 1,000,000 tuples of a block", flowd: "Scan/all", rival: "Scan/plain", rivalName: "parquet-go", metric: "rows/s", unit: "rows/s", higher: true, goal: 0.5},
-		{what: "asking: the first 10 of an hour on disk", flowd: "Questions/top/flowd", rival: "Questions/top/duckdb", rivalName: "DuckDB", metric: "ns/op", unit: "ns", within: 2},
-		{what: "asking: an hour on disk by vpc_id", flowd: "Questions/by-vpc/flowd", rival: "Questions/by-vpc/duckdb", rivalName: "DuckDB", metric: "ns/op", unit: "ns", within: 2},
-		{what: "asking: the first 10 of 4 hours on disk", flowd: "Questions/top-of-all/flowd", rival: "Questions/top-of-all/duckdb", rivalName: "DuckDB", metric: "ns/op", unit: "ns", within: 2},
-		{what: "asking: 4 hours on disk by vpc_id", flowd: "Questions/by-vpc-of-all/flowd", rival: "Questions/by-vpc-of-all/duckdb", rivalName: "DuckDB", metric: "ns/op", unit: "ns", within: 2},
+		{what: "asking: the first 10 of an hour on disk", flowd: "Questions/top/flowd", rival: "Questions/top/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
+		{what: "asking: an hour on disk by vpc_id", flowd: "Questions/by-vpc/flowd", rival: "Questions/by-vpc/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
+		{what: "asking: the first 10 of 4 hours on disk", flowd: "Questions/top-of-all/flowd", rival: "Questions/top-of-all/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
+		{what: "asking: 4 hours on disk by vpc_id", flowd: "Questions/by-vpc-of-all/flowd", rival: "Questions/by-vpc-of-all/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
 	},
 }
 

@@ -77,6 +77,8 @@ type accountForm struct {
 	Duplicate tallyForm `json:"duplicate"`
 	Rejected  tallyForm `json:"rejected"`
 	Expired   tallyForm `json:"expired"`
+	// Folded is left out where nothing was.
+	Folded *tallyForm `json:"folded,omitempty"`
 }
 
 type tallyForm struct {
@@ -157,9 +159,15 @@ func (f *manifestForm) manifest() *Manifest {
 }
 
 func accountFormOf(a *flow.Account) accountForm {
-	return accountForm{
-		tallyFormOf(a.Received), tallyFormOf(a.Stored), tallyFormOf(a.Duplicate), tallyFormOf(a.Rejected), tallyFormOf(a.Expired),
+	form := accountForm{
+		Received: tallyFormOf(a.Received), Stored: tallyFormOf(a.Stored), Duplicate: tallyFormOf(a.Duplicate),
+		Rejected: tallyFormOf(a.Rejected), Expired: tallyFormOf(a.Expired),
 	}
+	if a.Folded != (flow.Tally{}) {
+		folded := tallyFormOf(a.Folded)
+		form.Folded = &folded
+	}
+	return form
 }
 
 func tallyFormOf(t flow.Tally) tallyForm {
@@ -167,10 +175,14 @@ func tallyFormOf(t flow.Tally) tallyForm {
 }
 
 func (f *accountForm) account() flow.Account {
-	return flow.Account{
+	a := flow.Account{
 		Received: f.Received.tally(), Stored: f.Stored.tally(), Duplicate: f.Duplicate.tally(),
 		Rejected: f.Rejected.tally(), Expired: f.Expired.tally(),
 	}
+	if f.Folded != nil {
+		a.Folded = f.Folded.tally()
+	}
+	return a
 }
 
 func (f *tallyForm) tally() flow.Tally {

@@ -121,6 +121,7 @@ type Account struct {
 	Duplicate Tally `json:"duplicate"`
 	Rejected  Tally `json:"rejected"`
 	Expired   Tally `json:"expired"`
+	Folded    Tally `json:"folded"`
 }
 
 // Tally is a flow.Tally with names for JSON.
@@ -142,7 +143,7 @@ func manifestOf(m *block.Manifest) *Manifest {
 	a := &m.Ledger
 	return &Manifest{
 		Generation: m.Generation, Written: m.Written, Log: Position(m.Log),
-		Ledger: Account{tallyOf(a.Received), tallyOf(a.Stored), tallyOf(a.Duplicate), tallyOf(a.Rejected), tallyOf(a.Expired)},
+		Ledger: Account{tallyOf(a.Received), tallyOf(a.Stored), tallyOf(a.Duplicate), tallyOf(a.Rejected), tallyOf(a.Expired), tallyOf(a.Folded)},
 	}
 }
 

@@ -9,19 +9,24 @@ import (
 
 // A record is what the log keeps of a batch: when it came, what names it, and its flows.
 //
-//	+---------+------+-----------+----------------+------------------+-------+
-//	| version | kind | unixMilli | length, client | name of the kind | flows |
-//	|   = 1   |      |  varint   | uvarint, bytes |                  |       |
-//	+---------+------+-----------+----------------+------------------+-------+
+//	+---------+------+-----------+----------------+------------------+---------------+-------+
+//	| version | kind | unixMilli | length, client | name of the kind | fingerprint   | flows |
+//	|  1, 2   |      |  varint   | uvarint, bytes |                  | version 2: 8  |       |
+//	+---------+------+-----------+----------------+------------------+---------------+-------+
 //
 //	kind 0: no name
 //	kind 1: length (uvarint), key
 //	kind 2: length (uvarint), agent, seq (uvarint)
 //
+// Version 2 is that of a batch of which some flows were folded (Folder): the flows are those that count,
+// and the fingerprint, little-endian, that of the flows as they came, which is what tells whether the
+// batch comes again.
+//
 // Varints are those of encoding/binary in their shortest form. The flows are drawn at
 // AppendFlows. A record has no checksum and does not tell its own length: the log does both.
 const (
 	recordVersion = 1
+	foldedVersion = 2
 
 	kindUnnamed = 0
 	kindKey     = 1
@@ -34,13 +39,21 @@ type RecordHead struct {
 	UnixMilli int64
 	// Origin names the batch. Its strings are copies.
 	Origin Origin
+	// Folded says that some flows were folded.
+	Folded bool
+	// Print is the fingerprint of the flows as they came, if Folded is set.
+	Print uint64
 	// Flows is what ReadFlows reads, to the end of the record, and shares its memory.
 	Flows []byte
 }
 
-// AppendRecord appends the record of a batch that came at unixMilli, named by o, which must pass
-// Check, with flows from AppendFlows.
-func AppendRecord(dst []byte, unixMilli int64, o *Origin, flows []byte) []byte {
+// AppendRecord appends the record that head is of. Its Origin must pass Check, and its Flows be from
+// AppendFlows.
+func AppendRecord(dst []byte, head *RecordHead) []byte {
+	version, o := byte(recordVersion), &head.Origin
+	if head.Folded {
+		version = foldedVersion
+	}
 	kind := byte(kindUnnamed)
 	switch {
 	case o.Key != "":
@@ -48,8 +61,8 @@ func AppendRecord(dst []byte, unixMilli int64, o *Origin, flows []byte) []byte {
 	case o.Agent != "":
 		kind = kindAgent
 	}
-	dst = append(dst, recordVersion, kind)
-	dst = binary.AppendVarint(dst, unixMilli)
+	dst = append(dst, version, kind)
+	dst = binary.AppendVarint(dst, head.UnixMilli)
 	dst = appendText(dst, o.Client)
 	switch kind {
 	case kindKey:
@@ -58,7 +71,10 @@ func AppendRecord(dst []byte, unixMilli int64, o *Origin, flows []byte) []byte {
 		dst = appendText(dst, o.Agent)
 		dst = binary.AppendUvarint(dst, o.Seq)
 	}
-	return append(dst, flows...)
+	if head.Folded {
+		dst = binary.LittleEndian.AppendUint64(dst, head.Print)
+	}
+	return append(dst, head.Flows...)
 }
 
 func appendText(dst []byte, text string) []byte {
@@ -72,12 +88,12 @@ func ReadRecord(record []byte) (RecordHead, error) {
 	if len(record) == 0 {
 		return RecordHead{}, &RecordError{0, "is empty"}
 	}
-	if record[0] != recordVersion {
-		return RecordHead{}, &RecordVersionError{Found: record[0], Known: recordVersion}
+	if record[0] != recordVersion && record[0] != foldedVersion {
+		return RecordHead{}, &RecordVersionError{Found: record[0], Known: foldedVersion}
 	}
 	r := recordReader{rest: record[1:], size: len(record)}
 	kind := r.byte("kind")
-	head := RecordHead{UnixMilli: r.varint("time")}
+	head := RecordHead{Folded: record[0] == foldedVersion, UnixMilli: r.varint("time")}
 	head.Origin.Client = r.text("client", MaxClient)
 	switch kind {
 	case kindUnnamed:
@@ -95,11 +111,22 @@ func ReadRecord(record []byte) (RecordHead, error) {
 	if r.err == nil && kind != kindUnnamed && !head.Origin.Named() {
 		r.fail(fmt.Sprintf("has no name, but kind %d of one", kind))
 	}
+	if head.Folded {
+		head.Print = r.fingerprint()
+	}
 	if r.err != nil {
 		return RecordHead{}, r.err
 	}
 	head.Flows = r.rest
 	return head, nil
+}
+
+// Fingerprint returns that of the flows as they came.
+func (h *RecordHead) Fingerprint() uint64 {
+	if h.Folded {
+		return h.Print
+	}
+	return Fingerprint(h.Flows)
 }
 
 // Fingerprint tells batches with other flows from those with the same: it is the xxhash of what
@@ -108,12 +135,12 @@ func Fingerprint(flows []byte) uint64 { return xxhash.Sum64(flows) }
 
 // RecordVersionError is a record that another version of this program wrote.
 type RecordVersionError struct {
-	// Found is the version of the record, Known the one that this program reads.
+	// Found is the version of the record, Known the highest that this program reads.
 	Found, Known byte
 }
 
 func (e *RecordVersionError) Error() string {
-	return fmt.Sprintf("flow: a record has version %d; this program reads version %d", e.Found, e.Known)
+	return fmt.Sprintf("flow: a record has version %d; this program reads versions up to %d", e.Found, e.Known)
 }
 
 // RecordError is a record that this program did not write so.
@@ -169,6 +196,16 @@ func (r *recordReader) uvarint(what string) uint64 {
 	}
 	r.rest = r.rest[n:]
 	return v
+}
+
+func (r *recordReader) fingerprint() uint64 {
+	if len(r.rest) < 8 {
+		r.fail("ends in the fingerprint")
+		return 0
+	}
+	print := binary.LittleEndian.Uint64(r.rest)
+	r.rest = r.rest[8:]
+	return print
 }
 
 func (r *recordReader) text(what string, most int) string {

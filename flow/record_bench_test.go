@@ -44,7 +44,7 @@ func TestRecordSize(t *testing.T) {
 		}
 		bytes, flows := 0, 0
 		for _, b := range loads(t, w, 16) {
-			bytes += len(flow.AppendRecord(nil, 1_700_000_000_000, &flow.Origin{Client: "10.20.30.40", Agent: "agent-0001", Seq: 1 << 20}, b.AppendFlows(nil)))
+			bytes += len(flow.AppendRecord(nil, &flow.RecordHead{UnixMilli: 1_700_000_000_000, Origin: flow.Origin{Client: "10.20.30.40", Agent: "agent-0001", Seq: 1 << 20}, Flows: b.AppendFlows(nil)}))
 			flows += b.Len()
 		}
 		if bytes > most*flows {

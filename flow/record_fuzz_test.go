@@ -11,10 +11,10 @@ import (
 // record of the same, which from then on stays the same bytes.
 func FuzzRecord(f *testing.F) {
 	flows := batchOf([]Flow{okFlow, {"a", "foo", "é", MaxBytes, 0, MaxHour}, {"b", "b", "a name of more than thirty-two bytes", 255, 256, 0}, okFlow}).AppendFlows(nil)
-	f.Add(AppendRecord(nil, 1, &Origin{}, flows))
-	f.Add(AppendRecord(nil, 1_700_000_000_000, &Origin{Client: "client", Key: "key"}, flows))
-	f.Add(AppendRecord(nil, -1, &Origin{Client: "client", Agent: "agent", Seq: 7}, flows))
-	f.Add(AppendRecord(nil, 0, &Origin{}, new(Batch).AppendFlows(nil)))
+	f.Add(AppendRecord(nil, &RecordHead{UnixMilli: 1, Flows: flows}))
+	f.Add(AppendRecord(nil, &RecordHead{UnixMilli: 1_700_000_000_000, Origin: Origin{Client: "client", Key: "key"}, Flows: flows}))
+	f.Add(AppendRecord(nil, &RecordHead{UnixMilli: -1, Origin: Origin{Client: "client", Agent: "agent", Seq: 7}, Folded: true, Print: 8, Flows: flows}))
+	f.Add(AppendRecord(nil, &RecordHead{Flows: new(Batch).AppendFlows(nil)}))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		head, err := ReadRecord(record)
 		if err != nil {
@@ -25,7 +25,7 @@ func FuzzRecord(f *testing.F) {
 			}
 			return
 		}
-		if again := AppendRecord(nil, head.UnixMilli, &head.Origin, head.Flows); string(again) != string(record) {
+		if again := AppendRecord(nil, &head); string(again) != string(record) {
 			t.Fatalf("%x was read, and is written as %x", record, again)
 		}
 		var b Batch

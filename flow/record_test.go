@@ -225,17 +225,19 @@ func TestRecordHead(t *testing.T) {
 	flows := batchOf([]Flow{okFlow}).AppendFlows(nil)
 	long := strings.Repeat("~", 128)
 	for _, head := range []RecordHead{
-		{0, Origin{}, flows},
-		{1_700_000_000_000, Origin{Client: "anyone at all\x00"}, flows},
-		{-1, Origin{Client: "c", Key: "key"}, flows},
-		{math.MaxInt64, Origin{Client: long, Key: long}, nil},
-		{math.MinInt64, Origin{Agent: long[:MaxAgent], Seq: 1}, flows},
-		{1, Origin{Client: "c", Agent: "a", Seq: math.MaxUint64}, flows},
+		{UnixMilli: 0, Flows: flows},
+		{UnixMilli: 1_700_000_000_000, Origin: Origin{Client: "anyone at all\x00"}, Flows: flows},
+		{UnixMilli: -1, Origin: Origin{Client: "c", Key: "key"}, Flows: flows},
+		{UnixMilli: math.MaxInt64, Origin: Origin{Client: long, Key: long}},
+		{UnixMilli: math.MinInt64, Origin: Origin{Agent: long[:MaxAgent], Seq: 1}, Flows: flows},
+		{UnixMilli: 1, Origin: Origin{Client: "c", Agent: "a", Seq: math.MaxUint64}, Flows: flows},
+		{UnixMilli: 2, Origin: Origin{Client: "c", Agent: "a", Seq: 3}, Folded: true, Print: 0x0123456789abcdef, Flows: flows},
+		{UnixMilli: 3, Folded: true, Print: math.MaxUint64},
 	} {
 		if err := head.Origin.Check(); err != nil {
 			t.Fatal(err)
 		}
-		record := AppendRecord([]byte("x"), head.UnixMilli, &head.Origin, head.Flows)[1:]
+		record := AppendRecord([]byte("x"), &head)[1:]
 		got, err := ReadRecord(record)
 		if err != nil {
 			t.Fatalf("%+v: %v", head, err)
@@ -276,9 +278,9 @@ func TestReadRecordRefuses(t *testing.T) {
 			}
 		})
 	}
-	for _, record := range []string{"\x00", "\x02\x00\x00\x00", "\xff"} {
+	for _, record := range []string{"\x00", "\x03\x00\x00\x00", "\xff"} {
 		var other *RecordVersionError
-		if _, err := ReadRecord([]byte(record)); !errors.As(err, &other) || *other != (RecordVersionError{record[0], 1}) {
+		if _, err := ReadRecord([]byte(record)); !errors.As(err, &other) || *other != (RecordVersionError{record[0], 2}) {
 			t.Errorf("%q: %v", record, err)
 		}
 	}

@@ -95,10 +95,10 @@ func TestRecordsMakeNoGarbage(t *testing.T) {
 	}
 	written := b.AppendFlows(nil)
 	tally := b.Tally(nil)
-	record := AppendRecord(nil, 1, &Origin{Client: "c", Key: "k"}, written)
+	record := AppendRecord(nil, &RecordHead{UnixMilli: 1, Origin: Origin{Client: "c", Key: "k"}, Flows: written})
 	if n := testing.AllocsPerRun(10, func() {
 		written = b.AppendFlows(written[:0])
-		record = AppendRecord(record[:0], 1, &Origin{Client: "c", Key: "k"}, written)
+		record = AppendRecord(record[:0], &RecordHead{UnixMilli: 1, Origin: Origin{Client: "c", Key: "k"}, Flows: written})
 		tally = b.Tally(tally[:0])
 		back.Reset()
 		if err := back.ReadFlows(written); err != nil {

@@ -19,7 +19,8 @@ type commit struct {
 	flows  []byte // the batch as the log keeps it; empty if nobody needs it
 	print  uint64 // of flows
 	tally  []flow.HourTally
-	waits  bool // whoever brought it waits for done
+	folded []flow.HourTally // of tally, what counts under tuples of flow.Other
+	waits  bool             // whoever brought it waits for done
 
 	record    []byte
 	duplicate bool
@@ -45,6 +46,9 @@ func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 		c.flows = b.AppendFlows(c.flows[:0])
 		c.print = flow.Fingerprint(c.flows)
 	}
+	if c.err == nil && e.table.Crowded(c.tally) {
+		e.fold(b, c)
+	}
 	c.waits, c.split = waits, e.table.Divide(b)
 	if e.table.Out() == 1 && e.takeTurn() {
 		c.waits = true // for what comes of it is known at once
@@ -60,6 +64,19 @@ func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 	receipt := flow.Receipt{Duplicate: c.duplicate}
 	e.recycle(c)
 	return receipt, err
+}
+
+// fold has those flows of b count under the tuples of flow.Other that would make too many tuples. It is
+// done before b is written to the log, which thus has the flows as they count, whatever the bounds are
+// when it is replayed; what tells whether b comes again stays that of the flows as they came.
+func (e *Engine) fold(b *flow.Batch, c *commit) {
+	var f flow.Folder
+	for _, i := range e.table.Excess(b) {
+		f.Fold(b, int(i))
+	}
+	if c.folded = f.Folded; c.folded != nil && e.log != nil {
+		c.flows = b.AppendFlows(c.flows[:0])
+	}
 }
 
 // recycle keeps c's memory for the next batch.
@@ -232,7 +249,9 @@ func (e *Engine) receive(c *commit, now int64, refused error) {
 		c.err = windowError(c.err)
 	}
 	if c.err == nil && !c.duplicate && e.log != nil {
-		c.record = flow.AppendRecord(c.record[:0], now, &c.origin, c.flows)
+		c.record = flow.AppendRecord(c.record[:0], &flow.RecordHead{
+			UnixMilli: now, Origin: c.origin, Folded: c.folded != nil, Print: c.print, Flows: c.flows,
+		})
 		e.group.records = append(e.group.records, c.record)
 	}
 }
@@ -276,6 +295,7 @@ func (e *Engine) count(c *commit, now int64) {
 		e.table.Discard(c.split)
 	default:
 		e.enter(c.tally, stored, now)
+		e.enterFolded(c.folded)
 		e.table.Send(c.split)
 	}
 	c.split = nil

@@ -29,8 +29,9 @@ import (
 // Engine keeps the totals of one machine. Its methods but Open and Close may be called from any
 // goroutine, once Open has returned.
 type Engine struct {
-	o     Options
-	table *shard.Table
+	o      Options
+	limits atomic.Pointer[Limits] // as they are now, in place of those of o
+	table  *shard.Table
 
 	commits chan *commit
 	turn    chan struct{} // holds a token while the committer is at work
@@ -73,6 +74,7 @@ func New(o Options) (*Engine, error) {
 		commits: make(chan *commit, commitQueue),
 		turn:    make(chan struct{}, 1),
 	}
+	e.limits.Store(&o.Limits)
 	e.pool.New = func() any { return &commit{done: make(chan error, 1)} }
 	e.keeper = newKeeper(e)
 	e.setStatus(&flow.Status{Reasons: []string{reasonRecovering}, Detail: "The server is starting."})
@@ -96,11 +98,22 @@ func (e *Engine) Open() error {
 	if e.log != nil {
 		e.log.Start()
 	}
+	e.table.SetBounds(e.limits.Load().Bounds)
 	e.running.Go(e.commitLoop)
 	e.keeper.start()
 	e.setStatus(&flow.Status{})
 	return nil
 }
+
+// SetLimits changes the limits, between New and Close. What is too old, or too much, goes with the next
+// checkpoint; tuples that are too many already stay.
+func (e *Engine) SetLimits(l Limits) {
+	e.limits.Store(&l)
+	e.table.SetBounds(l.Bounds)
+}
+
+// Places returns how many batches are lent at most at once.
+func (e *Engine) Places() int { return e.table.Places() }
 
 // Close makes a last checkpoint, so that the next start is quick, and ends the engine. Nothing
 // may be under way or be asked of it from here on. An error says what was not written; with a

@@ -55,13 +55,26 @@ func (e *Engine) enter(tally []flow.HourTally, outcome column, now int64) {
 	}
 }
 
+// enterFolded notes how much of what was entered as stored was folded.
+func (e *Engine) enterFolded(folded []flow.HourTally) {
+	for i := range folded {
+		t := folded[i].Tally()
+		e.account.Folded.Add(t)
+		e.stats.foldedFlows.Add(t.Flows)
+		e.stats.foldedBytes.Add(t.BytesTx.Lo + t.BytesRx.Lo)
+		if h := e.hours[folded[i].Hour]; h != nil {
+			h.account.Folded.Add(t)
+		}
+	}
+}
+
 // expire moves what an hour held at a checkpoint to the expired ones. What came since stays.
 func (e *Engine) expire(label flow.Hour, at flow.Account) {
 	e.account.Stored.Sub(at.Stored)
 	e.account.Expired.Add(at.Stored)
 	h := e.hours[label]
 	h.version++
-	for _, of := range []column{received, stored, duplicate, rejected} {
+	for _, of := range []column{received, stored, duplicate, rejected, folded} {
 		of(&h.account).Sub(*of(&at))
 	}
 	if h.account.Stored.Flows == 0 {
@@ -71,6 +84,7 @@ func (e *Engine) expire(label flow.Hour, at flow.Account) {
 }
 
 func received(a *flow.Account) *flow.Tally { return &a.Received }
+func folded(a *flow.Account) *flow.Tally   { return &a.Folded }
 
 // ledger returns a copy of the account. The committer calls it.
 func (e *Engine) ledger() flow.Ledger {

@@ -8,6 +8,7 @@ import (
 
 	"flowd/dedupe"
 	"flowd/disk"
+	"flowd/shard"
 	"flowd/wal"
 )
 
@@ -39,17 +40,24 @@ type Options struct {
 	// first that were neither written nor read for longest.
 	MemoryBudget int64
 
-	// Retention is how long an hour is kept after its last flow came; 0 is for ever.
-	Retention time.Duration
-	// RetentionBytes is how many bytes the hour blocks may take; 0 is no bound. Beyond it hours
-	// expire, those first whose last flow came longest ago.
-	RetentionBytes int64
+	Limits
 	// MaxHours is how many hours are kept; the same go first. A batch with more is refused.
 	MaxHours int
 
 	// Window, Keys and Agents bound what is remembered of named batches: see dedupe.Options.
 	Window       time.Duration
 	Keys, Agents int
+}
+
+// Limits are those options that may change while the engine runs.
+type Limits struct {
+	// Retention is how long an hour is kept after its last flow came; 0 is for ever.
+	Retention time.Duration
+	// RetentionBytes is how many bytes the hour blocks may take; 0 is no bound. Beyond it hours
+	// expire, those first whose last flow came longest ago.
+	RetentionBytes int64
+	// Bounds are how many tuples there may be in memory. Flows of others are folded.
+	Bounds shard.Bounds
 }
 
 // DefaultOptions are those of a small server, without a folder.
@@ -59,7 +67,7 @@ func DefaultOptions() Options {
 		CheckpointEvery: 5 * time.Minute,
 		CheckpointLog:   512 << 20,
 		MemoryBudget:    1 << 30,
-		Retention:       90 * 24 * time.Hour,
+		Limits:          Limits{Retention: 90 * 24 * time.Hour},
 		MaxHours:        10_000,
 		Window:          24 * time.Hour,
 		Keys:            1_000_000,

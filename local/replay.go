@@ -53,6 +53,8 @@ type replayed struct {
 	time  int64
 	flows []byte
 	tally []flow.HourTally
+	// folded says that flows of Other were folded, before they were written.
+	folded bool
 }
 
 // sayEvery is how often the progress is told.
@@ -68,10 +70,10 @@ func (r *replaying) read() error {
 		if head.Origin.Named() {
 			// It was let in when it was written, so it counts, whatever the windows say today, whose
 			// settings may have changed since.
-			_, _ = e.windows.Check(&head.Origin, flow.Fingerprint(head.Flows), head.UnixMilli)
+			_, _ = e.windows.Check(&head.Origin, head.Fingerprint(), head.UnixMilli)
 		}
 		job := r.pool.Get().(*replayed)
-		job.at, job.time = r.reader.Position(), head.UnixMilli
+		job.at, job.time, job.folded = r.reader.Position(), head.UnixMilli, head.Folded
 		job.flows = append(job.flows[:0], head.Flows...)
 		r.jobs <- job
 		r.records++
@@ -119,10 +121,15 @@ func (r *replaying) apply(job *replayed) error {
 	}
 	job.tally = b.Tally(job.tally[:0])
 	n := uint64(b.Len())
+	var folded []flow.HourTally
+	if job.folded {
+		folded = b.TallyOther()
+	}
 	e.table.Append(b)
 	r.mu.Lock()
 	r.flows += n
 	e.enter(job.tally, stored, job.time)
+	e.enterFolded(folded)
 	r.mu.Unlock()
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 func (e *Engine) decide(c *cut, tuples map[flow.Hour]uint64) {
 	byWrite := make([]flow.Hour, 0, len(c.hours))
 	var bytes int64
+	limits := e.limits.Load()
 	for label, h := range c.hours {
 		byWrite = append(byWrite, label)
 		bytes += h.bytes()
@@ -26,7 +27,7 @@ func (e *Engine) decide(c *cut, tuples map[flow.Hour]uint64) {
 	for i, label := range byWrite {
 		h := c.hours[label]
 		left := len(byWrite) - i
-		if !e.aged(h.written, c.at) && left <= e.o.MaxHours && (e.o.RetentionBytes == 0 || bytes <= e.o.RetentionBytes) {
+		if !e.aged(h.written, c.at) && left <= e.o.MaxHours && (limits.RetentionBytes == 0 || bytes <= limits.RetentionBytes) {
 			kept = byWrite[i:]
 			break
 		}
@@ -49,7 +50,8 @@ func (h *hourCut) bytes() int64 {
 
 // aged tells whether an hour that was written to last at a time is to expire.
 func (e *Engine) aged(written, now int64) bool {
-	return e.o.Retention > 0 && now-written > e.o.Retention.Milliseconds()
+	kept := e.limits.Load().Retention
+	return kept > 0 && now-written > kept.Milliseconds()
 }
 
 // spill chooses hours among those kept, so that the others take four fifths of the budget, each
@@ -113,5 +115,6 @@ func (e *Engine) expiring() bool {
 			bytes += h.block.entry.Block.Size
 		}
 	}
-	return e.o.RetentionBytes > 0 && bytes > e.o.RetentionBytes
+	most := e.limits.Load().RetentionBytes
+	return most > 0 && bytes > most
 }

@@ -24,6 +24,8 @@ type counters struct {
 	imbalanceFlows    atomic.Uint64
 	imbalanceBytes    atomic.Uint64
 	checks            atomic.Int64
+	foldedFlows       atomic.Uint64
+	foldedBytes       atomic.Uint64
 }
 
 // Stats is what the engine looks like from outside, for metrics. Its parts may lag behind each
@@ -60,6 +62,8 @@ type Stats struct {
 	Checks                         int64
 	ImbalanceFlows, ImbalanceBytes uint64
 	ImbalancedBlocks               int64
+	// FoldedFlows and FoldedBytes, both ways together, count what was folded.
+	FoldedFlows, FoldedBytes uint64
 }
 
 // Stats returns the engine's figures.
@@ -90,6 +94,7 @@ func (e *Engine) Stats() Stats {
 	s.HoursSpilled, s.HoursExpired = c.hoursSpilled.Load(), c.hoursExpired.Load()
 	s.DamagedReads, s.TornBytes = c.damaged.Load(), c.tornBytes.Load()
 	s.Checks, s.ImbalancedBlocks = c.checks.Load(), c.imbalancedBlocks.Load()
+	s.FoldedFlows, s.FoldedBytes = c.foldedFlows.Load(), c.foldedBytes.Load()
 	s.ImbalanceFlows, s.ImbalanceBytes = c.imbalanceFlows.Load(), c.imbalanceBytes.Load()
 	return s
 }

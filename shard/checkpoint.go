@@ -205,7 +205,7 @@ func (s *shard) install(below hourSet) {
 	if len(dropped) > 0 {
 		s.renew(dropped)
 	}
-	s.publish()
+	s.measure()
 }
 
 // restore makes frozen hours what they were, and adds to them what came since.
@@ -219,7 +219,7 @@ func (s *shard) restore() {
 	}
 	s.frozen, s.both = nil, 0
 	s.forgetRecent()
-	s.publish()
+	s.measure()
 }
 
 // absorb adds what is in since, which continues h, to h. It returns how many additions were

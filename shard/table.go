@@ -43,6 +43,7 @@ type Table struct {
 	freezing atomic.Bool // there is a Frozen that has not ended, which below belongs to
 	below    hourSet     // hours with a block on disk that is not in memory
 	limits   limits
+	fullness fullness
 }
 
 // limits are the numbers from which on what is large is treated as such. They are constants but
@@ -74,7 +75,7 @@ func newTable(o Options, h hasher) (*Table, error) {
 	t.batches.New = func() any { return new(flow.Batch) }
 	t.splits.New = func() any { return &Split{table: t, ends: make([]uint32, o.Shards)} }
 	for i := range o.Shards {
-		t.shards = append(t.shards, newShard(i, o.Batches, h, &t.limits))
+		t.shards = append(t.shards, newShard(i, o.Batches, h, t))
 	}
 	return t, nil
 }
@@ -116,6 +117,9 @@ func (t *Table) Acquire(wait time.Duration) *flow.Batch {
 		return nil
 	}
 }
+
+// Places returns how many batches can be out at once.
+func (t *Table) Places() int { return cap(t.tickets) }
 
 // Out returns how many batches are lent, or are still to be added up.
 func (t *Table) Out() int { return len(t.tickets) }

@@ -44,7 +44,7 @@ func readEnviron(environ []string) []given {
 		switch {
 		case known:
 			values = append(values, given{key: key, text: text, place: name})
-		case name == "FLOWD_SERVER" || name == "FLOWD_TOKEN":
+		case name == "FLOWD_SERVER" || name == "FLOWD_TOKEN" || name == "FLOWD_TOKEN_FILE":
 			// They are for flowd query, which may run in the same environment.
 		case strings.HasPrefix(name, envPrefix) && !isServiceLink(name, text):
 			wrong := "is no setting of flowd" + suggest(name, names)

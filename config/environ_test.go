@@ -20,6 +20,16 @@ func TestEnvironment(t *testing.T) {
 		{"FLOWD_=1", `FLOWD_: is no setting of flowd`},
 		{"FLOWD_PORT=8080", `FLOWD_PORT: is no setting of flowd`},
 		{"FLOWD=1", ""},
+		// Of flowd query.
+		{"FLOWD_SERVER=http://127.0.0.1:1", ""},
+		{"FLOWD_TOKEN=x", ""},
+		{"FLOWD_TOKEN_FILE=x", ""},
+		// For other commands than serve.
+		{"FLOWD_TOKEN=x", ""},
+		{"FLOWD_TOKEN_FILE=x", ""},
+		{"FLOWD_SERVER=x", ""},
+		{"FLOWD_INSECURE=1", `FLOWD_INSECURE: "1" is not true or false`},
+		{"FLOWD_TOKENS_FILE=", `FLOWD_TOKENS_FILE: is empty; leave it out for the default, or give a value`},
 		{"FLOWLOAD_FOR=1m", ""},
 		{"NOT_FLOWD_SHARDS=x", ""},
 		// What Kubernetes sets for services called flowd and flowd-headless.

@@ -18,6 +18,10 @@ type setting struct {
 	typ   reflect.Type
 	// low and high are the range as its tag has it; both are empty where there is none.
 	low, high string
+	// preset is the default, or empty where there is none.
+	preset string
+	// reload tells that it may change while the server runs.
+	reload bool
 }
 
 // settings returns the fields of Config in their order.
@@ -30,6 +34,7 @@ func settings() []setting {
 		low, high, _ := strings.Cut(field.Tag.Get("range"), "..")
 		all[i] = setting{
 			key: key, env: envName(key), field: i, typ: field.Type, low: low, high: high,
+			preset: field.Tag.Get("default"), reload: field.Tag.Get("reload") == "yes",
 		}
 	}
 	return all

@@ -32,6 +32,9 @@ func TestTagsAreComplete(t *testing.T) {
 		if help := field.Tag.Get("help"); !strings.HasSuffix(help, ".") {
 			t.Errorf("%s: its help %q is no sentence", s.key, help)
 		}
+		if tag := field.Tag.Get("reload"); tag != "" && tag != "yes" {
+			t.Errorf("%s: reload is %q, want yes or nothing", s.key, tag)
+		}
 		if kind := s.typ.Kind(); (kind == reflect.Int || kind == reflect.Int64) && s.low == "" {
 			t.Errorf("%s: a number without a range", s.key)
 		}
@@ -57,6 +60,11 @@ func TestGoodValues(t *testing.T) {
 		{"listen", ":8080", Address(":8080")},
 		{"listen", "[::1]:0", Address("[::1]:0")},
 		{"listen", "flows.example:65535", Address("flows.example:65535")},
+		{"admin-listen", "off", AdminOff},
+		{"admin-listen", "[::1]:0", AdminAddress("[::1]:0")},
+		{"insecure", "true", Switch(true)},
+		{"insecure", "false", Switch(false)},
+		{"tokens-file", "/etc/flowd/tokens.yaml", "/etc/flowd/tokens.yaml"},
 		{"data", "", Folder("")},
 		{"data", "/var/lib/flowd", Folder("/var/lib/flowd")},
 		{"durability", "fsync", DurabilityFsync},
@@ -108,6 +116,12 @@ func TestBadValues(t *testing.T) {
 		{"listen", "localhost:http", `"localhost:http"` + address},
 		{"listen", "::1:8080", `"::1:8080"` + address},
 		{"listen", ":65536", `":65536"` + address},
+		{"admin-listen", "Off", `"Off"` + address + ", nor off"},
+		{"admin-listen", ":http", `":http"` + address + ", nor off"},
+		{"admin-listen", "", `is empty; leave it out for the default, or give a value`},
+		{"insecure", "yes", `"yes" is not true or false`},
+		{"insecure", "True", `"True" is not true or false`},
+		{"tokens-file", "", `is empty; leave it out for the default, or give a value`},
 		{"data", "a\x00b", `"a\x00b" is not a folder: no path has a zero byte`},
 		{"durability", "None", `"None" is not a durability: fsync, interval or none`},
 		{"durability", "", `is empty; leave it out for the default, or give a value`},

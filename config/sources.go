@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -28,7 +27,8 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Loader fills a Config that is part of a command line parsed by kong. It serves one parse.
+// Loader fills a Config that is part of a command line parsed by kong. It serves one parse, and
+// after it any number of Reload.
 //
 //	flags ─── kong ── Decode ──┐
 //	environment ── readEnviron ┼─ load: check all, keep the strongest ── Resolve ── kong ── Config
@@ -36,13 +36,13 @@ func (e *Error) Error() string {
 type Loader struct {
 	environ  []string
 	values   map[string]given
-	flags    map[string]bool
+	flags    map[string]string // the text of each that was given
 	problems []Problem
 }
 
 // NewLoader returns a loader for an environment in the form of os.Environ.
 func NewLoader(environ []string) *Loader {
-	return &Loader{environ: environ, values: map[string]given{}, flags: map[string]bool{}}
+	return &Loader{environ: environ, values: map[string]given{}, flags: map[string]string{}}
 }
 
 // Options returns what kong.New needs to read a grammar that embeds Config.
@@ -54,16 +54,21 @@ func (l *Loader) Options() []kong.Option {
 	return options
 }
 
-// help adds to a flag's help what its values are and its environment variable.
+// help adds to a flag's help what its values are, whether a reload takes a new one, and its
+// environment variable.
 func help(value *kong.Value) string {
 	s, ok := settingOf(value.Name)
-	switch {
-	case !ok:
+	if !ok {
 		return value.Help
-	case s.low == "":
-		return fmt.Sprintf("%s ($%s)", value.Help, s.env)
 	}
-	return fmt.Sprintf("%s (%s to %s, $%s)", value.Help, s.low, s.high, s.env)
+	more := "$" + s.env
+	if s.reload {
+		more = "reloadable, " + more
+	}
+	if s.low != "" {
+		more = s.low + " to " + s.high + ", " + more
+	}
+	return value.Help + " (" + more + ")"
 }
 
 // BeforeResolve is called by kong once the flags are known, for a command with settings.
@@ -74,35 +79,37 @@ func (*Config) BeforeResolve(ctx *kong.Context, l *Loader) error {
 
 // AfterApply is called by kong once all settings are in place. It returns an *Error when
 // anything was wrong in any source.
-func (c *Config) AfterApply(l *Loader) error {
-	if len(l.problems) == 0 {
-		l.problems = l.conflicts(c)
-	}
-	if len(l.problems) > 0 {
-		return &Error{l.problems}
-	}
-	return nil
-}
+func (c *Config) AfterApply(l *Loader) error { return l.check(c) }
 
-// load reads the environment and the file, checks all that they hold, and keeps for each
-// setting the value of the stronger source.
+// load takes the flags that were given, and reads the other sources.
 func (l *Loader) load(ctx *kong.Context) {
-	file := ""
 	for _, path := range ctx.Path {
-		if path.Flag != nil {
-			l.flags[path.Flag.Name] = true
-			if path.Flag.Name == "config" {
-				file, _ = ctx.FlagValue(path.Flag).(string)
-			}
+		if path.Flag == nil {
+			continue
+		}
+		if _, ok := settingOf(path.Flag.Name); ok {
+			l.flags[path.Flag.Name] = encode(reflect.ValueOf(ctx.FlagValue(path.Flag)))
 		}
 	}
+	l.read()
+}
+
+// read reads the environment and the file, checks all that they hold, and keeps for each setting
+// the value of the stronger source.
+func (l *Loader) read() {
 	l.keep(readEnviron(l.environ))
-	if !l.flags["config"] {
-		file = l.values["config"].text
-	}
-	if file != "" {
+	if file := l.file(); file != "" {
 		l.keep(loadFile(file))
 	}
+}
+
+// file returns the path of the settings file, or nothing where nobody gave one. It is known once
+// the environment is read.
+func (l *Loader) file() string {
+	if path, given := l.flags["config"]; given {
+		return path
+	}
+	return l.values["config"].text
 }
 
 // keep checks values, and takes those of settings that no stronger source has.
@@ -130,11 +137,14 @@ func (l *Loader) keep(values []given) {
 // Decode is kong's way to turn a text into a setting's value: of a flag, a default, or what
 // Resolve returned. A bad flag is kept for the report, so that kong goes on to the next one.
 func (l *Loader) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
-	token, err := ctx.Scan.PopValue("value")
-	if err != nil {
-		return err
+	text := "true" // of a switch without a value
+	if !ctx.Value.IsBool() || ctx.Scan.Peek().Type == kong.FlagValueToken {
+		token, err := ctx.Scan.PopValue("value")
+		if err != nil {
+			return err
+		}
+		text = token.String()
 	}
-	text := token.String()
 	s, ok := settingOf(ctx.Value.Name)
 	if !ok {
 		return decodeText(text, target)

@@ -27,6 +27,39 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// AdminAddress is what the admin listener listens on: host:port, or AdminOff.
+type AdminAddress string
+
+// AdminOff is no admin listener.
+const AdminOff AdminAddress = "off"
+
+// UnmarshalText takes host:port with a numeric port, and off.
+func (a *AdminAddress) UnmarshalText(text []byte) error {
+	if AdminAddress(text) == AdminOff {
+		*a = AdminOff
+		return nil
+	}
+	var address Address
+	if err := address.UnmarshalText(text); err != nil {
+		return fmt.Errorf("%w, nor off", err)
+	}
+	*a = AdminAddress(address)
+	return nil
+}
+
+// Switch is on or off. As a flag it needs no value: --insecure is --insecure=true.
+type Switch bool
+
+// UnmarshalText takes true and false.
+func (s *Switch) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "true", "false":
+		*s = string(text) == "true"
+		return nil
+	}
+	return fmt.Errorf("%q is not true or false", text)
+}
+
 // Folder is where the server keeps its files. An empty one is none: all is in memory only.
 type Folder string
 

@@ -83,7 +83,7 @@ var answers = sync.Pool{New: func() any {
 
 // openAnswer begins an answer to ctx, or returns nil if there are too many.
 func (s *Server) openAnswer(ctx *fasthttp.RequestCtx) *answer {
-	if s.queries.Add(1) > int64(s.limits.Queries) {
+	if s.queries.Add(1) > int64(s.current.Load().Queries) {
 		s.queries.Add(-1)
 		return nil
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,9 +19,13 @@ const lingerTime = 2 * time.Second
 // for each request, at half a microsecond, where nearly every request of a busy connection can
 // do with those that are still set. All but Close belongs to the goroutine that serves it.
 type conn struct {
-	net.Conn
-	limits *Limits
-	epoch  time.Time
+	net.Conn // the socket
+	limits   *Limits
+	epoch    time.Time
+	// tls is what is spoken on the socket, nil if that is HTTP in clear.
+	tls *secured
+	// address is whom the connection counts for.
+	address netip.Addr
 	// slack is how much earlier than it should a deadline may come, so that not every request
 	// has to move it.
 	slack time.Duration
@@ -40,11 +45,12 @@ type conn struct {
 
 func newConn(nc net.Conn, limits *Limits, epoch time.Time) *conn {
 	return &conn{
-		Conn:   nc,
-		limits: limits,
-		epoch:  epoch,
-		slack:  min(limits.ReadTimeout, limits.WriteTimeout, limits.IdleTimeout) / 16,
-		await:  limits.ReadTimeout,
+		Conn:    nc,
+		limits:  limits,
+		epoch:   epoch,
+		address: addressKey(nc.RemoteAddr()),
+		slack:   min(limits.ReadTimeout, limits.WriteTimeout, limits.IdleTimeout) / 16,
+		await:   limits.ReadTimeout,
 	}
 }
 
@@ -57,9 +63,13 @@ func (c *conn) state(s fasthttp.ConnState) {
 		c.await = c.limits.IdleTimeout
 		c.unread.Store(false)
 	}
+	if c.tls != nil {
+		c.tls.wire.answering.Store(s == fasthttp.StateActive)
+	}
 }
 
-// Read is net.Conn's. The first read of a wait or of a request sets the deadline for all of it.
+// Read is net.Conn's. The first read of a wait or of a request sets the deadline for all of it, and
+// that of a connection for the handshake as well.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.await > 0 {
 		due := time.Since(c.epoch) + c.await
@@ -71,11 +81,18 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		c.await = 0
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.read(p)
 	if err == io.EOF {
 		c.ended = true
 	}
 	return n, err
+}
+
+func (c *conn) read(p []byte) (int, error) {
+	if c.tls != nil {
+		return c.readSecured(p)
+	}
+	return c.Conn.Read(p)
 }
 
 // Write is net.Conn's. Each write may take WriteTimeout.
@@ -87,6 +104,9 @@ func (c *conn) Write(p []byte) (int, error) {
 		}
 		c.writeDue = due
 	}
+	if c.tls != nil {
+		return c.tls.write(p)
+	}
 	return c.Conn.Write(p)
 }
 
@@ -95,7 +115,11 @@ func (c *conn) Write(p []byte) (int, error) {
 // after an early answer the sending side alone is closed, and what comes is swallowed until
 // the client is done or lingerTime has passed.
 func (c *conn) Close() error {
-	if c.unread.Swap(false) {
+	unread := c.unread.Swap(false)
+	if c.tls != nil {
+		c.tls.end()
+	}
+	if unread {
 		linger(c.Conn, time.Now().Add(lingerTime))
 	}
 	return c.Conn.Close()
@@ -106,6 +130,9 @@ func (c *conn) Close() error {
 func (c *conn) reset() {
 	if tcp, ok := c.Conn.(interface{ SetLinger(seconds int) error }); ok {
 		c.unread.Store(false)
+		if c.tls != nil {
+			c.tls.wire.mode.Store(wireMute)
+		}
 		_ = tcp.SetLinger(0) // an error would say that it is closed already
 	}
 }
@@ -137,36 +164,52 @@ func endedEarly(ctx *fasthttp.RequestCtx) bool {
 
 // conns is the set of open connections. A connection is in it until nothing serves it any more.
 type conns struct {
-	mu    sync.Mutex
-	open  map[*conn]struct{}
-	count atomic.Int64
+	// tls secures them; nil if they are in clear. It is set before the first connection.
+	tls *TLS
+
+	mu        sync.Mutex
+	open      map[*conn]struct{}
+	addresses perAddress
+	count     atomic.Int64
 	// none is closed when the set becomes empty; nil while nobody waits for it.
 	none chan struct{}
 }
 
-// add puts c in, unless there are limit connections already.
-func (s *conns) add(c *conn, limit int) bool {
+// add puts c in and returns true, unless there are as many connections already, of all or of its
+// address, as l allows. Then it returns for which of both it is refused.
+func (s *conns) add(c *conn, l *Limits) (reason, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.open) >= limit {
-		return false
+	switch {
+	case l.ConnectionsPerAddress > 0 && c.address.IsValid() && s.addresses[c.address] >= l.ConnectionsPerAddress:
+		return reasonAddress, false
+	case len(s.open) >= l.Connections:
+		return reasonConnections, false
 	}
 	if s.open == nil {
 		s.open = make(map[*conn]struct{})
 	}
 	s.open[c] = struct{}{}
+	s.addresses.add(c.address)
 	s.count.Store(int64(len(s.open)))
-	return true
+	return 0, true
 }
 
 func (s *conns) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, open := s.open[c]; !open {
+		return
+	}
 	delete(s.open, c)
+	s.addresses.remove(c.address)
 	s.count.Store(int64(len(s.open)))
-	if len(s.open) == 0 && s.none != nil {
-		close(s.none)
-		s.none = nil
+	if len(s.open) == 0 {
+		s.open = nil // a map keeps the memory of the most that it ever held
+		if s.none != nil {
+			close(s.none)
+			s.none = nil
+		}
 	}
 }
 

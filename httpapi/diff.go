@@ -22,7 +22,7 @@ func (s *Server) getDiff(ctx *fasthttp.RequestCtx) {
 	in := typeOf(ctx, asked.format)
 	h := heading{contentType: in.header, vary: varyFormat}
 	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
-		rows, truncated, err := query.Diff(s.engine, &q, query.Options{MaxGroups: s.limits.Groups, Gone: a.gone})
+		rows, truncated, err := query.Diff(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"github.com/valyala/fasthttp"
+
+	"flowd/access"
 )
 
 // protocolError answers a request that fasthttp could not read, after which it closes the
@@ -52,14 +54,16 @@ func (s *Server) readProblem(err error) *problem {
 }
 
 // expectation answers "Expect: 100-continue": with 100 if the body may come, or at once with
-// what the headers alone are refused for. Only bodies of POST /flows are looked at: those of
+// what the headers alone are refused for, or its sender. Only bodies of POST /flows are looked at: those of
 // others are dropped anyway. The answer is written into ctx here, which fasthttp then sends.
 func (s *Server) expectation(ctx *fasthttp.RequestCtx) int {
 	if !ctx.IsPost() || !isFlowsPath(ctx.URI().PathOriginal()) {
 		return fasthttp.StatusContinue
 	}
-	var head ingestHead
-	p := s.readHead(&ctx.Request.Header, &head)
+	_, p := s.admit(ctx, access.Ingest)
+	if p == nil {
+		p = s.readHead(&ctx.Request.Header, new(ingestHead))
+	}
 	if p == nil {
 		return fasthttp.StatusContinue
 	}

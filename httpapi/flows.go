@@ -22,7 +22,8 @@ func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
 	}
 	in := typeOf(ctx, asked.format)
 	h := heading{contentType: in.header, vary: varyFormat}
-	if q.To == q.From+1 {
+	// The version of an hour tells when flows of any VPC came, so it is not for who is bound to some.
+	if q.To == q.From+1 && (asked.bound == nil || asked.bound.All()) {
 		// The version is asked for before the rows: those may be newer than their tag, never older.
 		version, err := s.engine.Version(q.From)
 		if err != nil {
@@ -36,7 +37,7 @@ func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
 		}
 	}
 	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
-		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.limits.Groups, Gone: a.gone})
+		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
 		if err != nil {
 			return nil, err
 		}

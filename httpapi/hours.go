@@ -5,11 +5,17 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/access"
 	"flowd/flow"
+	"flowd/query"
 )
 
 // getHours answers what hours there are.
 func (s *Server) getHours(ctx *fasthttp.RequestCtx) {
+	if right := rightOf(ctx); !right.VPCs.All() {
+		s.getBoundHours(ctx, &right.VPCs)
+		return
+	}
 	s.answerWhole(ctx, func() (source, error) {
 		hours, err := s.engine.Hours()
 		return &list[flow.HourTotals]{punctuation: punctuate(jsonFormat, ""), write: writeHour, rows: hours}, err
@@ -28,5 +34,37 @@ func writeHour(h *flow.HourTotals, dst []byte) []byte {
 	dst = strconv.AppendUint(dst, h.Totals.BytesTx, 10)
 	dst = append(dst, `,"bytes_rx":`...)
 	dst = strconv.AppendUint(dst, h.Totals.BytesRx, 10)
+	return append(dst, '}')
+}
+
+// getBoundHours answers in what hours there are flows of some VPCs, and how many bytes. It adds them up:
+// what is known of hours beforehand is about all VPCs.
+func (s *Server) getBoundHours(ctx *fasthttp.RequestCtx, bound *access.VPCs) {
+	if p := noParameters(ctx.URI().QueryString()); p != nil {
+		s.refuse(ctx, p)
+		return
+	}
+	q := query.Query{To: flow.MaxHour + 1, Grouped: true, ByHour: true}
+	q.Match[flow.VPCID] = within(query.Match{}, bound)
+	h := heading{contentType: jsonType, vary: varyEncoding}
+	s.answer(ctx, h, func(a *answer, _ *heading) (source, error) {
+		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+		if err != nil {
+			return nil, err
+		}
+		a.flows.rows = rows
+		a.flows.list = list[flow.Row]{punctuation: punctuate(jsonFormat, ""), write: writeBoundHour, from: &a.flows}
+		return &a.flows.list, nil
+	})
+}
+
+// writeBoundHour appends {"hour":1,"bytes_tx":2,"bytes_rx":3}.
+func writeBoundHour(r *flow.Row, dst []byte) []byte {
+	dst = append(dst, `{"hour":`...)
+	dst = strconv.AppendUint(dst, uint64(r.Hour), 10)
+	dst = append(dst, `,"bytes_tx":`...)
+	dst = strconv.AppendUint(dst, r.Totals.BytesTx, 10)
+	dst = append(dst, `,"bytes_rx":`...)
+	dst = strconv.AppendUint(dst, r.Totals.BytesRx, 10)
 	return append(dst, '}')
 }

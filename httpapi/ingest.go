@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/access"
 	"flowd/flow"
 )
 
@@ -58,6 +59,10 @@ type intake struct {
 	head    ingestHead
 	body    *buffer
 	plain   *buffer // what body holds, while it is decompressed
+	right   *access.Right
+	client  string
+	placed  bool // client has a place of shares
+	charged int  // bytes that client's bucket was charged
 	batch   *flow.Batch
 	flows   int
 	receipt flow.Receipt
@@ -66,7 +71,8 @@ type intake struct {
 
 // postFlows takes a batch: all of its flows count, or none does.
 func (s *Server) postFlows(ctx *fasthttp.RequestCtx) {
-	in := intake{server: s, ctx: ctx}
+	right := rightOf(ctx)
+	in := intake{server: s, ctx: ctx, right: right, client: clientOf(ctx, right)}
 	defer in.close()
 	if p := in.run(); p != nil {
 		in.outcome = p.outcome()
@@ -81,6 +87,7 @@ func (s *Server) postFlows(ctx *fasthttp.RequestCtx) {
 func (in *intake) run() *problem {
 	head := &in.head
 	p := in.server.readHead(&in.ctx.Request.Header, head)
+	head.origin.Client = in.right.Name // keys of one token say nothing of those of another
 	if p == nil {
 		p = in.readBody()
 	}
@@ -88,19 +95,16 @@ func (in *intake) run() *problem {
 		leaveUnread(in.ctx)
 		return p
 	}
+	if p := in.takeBytes(); p != nil {
+		return p
+	}
 	if head.encoding != noEncoding {
 		if p := in.decompress(); p != nil {
 			return p
 		}
 	}
-	limits := &in.server.limits
-	in.batch = in.server.engine.Acquire(limits.QueueWait)
-	if in.batch == nil {
-		return overloaded(reasonQueue, "More comes in than can be added up; send it again later, "+
-			"or raise queue-batches or queue-wait.")
-	}
-	if err := in.batch.Decode(in.body.data, head.format, limits.Flows); err != nil {
-		return batchProblem(err)
+	if p := in.fill(); p != nil {
+		return p
 	}
 	in.flows = in.batch.Len()
 	batch := in.batch
@@ -120,6 +124,7 @@ func (in *intake) close() {
 	if in.batch != nil {
 		in.server.engine.Release(in.batch)
 	}
+	in.leave()
 	in.server.metrics.batches[in.outcome].Inc()
 }
 

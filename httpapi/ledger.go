@@ -49,7 +49,8 @@ func appendAccount(dst []byte, a *flow.Account) []byte {
 	dst = appendTally(append(dst, `,"stored":`...), &a.Stored)
 	dst = appendTally(append(dst, `,"duplicate":`...), &a.Duplicate)
 	dst = appendTally(append(dst, `,"rejected":`...), &a.Rejected)
-	return appendTally(append(dst, `,"expired":`...), &a.Expired)
+	dst = appendTally(append(dst, `,"expired":`...), &a.Expired)
+	return appendTally(append(dst, `,"folded":`...), &a.Folded)
 }
 
 // appendTally appends {"flows":1,"bytes_tx":2,"bytes_rx":3}.

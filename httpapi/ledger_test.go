@@ -15,7 +15,8 @@ func TestLedger(t *testing.T) {
 	ts := serve(t, nil, nil)
 	none := `{"flows":0,"bytes_tx":0,"bytes_rx":0}`
 	account := func(received, stored, duplicate, rejected string) string {
-		return `"received":` + received + `,"stored":` + stored + `,"duplicate":` + duplicate + `,"rejected":` + rejected + `,"expired":` + none
+		return `"received":` + received + `,"stored":` + stored + `,"duplicate":` + duplicate + `,"rejected":` + rejected +
+			`,"expired":` + none + `,"folded":` + none
 	}
 	if r := ts.do("GET", "/ledger", ""); r.body != "{"+account(none, none, none, none)+`,"balanced":true,"hours":[]}` {
 		t.Errorf("of nothing: %s", r.body)

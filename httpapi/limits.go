@@ -1,9 +1,13 @@
 package httpapi
 
-import "time"
+import (
+	"time"
+
+	"flowd/limit"
+)
 
 // Limits bound what clients can make the server hold or wait for. All must be positive, but
-// QueueWait, which may be 0: none of them is switched off by a zero. The names in the comments
+// QueueWait, which may be 0, and those that say what a 0 is. The names in the comments
 // are those of the settings, as the answers to clients give them.
 type Limits struct {
 	// BodyBytes is the largest body as it was sent (max-body-bytes), DecodedBytes the largest
@@ -20,6 +24,16 @@ type Limits struct {
 	// Connections is how many may be open at once (max-connections); one more is answered 503
 	// and closed.
 	Connections int
+	// ConnectionsPerAddress is how many may be open at once from one address
+	// (max-connections-per-address); 0 is no bound of its own.
+	ConnectionsPerAddress int
+	// Rates are how many flows and bytes a second each client may send (rate-flows and the others);
+	// beyond is 429. Of up to RateClients it is known what they sent (rate-clients).
+	Rates       limit.Rates
+	RateClients int
+	// Places is how many batches the engine lends at once. Where they become scarce each client gets
+	// its share of them; beyond it is 503.
+	Places int
 	// Queries is how many reads may be under way at once (max-queries), each until the last byte of
 	// its answer is written; beyond is 503.
 	Queries int
@@ -49,6 +63,8 @@ func DefaultLimits() Limits {
 		HeaderBytes:   8 << 10,
 		InflightBytes: 256 << 20,
 		Connections:   20_000,
+		RateClients:   100_000,
+		Places:        1024,
 		Queries:       32,
 		Groups:        1_000_000,
 		QueueWait:     time.Second,

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -18,7 +20,7 @@ const (
 	acceptPause = time.Second
 )
 
-// listener accepts connections within the server's limit. Those beyond it are answered 503.
+// listener accepts connections within the server's limits. Those beyond them are answered 503.
 type listener struct {
 	net.Listener
 	server *Server
@@ -48,11 +50,9 @@ func (l *listener) Accept() (net.Conn, error) {
 		switch {
 		case err == nil:
 			pause = 0
-			c := newConn(nc, &l.server.limits, l.server.epoch)
-			if l.server.conns.add(c, l.server.limits.Connections) {
+			if c := l.admit(nc); c != nil {
 				return c, nil
 			}
-			l.turnAway(nc)
 		case passing(err):
 			if pause == 0 {
 				l.server.logger.Warn("cannot accept connections; trying again", slog.Any("error", err))
@@ -82,37 +82,87 @@ func passing(err error) bool {
 		errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// turnAway answers 503 to a connection over the limit and closes it. It does not hold up
-// Accept. As long as there are ushers, the request is awaited and the client given time to take
-// the answer; in a flood the answer is sent blindly.
-func (l *listener) turnAway(nc net.Conn) {
-	l.server.metrics.rejected[reasonConnections].Inc()
+// admit returns the connection on nc, or turns it away and returns nil.
+func (l *listener) admit(nc net.Conn) *conn {
+	s := l.server
+	c := newConn(nc, &s.limits, s.epoch)
+	limits := s.current.Load()
+	over, ok := s.conns.add(c, limits)
+	if ok {
+		if s.conns.tls != nil {
+			c.secure(s, s.conns.tls)
+		}
+		return c
+	}
+	answer := s.crowded
+	if over == reasonAddress {
+		answer = overloaded(over, fmt.Sprintf("There are %d connections from this address already; use fewer, or raise "+
+			"max-connections-per-address.", limits.ConnectionsPerAddress)).raw()
+	}
+	s.metrics.rejected[over].Inc()
+	l.turnAway(nc, answer)
+	return nil
+}
+
+// turnAway answers a connection over the limit and closes it. It does not hold up Accept. As long as
+// there are ushers, the request is awaited and the client given time to take the answer; in a flood the
+// answer is sent blindly. To a client of TLS there is nothing to say without a handshake, which costs
+// much more, so in a flood its connection is just closed.
+func (l *listener) turnAway(nc net.Conn, answer []byte) {
 	select {
 	case l.ushers <- struct{}{}:
 		l.turning.Go(func() {
-			l.usher(nc)
+			l.usher(nc, answer)
 			<-l.ushers
 		})
 	default:
-		_ = nc.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
-		_, _ = nc.Write(l.server.crowded)
+		if l.server.conns.tls == nil {
+			_ = nc.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+			_, _ = nc.Write(answer)
+		}
 		_ = nc.Close()
 	}
 }
 
-// usher waits for the beginning of a request, answers it, and waits for the client to go. Its
-// errors are the client's, who is on the way out.
-func (l *listener) usher(nc net.Conn) {
-	defer nc.Close()
+// usher shows a client the way out. After one of TLS it takes a rest of what is left of its time, so
+// that those who are turned away cannot have more handshakes in a second than there are ushers.
+func (l *listener) usher(nc net.Conn, answer []byte) {
 	deadline := time.Now().Add(usherTime)
+	if l.server.conns.tls == nil {
+		showOut(nc, nc, answer, deadline)
+		return
+	}
+	l.showOutSecured(nc, answer, deadline)
+	select {
+	case <-time.After(time.Until(deadline)):
+	case <-l.closed:
+	}
+}
+
+func (l *listener) showOutSecured(nc net.Conn, answer []byte, deadline time.Time) {
+	talk := tls.Server(nc, l.server.conns.tls.base)
+	defer talk.Close()
+	if nc.SetDeadline(deadline) == nil && talk.Handshake() == nil {
+		showOut(nc, talk, answer, deadline)
+	}
+}
+
+// showOut waits for the beginning of a request on talk, which is nc or goes over it, answers it, waits
+// for the client to go, and closes nc. Errors are the client's, who is on the way out.
+func showOut(nc, talk net.Conn, answer []byte, deadline time.Time) {
+	defer nc.Close()
 	if nc.SetDeadline(deadline) != nil {
 		return
 	}
 	var request [1024]byte
-	if _, err := nc.Read(request[:]); err != nil {
+	if _, err := talk.Read(request[:]); err != nil {
 		return
 	}
-	if _, err := nc.Write(l.server.crowded); err == nil {
-		linger(nc, deadline)
+	if _, err := talk.Write(answer); err != nil {
+		return
 	}
+	if secured, ok := talk.(*tls.Conn); ok && secured.CloseWrite() != nil {
+		return
+	}
+	linger(nc, deadline)
 }

@@ -79,14 +79,21 @@ func newServer(t testing.TB, e Engine, change func(*Limits)) *testServer {
 	return ts
 }
 
-// serve starts a server over e, or over a table if e is nil, and stops it at the end of the
-// test, when it must have given back all that requests held.
+// serve runs a server over e, or over a table if e is nil.
 func serve(t testing.TB, e Engine, change func(*Limits)) *testServer {
 	t.Helper()
 	if e == nil {
 		e = newTable(t)
 	}
 	ts := newServer(t, e, change)
+	ts.run()
+	return ts
+}
+
+// run starts the server, and stops it at the end of the test, when it must have given back all that
+// requests held.
+func (ts *testServer) run() {
+	t := ts.t
 	ts.listen()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -105,7 +112,6 @@ func serve(t testing.TB, e Engine, change func(*Limits)) *testServer {
 			}
 		}
 	})
-	return ts
 }
 
 func (ts *testServer) listen() {

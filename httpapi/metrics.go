@@ -83,6 +83,14 @@ const (
 	reasonNotReady
 	reasonUnavailable // the engine has a word of its own for it
 	reasonPanic
+	reasonAccess // the gate has a word of its own for it
+	reasonScope
+	reasonForeignVPC
+	reasonRate
+	reasonBurst
+	reasonShare
+	reasonAddress
+	reasonPlainHTTP
 	reasons
 )
 
@@ -117,6 +125,14 @@ var reasonNames = [reasons]string{
 	reasonNotReady:      "not_ready",
 	reasonUnavailable:   "unavailable",
 	reasonPanic:         "panic",
+	reasonAccess:        "access",
+	reasonScope:         "scope",
+	reasonForeignVPC:    "foreign_vpc",
+	reasonRate:          "rate",
+	reasonBurst:         "burst",
+	reasonShare:         "over_share",
+	reasonAddress:       "address_connections",
+	reasonPlainHTTP:     "plain_http",
 }
 
 // outcome is what became of a batch.
@@ -146,7 +162,7 @@ func (p *problem) outcome() outcome {
 	switch {
 	case p.reason == reasonUnavailable:
 		return outcomeUnavailable
-	case p.status == fasthttp.StatusServiceUnavailable:
+	case p.status == fasthttp.StatusServiceUnavailable, p.status == fasthttp.StatusTooManyRequests:
 		return outcomeOverload
 	case p.status >= fasthttp.StatusInternalServerError:
 		return outcomeFailed
@@ -177,6 +193,8 @@ type counters struct {
 	decodedBytes *metrics.Counter
 	panics       *metrics.Counter
 
+	limitedFlows, limitedBytes *metrics.Counter // requests that were refused for a rate
+
 	answers       [len(packers)]*metrics.Counter // by their encoding
 	cutAnswers    *metrics.Counter               // not taken whole by the client
 	brokenAnswers *metrics.Counter               // not read whole by the engine
@@ -193,6 +211,9 @@ func newCounters(set *metrics.Set, s *Server, v Version) *counters {
 		decodedBytes: set.NewCounter(`flowd_http_request_decompressed_bytes_total`),
 		panics:       set.NewCounter(`flowd_http_panics_total`),
 
+		limitedFlows: set.NewCounter(`flowd_rate_limited_total{what="flows"}`),
+		limitedBytes: set.NewCounter(`flowd_rate_limited_total{what="bytes"}`),
+
 		cutAnswers:    set.NewCounter(`flowd_http_answers_cut_total`),
 		brokenAnswers: set.NewCounter(`flowd_http_answers_broken_total`),
 		givenUp:       set.NewCounter(`flowd_http_queries_given_up_total`),
@@ -206,6 +227,12 @@ func newCounters(set *metrics.Set, s *Server, v Version) *counters {
 	for r, name := range reasonNames {
 		c.rejected[r] = set.NewCounter(rejectedSeries(name))
 	}
+	for reason := range accessDetails {
+		set.NewCounter(rejectedSeries(reason.String()))
+		set.NewGauge(fmt.Sprintf(`flowd_auth_failures_total{reason=%q}`, reason),
+			func() float64 { return float64(s.gate.Failures(reason)) })
+	}
+	set.NewGauge(`flowd_rate_clients`, func() float64 { return float64(s.buckets.Len()) })
 	for _, word := range engineReasons {
 		set.NewCounter(rejectedSeries(word))
 	}

@@ -31,13 +31,13 @@ func (s *Server) getNames(ctx *fasthttp.RequestCtx) {
 	h := heading{contentType: jsonType, vary: varyEncoding}
 	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
 		if !asked.hours.given() {
-			newest, err := s.newestHours(namesHours)
+			newest, err := s.newestHours(within(query.Match{}, asked.bound), a.gone, namesHours)
 			if err != nil {
 				return nil, err
 			}
 			q.Hours = newest
 		}
-		names, truncated, err := query.Names(s.engine, &q, query.Options{MaxGroups: s.limits.Groups, Gone: a.gone})
+		names, truncated, err := query.Names(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
 		if err != nil {
 			return nil, err
 		}
@@ -46,13 +46,41 @@ func (s *Server) getNames(ctx *fasthttp.RequestCtx) {
 	})
 }
 
-// newestHours returns the range of the n newest hours that there are.
-func (s *Server) newestHours(n int) (query.Hours, error) {
+// newestHours returns a range with the n newest hours in which there are flows of VPCs that match. That
+// there are others is not to be told from it.
+func (s *Server) newestHours(vpcs query.Match, gone func() bool, n int) (query.Hours, error) {
 	labels, err := s.engine.Labels(0, flow.MaxHour+1)
 	if err != nil || len(labels) == 0 {
 		return query.Hours{}, err
 	}
-	return query.Hours{From: labels[max(0, len(labels)-n)], To: labels[len(labels)-1] + 1}, nil
+	if vpcs.All() {
+		return query.Hours{From: labels[max(0, len(labels)-n)], To: labels[len(labels)-1] + 1}, nil
+	}
+	newest := query.Hours{To: labels[len(labels)-1] + 1}
+	for found := 0; found < n && len(labels) > 0; labels = labels[:len(labels)-1] {
+		newest.From = labels[len(labels)-1]
+		has, err := s.hasFlows(newest.From, vpcs, gone)
+		if err != nil {
+			return query.Hours{}, err
+		}
+		if has {
+			found++
+		}
+	}
+	return newest, nil
+}
+
+// hasFlows reports whether an hour has flows of VPCs that match.
+func (s *Server) hasFlows(h flow.Hour, vpcs query.Match, gone func() bool) (bool, error) {
+	q := query.Query{From: h, To: h + 1, Limit: 1}
+	q.Match[flow.VPCID] = vpcs
+	rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: gone})
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	var one [1]flow.Row
+	return rows.Next(one[:]) > 0, rows.Err()
 }
 
 func writeName(name *string, dst []byte) []byte { return appendJSON(dst, *name) }

@@ -106,4 +106,5 @@ type contextKey uint8
 const (
 	keyRoute   contextKey = iota // its route
 	keyProblem                   // the *problem that it was answered with
+	keyRight                     // the *access.Right that its sender was admitted with
 )

@@ -10,6 +10,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/access"
 	"flowd/flow"
 	"flowd/query"
 )
@@ -35,11 +36,14 @@ type question struct {
 
 	limit     int
 	maxGroups int // the largest limit, but of names
+
+	bound *access.VPCs // of whoever asks
 }
 
 // readQuestion reads the parameters of ctx into q.
 func (s *Server) readQuestion(ctx *fasthttp.RequestCtx, known []parameter, q *question) *problem {
-	q.maxGroups = s.limits.Groups
+	q.maxGroups = s.current.Load().Groups
+	q.bound = &rightOf(ctx).VPCs
 	return readParameters(ctx.URI().QueryString(), known, q)
 }
 
@@ -222,6 +226,7 @@ func (q *question) match() (m [flow.FieldCount]query.Match) {
 	for f := range m {
 		m[f] = q.names[f].kept()
 	}
+	m[flow.VPCID] = within(m[flow.VPCID], q.bound)
 	return m
 }
 
@@ -277,7 +282,7 @@ func (q *question) diff() (query.DiffQuery, *problem) {
 func (q *question) pairs() (query.PairsQuery, *problem) {
 	hours, p := q.hours.hours(spanNames{"hour", "from", "to"})
 	return query.PairsQuery{
-		Hours: hours, App: q.app.kept(), VPC: q.names[flow.VPCID].kept(), Busiest: q.busiest, Limit: q.limit,
+		Hours: hours, App: q.app.kept(), VPC: q.match()[flow.VPCID], Busiest: q.busiest, Limit: q.limit,
 	}, p
 }
 

@@ -55,7 +55,7 @@ func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (source, error
 
 func (s *Server) tooManyQueries() *problem {
 	return overloaded(reasonQueries, fmt.Sprintf("%d answers are being written already; ask again later, "+
-		"or raise max-queries.", s.limits.Queries))
+		"or raise max-queries.", s.current.Load().Queries))
 }
 
 // questionProblem makes a problem of an error of a question.

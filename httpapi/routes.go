@@ -3,6 +3,8 @@ package httpapi
 import (
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
+
+	"flowd/access"
 )
 
 // prefix is where every route is served a second time, by the same handler.
@@ -25,7 +27,7 @@ func (s *Server) newRouter() *router.Router {
 	r.MethodNotAllowed = ignoringBody(s.methodNotAllowed)
 	r.GlobalOPTIONS = ignoringBody(s.options)
 
-	post := s.on(routePostFlows, s.postFlows)
+	post := s.on(routePostFlows, s.admitting(access.Ingest, s.postFlows))
 	for _, root := range []string{"", prefix} {
 		r.POST(root+flowsPath, post)
 	}
@@ -38,13 +40,16 @@ func (s *Server) newRouter() *router.Router {
 			}
 		}
 	}
-	get(routeGetFlows, s.answering(s.getFlows), flowsPath)
-	get(routeDiff, s.answering(s.getDiff), "/diff")
-	get(routePairs, s.answering(s.getPairs), "/pairs")
-	get(routeCompletion, s.answering(s.getNames), "/names")
-	get(routeHours, s.answering(s.getHours), "/hours")
-	get(routeLedger, s.answering(s.getLedger), "/ledger")
-	get(routeMetrics, s.exposition, "/metrics")
+	asking := func(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
+		return s.admitting(access.Query, s.answering(handle))
+	}
+	get(routeGetFlows, asking(s.getFlows), flowsPath)
+	get(routeDiff, asking(s.getDiff), "/diff")
+	get(routePairs, asking(s.getPairs), "/pairs")
+	get(routeCompletion, asking(s.getNames), "/names")
+	get(routeHours, asking(s.getHours), "/hours")
+	get(routeLedger, asking(s.unbound(s.getLedger)), "/ledger")
+	get(routeMetrics, s.admitting(access.Metrics, s.exposition), "/metrics")
 	get(routeLive, s.live, "/livez", "/health", "/-/healthy")
 	get(routeReady, s.ready, "/readyz", "/-/ready")
 	get(routeVersion, s.version, "/version")

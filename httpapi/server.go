@@ -15,7 +15,9 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/valyala/fasthttp"
 
+	"flowd/access"
 	"flowd/flow"
+	"flowd/limit"
 	"flowd/query"
 )
 
@@ -46,10 +48,14 @@ type Engine interface {
 	Status() flow.Status
 }
 
-// Options are what a server is made of. All but Page are required.
+// Options are what a server is made of. All but TLS, Gate and Page are required.
 type Options struct {
-	Engine  Engine
-	Limits  Limits
+	Engine Engine
+	Limits Limits
+	// TLS secures connections; without it they are in clear.
+	TLS *TLS
+	// Gate knows who may do what; without one everybody may do everything.
+	Gate    *access.Gate
 	Logger  *slog.Logger
 	Metrics *metrics.Set // the server's metrics are registered in it; it is what /metrics shows
 	Version Version
@@ -63,7 +69,12 @@ type Options struct {
 // Server serves the HTTP API.
 type Server struct {
 	engine  Engine
-	limits  Limits
+	limits  Limits                 // as they were at the start
+	current atomic.Pointer[Limits] // as they are now
+	gate    *access.Gate
+	buckets *limit.Buckets
+	shares  *limit.Shares
+	drain   limit.Drain
 	logger  *slog.Logger
 	metrics *counters
 	page    *Page
@@ -93,12 +104,20 @@ func New(o Options) *Server {
 	s := &Server{
 		engine:      o.Engine,
 		limits:      o.Limits,
+		gate:        o.Gate,
+		buckets:     limit.NewBuckets(o.Limits.Rates, o.Limits.RateClients),
+		shares:      limit.NewShares(o.Limits.Places),
 		logger:      o.Logger,
 		page:        o.Page,
 		epoch:       time.Now(),
 		durability:  []byte(o.Durability),
 		versionText: versionText(o.Version),
 		bodies:      bodyMemory{limit: o.Limits.InflightBytes},
+	}
+	s.current.Store(&o.Limits)
+	s.conns.tls = o.TLS
+	if s.gate == nil {
+		s.gate = access.NewGate(access.Options{})
 	}
 	s.metrics = newCounters(o.Metrics, s, o.Version)
 	s.crowded = overloaded(reasonConnections, fmt.Sprintf(
@@ -127,6 +146,17 @@ func New(o Options) *Server {
 		SecureErrorLogMessage: true,
 	}
 	return s
+}
+
+// SetLimits changes those limits that may change while the server runs: Flows, Queries, Groups,
+// QueueWait, ConnectionsPerAddress and Rates. The others stay as they were at the start. A request that
+// is under way may still see the old ones.
+func (s *Server) SetLimits(l Limits) {
+	now := s.limits
+	now.Flows, now.Queries, now.Groups, now.QueueWait = l.Flows, l.Queries, l.Groups, l.QueueWait
+	now.ConnectionsPerAddress, now.Rates = l.ConnectionsPerAddress, l.Rates
+	s.current.Store(&now)
+	s.buckets.SetRates(l.Rates)
 }
 
 // connState tells a connection what fasthttp does with it.
@@ -188,7 +218,7 @@ func (s *Server) waitForConns(ctx context.Context) error {
 	select {
 	case <-none:
 		return ctx.Err()
-	case <-time.After(s.limits.QueueWait + cutTime):
+	case <-time.After(s.current.Load().QueueWait + cutTime):
 		return fmt.Errorf("httpapi: %d connections are still in use: %w", s.conns.count.Load(), ctx.Err())
 	}
 }

@@ -83,12 +83,13 @@ func TestCrashTestFails(t *testing.T) {
 func sabotaged(around func(*local.Engine) httpapi.Engine) func() {
 	return func() {
 		var line commands
-		parser, err := kong.New(&line, config.NewLoader(os.Environ()).Options()...)
+		loader := config.NewLoader(os.Environ())
+		parser, err := kong.New(&line, loader.Options()...)
 		if err == nil {
 			_, err = parser.Parse(os.Args[1:])
 		}
 		if err == nil {
-			err = line.Serve.serve(&process{context.Background(), os.Stdout, os.Stderr}, around)
+			err = line.Serve.serve(&process{context.Background(), os.Stdout, os.Stderr}, loader, around)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -5,6 +5,7 @@ import (
 
 	"flowd/config"
 	"flowd/local"
+	"flowd/shard"
 	"flowd/wal"
 )
 
@@ -27,7 +28,15 @@ func newEngine(c *config.Config, logger *slog.Logger) (*local.Engine, error) {
 		Shards: int(c.Shards), Batches: c.QueueBatches,
 		CheckpointEvery: c.CheckpointInterval, CheckpointLog: int64(c.CheckpointLog),
 		MemoryBudget: int64(c.MemoryBudget),
-		Retention:    c.Retention, RetentionBytes: int64(c.RetentionBytes), MaxHours: c.MaxHours,
+		Limits:       engineLimits(c), MaxHours: c.MaxHours,
 		Window: c.IdempotencyWindow, Keys: c.IdempotencyKeys, Agents: c.MaxAgents,
 	})
+}
+
+// engineLimits returns those settings of the engine that may change while it runs.
+func engineLimits(c *config.Config) local.Limits {
+	return local.Limits{
+		Retention: c.Retention, RetentionBytes: int64(c.RetentionBytes),
+		Bounds: shard.Bounds{HourTuples: uint64(c.MaxTuplesHour), Tuples: uint64(c.MaxTuples)},
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"flowd/config"
 	"flowd/httpapi"
+	"flowd/limit"
 )
 
 // TestDefaultLimits holds the defaults of the settings to those of the server.
@@ -20,7 +21,10 @@ func TestDefaultLimits(t *testing.T) {
 	if _, err := parser.Parse([]string{"serve"}); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(httpapi.DefaultLimits(), line.Serve.limits()); diff != "" {
+	want := httpapi.DefaultLimits()
+	// Where there is no rate a burst says nothing.
+	want.Rates = limit.Rates{FlowsBurst: int64(want.Flows), BytesBurst: int64(want.BodyBytes)}
+	if diff := cmp.Diff(want, serverLimits(&line.Serve.Config, want.Places)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -55,8 +55,8 @@ func (c *queryCommand) AfterApply(ctx *kong.Context) error {
 // queryFlags are what all questions have in common.
 type queryFlags struct {
 	Server    string        `default:"http://127.0.0.1:8080" env:"FLOWD_SERVER" placeholder:"URL" help:"The server ($$FLOWD_SERVER, or http://127.0.0.1:8080)."`
-	Token     string        `placeholder:"TOKEN" help:"What it knows this client by. Other users of the machine can see it here: better are --token-file and $$FLOWD_TOKEN."`
-	TokenFile string        `placeholder:"FILE" help:"File that has the token on its first line."`
+	Token     string        `placeholder:"TOKEN" help:"What it knows this client by ($$FLOWD_TOKEN). As a flag it is in the list of processes (ps), for all users of the machine to see: better is --token-file."`
+	TokenFile string        `placeholder:"FILE" help:"File that has the token on its first line ($$FLOWD_TOKEN_FILE)."`
 	Format    string        `default:"auto" enum:"auto,table,json,ndjson,csv" placeholder:"FORMAT" help:"How the answer is written: table, json, ndjson or csv."`
 	Raw       bool          `help:"Bytes as plain numbers in a table."`
 	Watch     time.Duration `placeholder:"INTERVAL" help:"Ask again and again, with what changed since the last answer, until interrupted."`
@@ -85,27 +85,39 @@ func (f *queryFlags) check() error {
 	return nil
 }
 
-// token returns the token, if there is one.
+// token returns the token, if there is one: of a flag, or else of the environment.
 func (f *queryFlags) token() (string, error) {
-	token, from := f.Token, "--token"
-	switch {
-	case f.TokenFile != "":
-		text, err := os.ReadFile(f.TokenFile)
-		if err != nil {
-			return "", fmt.Errorf("--token-file: %w", err)
+	token, from, path, pathFrom := f.Token, "--token", f.TokenFile, "--token-file"
+	if token == "" && path == "" {
+		token, from, path, pathFrom = os.Getenv("FLOWD_TOKEN"), "FLOWD_TOKEN", os.Getenv("FLOWD_TOKEN_FILE"), "FLOWD_TOKEN_FILE"
+	}
+	if token != "" && path != "" {
+		return "", fmt.Errorf("%s: there is %s too; give one of both", from, pathFrom)
+	}
+	if path != "" {
+		var err error
+		if token, err = tokenOfFile(path); err != nil {
+			return "", fmt.Errorf("%s: %w", pathFrom, err)
 		}
-		token, _, _ = strings.Cut(string(text), "\n")
-		token, from = strings.TrimSpace(token), f.TokenFile
-		if token == "" {
-			return "", fmt.Errorf("--token-file: %s has no token on its first line", f.TokenFile)
-		}
-	case token == "":
-		token, from = os.Getenv("FLOWD_TOKEN"), "FLOWD_TOKEN"
+		from = path
 	}
 	for i := range len(token) {
 		if token[i] <= ' ' || token[i] > '~' {
 			return "", fmt.Errorf("%s: has a character that no token has: only visible ASCII, without spaces", from)
 		}
+	}
+	return token, nil
+}
+
+// tokenOfFile returns the first line of a file, without space around it.
+func tokenOfFile(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	token, _, _ := strings.Cut(string(text), "\n")
+	if token = strings.TrimSpace(token); token == "" {
+		return "", fmt.Errorf("%s has no token on its first line", path)
 	}
 	return token, nil
 }

@@ -289,6 +289,27 @@ func TestQueryToken(t *testing.T) {
 			t.Errorf("%s: exit code %d, Authorization %q, want %q; on stderr %q", args, code, got, want, stderr)
 		}
 	}
+	t.Setenv("FLOWD_TOKEN_FILE", file)
+	code, _, stderr := queried(t.Context(), s.URL, "hours", "--token", "from-flag")
+	if got := s.auth[len(s.auth)-1]; code != exitOK || got != "Bearer from-flag" {
+		t.Errorf("a flag beside the environment: exit code %d, Authorization %q, on stderr %q", code, got, stderr)
+	}
+	code, _, stderr = queried(t.Context(), s.URL, "hours")
+	if code != exitRuntime || stderr != "flowd: FLOWD_TOKEN: there is FLOWD_TOKEN_FILE too; give one of both\n" {
+		t.Errorf("two tokens: exit code %d, on stderr %q", code, stderr)
+	}
+	t.Setenv("FLOWD_TOKEN", "")
+	code, _, stderr = queried(t.Context(), s.URL, "hours")
+	if got := s.auth[len(s.auth)-1]; code != exitOK || got != "Bearer from-file" {
+		t.Errorf("a file of the environment: exit code %d, Authorization %q, on stderr %q", code, got, stderr)
+	}
+	t.Setenv("FLOWD_TOKEN_FILE", os.DevNull)
+	code, _, stderr = queried(t.Context(), s.URL, "hours")
+	if code != exitRuntime || stderr != "flowd: FLOWD_TOKEN_FILE: /dev/null has no token on its first line\n" {
+		t.Errorf("an empty file of the environment: exit code %d, on stderr %q", code, stderr)
+	}
+	t.Setenv("FLOWD_TOKEN_FILE", "")
+	t.Setenv("FLOWD_TOKEN", "from-environment")
 	code, stdout, stderr := queried(t.Context(), s.URL, "--help")
 	if code != exitOK || strings.Contains(stdout+stderr, "from-environment") {
 		t.Errorf("exit code %d, help:\n%s", code, stdout)

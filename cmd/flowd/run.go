@@ -22,12 +22,15 @@ const (
 // commands is the command line.
 type commands struct {
 	Serve   serveCommand    `cmd:"" help:"Serve the API until SIGTERM or SIGINT."`
-	Config  settingsCommand `cmd:"" help:"Print the settings in force, and where each comes from."`
+	Config  settingsCommand `cmd:"" help:"Print the settings in force and where each comes from, or check a settings file."`
 	Version versionCommand  `cmd:"" help:"Print the version."`
+	Token   tokenCommand    `cmd:"" help:"Make a token that a server lets in, and its entry for the tokens file."`
 	Query   queryCommand    `cmd:"" help:"Ask a server for flows, changes, pairs, names, hours or its account."`
 	Inspect inspectCommand  `cmd:"" help:"Print what a data folder holds, of a running server too."`
 	Verify  verifyCommand   `cmd:"" help:"Read all of a data folder and compare every checksum and sum: exit 1 if anything is damaged."`
 	Backup  backupCommand   `cmd:"" help:"Copy the data folder of a running or stopped server to another, from which a server starts."`
+
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a server whether it is ready: exit 1 if it is not, and why."`
 }
 
 // process is what a command has of the process around it.

@@ -1,17 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -33,47 +28,33 @@ type serveCommand struct {
 }
 
 // Run serves until a signal or the end of p.ctx, then stops gracefully. A second signal ends
-// it at once.
-func (c *serveCommand) Run(p *process) error {
-	return c.serve(p, func(e *local.Engine) httpapi.Engine { return e })
+// it at once. SIGHUP reloads the settings.
+func (c *serveCommand) Run(p *process, loader *config.Loader) error {
+	return c.serve(p, loader, func(e *local.Engine) httpapi.Engine { return e })
 }
 
 // serve is Run with something around the engine, as tests have.
-func (c *serveCommand) serve(p *process, around func(*local.Engine) httpapi.Engine) error {
+func (c *serveCommand) serve(p *process, loader *config.Loader, around func(*local.Engine) httpapi.Engine) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 
-	logger := newLogger(p.stderr, c.LogLevel, c.LogFormat)
-	// Libraries that log by package log are heard in our format.
-	log.SetFlags(0)
-	log.SetOutput(slog.NewLogLogger(logger.Handler(), slog.LevelWarn).Writer())
-	engine, err := newEngine(&c.Config, logger)
-	if err != nil {
-		return err
-	}
-	metrics.ExposeMetadata(true)
 	set := metrics.NewSet()
-	set.RegisterMetricsWriter(engineMetrics(engine.Stats))
-	version := buildVersion()
-	page, err := newPage()
+	r := newReloader(&c.Config, loader, set)
+	parts, err := c.assemble(p, r, set, around)
 	if err != nil {
 		return err
 	}
-	server := httpapi.New(httpapi.Options{
-		Engine: around(engine), Limits: c.limits(), Logger: logger, Metrics: set,
-		Version: version, Durability: string(c.Durability), Page: page,
-	})
-	listener, err := net.Listen("tcp", string(c.Listen))
+	listeners, err := c.listen(loader.Given("admin-listen"), parts.logger)
 	if err != nil {
-		return listenError(string(c.Listen), err)
+		return err
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	logger.Info("started", "version", version.Version, "revision", version.Revision, "go", version.Go,
-		"listen", listener.Addr().String(), "data", string(c.Data), "durability", c.Durability)
+	parts.serve(listeners)
 	opened := make(chan error, 1)
-	go func() { opened <- engine.Open() }()
+	go func() { opened <- parts.engine.Open() }()
 	select {
 	case err := <-opened:
 		if err != nil {
@@ -81,21 +62,32 @@ func (c *serveCommand) serve(p *process, around func(*local.Engine) httpapi.Engi
 		}
 	case s := <-signals:
 		// What recovery has read so far is on disk as it was.
-		logger.Info("stopped during recovery", "signal", signalName(s))
+		parts.logger.Info("stopped during recovery", "signal", signalName(s))
 		return nil
 	}
-	fmt.Fprintf(p.stdout, "flowd serves on http://%s\n", listener.Addr())
+	root := c.root(listeners.api.Addr())
+	fmt.Fprintf(p.stdout, "flowd serves on %s\n", root)
+	endWatch := parts.announce(root)
+	r.ready.Store(true)
+	defer endWatch()
 
-	select {
-	case err := <-served:
-		return fmt.Errorf("serving ended by itself: %w", err)
-	case s := <-signals:
-		logger.Info("stopping", "signal", signalName(s))
-	case <-p.ctx.Done():
-		logger.Info("stopping")
+	for stop := false; !stop; {
+		select {
+		case err := <-parts.served:
+			return fmt.Errorf("serving ended by itself: %w", err)
+		case <-hangups:
+			_, _ = r.Reload() // it is in the log, and in the metrics
+		case s := <-signals:
+			parts.logger.Info("stopping", "signal", signalName(s))
+			stop = true
+		case <-p.ctx.Done():
+			parts.logger.Info("stopping")
+			stop = true
+		}
 	}
+	endWatch()
 	stopped := make(chan error, 1)
-	go func() { stopped <- c.stop(server, served, engine, logger) }()
+	go func() { stopped <- parts.stop(r.config.Load()) }()
 	select {
 	case err := <-stopped:
 		return err
@@ -104,60 +96,23 @@ func (c *serveCommand) serve(p *process, around func(*local.Engine) httpapi.Engi
 	}
 }
 
-// stop ends the parts in the direction of the data: first load balancers see that the server is
-// not ready, then no connection is taken any more and requests under way finish, then the engine
-// writes what it has.
-func (c *serveCommand) stop(server *httpapi.Server, served <-chan error, engine *local.Engine, logger *slog.Logger) error {
-	begin := time.Now()
-	server.Drain()
-	if c.DrainDelay > 0 {
-		logger.Info("draining", "for", c.DrainDelay.String())
-		time.Sleep(c.DrainDelay)
+// root is the server's URL, without a slash at its end.
+func (c *serveCommand) root(addr net.Addr) string {
+	if c.TLSCertFile != "" {
+		return "https://" + addr.String()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		// Requests may still hold batches of the engine, so it is left as it is: what was answered is in
-		// the log.
-		return fmt.Errorf("requests under way were cut, as they had not finished within the shutdown-timeout of %s: %w", c.ShutdownTimeout, err)
-	}
-	if err := <-served; err != nil {
-		return err
-	}
-	if err := engine.Close(); err != nil {
-		return fmt.Errorf("stopping: %w", err)
-	}
-	logger.Info("stopped", "after", time.Since(begin).Round(time.Millisecond).String())
-	return nil
-}
-
-// limits returns the settings that bound what a client may ask of the server.
-func (c *serveCommand) limits() httpapi.Limits {
-	return httpapi.Limits{
-		BodyBytes: int(c.MaxBodyBytes), DecodedBytes: int(c.MaxDecodedBytes), Flows: c.MaxFlows,
-		HeaderBytes: int(c.MaxHeaderBytes), InflightBytes: int64(c.MaxInflightBytes),
-		Connections: c.MaxConnections, Queries: c.MaxQueries, Groups: c.MaxGroups, QueueWait: c.QueueWait,
-		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout,
-	}
-}
-
-func newLogger(w io.Writer, level config.LogLevel, format config.LogFormat) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level.Level()}
-	if format == config.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return "http://" + addr.String()
 }
 
 // listenError says what an operator can do about the usual reasons.
-func listenError(address string, err error) error {
+func listenError(setting, address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s is in use by another program: stop that one, or choose another address with --listen", address)
+		return fmt.Errorf("%s is in use by another program: stop that one, or choose another address with --%s", address, setting)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%s is no address of this machine: choose another one with --listen", address)
+		return fmt.Errorf("%s is no address of this machine: choose another one with --%s", address, setting)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s may not be listened on by this user: choose a port of 1024 or more with --listen", address)
+		return fmt.Errorf("%s may not be listened on by this user: choose a port of 1024 or more with --%s", address, setting)
 	}
 	return err
 }

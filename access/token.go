@@ -1,0 +1,140 @@
+package access
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// NewToken returns a token that nobody else has: 32 random bytes in base64url behind "flowd_", by which
+// tools that look for secrets in the wrong places can know it.
+func NewToken() string {
+	var secret [32]byte
+	_, _ = rand.Read(secret[:]) // it never fails
+	return "flowd_" + base64.RawURLEncoding.EncodeToString(secret[:])
+}
+
+// Entry returns what a tokens file has of token, whose holder gets right, in lines that begin with indent:
+//
+//   - name: agents-eu
+//     sha256: ...
+//     scopes: [ingest]
+//
+// The token itself is not in it. The error says what is wrong with right.
+func Entry(token string, right *Right, indent string) ([]byte, error) {
+	digest := sha256.Sum256([]byte(token))
+	entry := entryText{
+		Name: right.Name, SHA256: hex.EncodeToString(digest[:]),
+		Scopes: right.Scopes.names(), VPCs: right.VPCs.patterns(),
+	}
+	if !right.Expires.IsZero() {
+		end := right.Expires.UTC().Truncate(time.Second)
+		entry.Expires = &end
+	}
+	var text bytes.Buffer
+	encoder := yaml.NewEncoder(&text)
+	encoder.SetIndent(2)
+	if err := errors.Join(encoder.Encode([]entryText{entry}), encoder.Close()); err != nil {
+		return nil, err
+	}
+	lines := indent + strings.ReplaceAll(strings.TrimSuffix(text.String(), "\n"), "\n", "\n"+indent) + "\n"
+	list, err := Parse("", []byte("tokens:\n"+lines))
+	if bad := (*Error)(nil); errors.As(err, &bad) {
+		return nil, errors.New(bad.Problems[0].Text)
+	}
+	if !list.grants(token, right) {
+		return nil, errors.New("vpcs: cannot be written as YAML in a way that would be read as the same")
+	}
+	return []byte(lines), nil
+}
+
+// grants tells whether the holder of token has right, with an end in whole seconds.
+func (l *List) grants(token string, right *Right) bool {
+	given := *right
+	given.Expires = right.Expires.UTC().Truncate(time.Second)
+	got := l.ofToken([]byte(token))
+	return got != nil && reflect.DeepEqual(*got, given)
+}
+
+// entryText is the form of an entry.
+type entryText struct {
+	Name    string     `yaml:"name"`
+	SHA256  string     `yaml:"sha256"`
+	Scopes  []string   `yaml:"scopes,flow"`
+	VPCs    []string   `yaml:"vpcs,flow,omitempty"`
+	Expires *time.Time `yaml:"expires,omitempty"`
+}
+
+// patterns returns what ParseVPCs makes v of, nothing for all VPCs.
+func (v *VPCs) patterns() []string {
+	patterns := append([]string(nil), v.Names...)
+	for _, prefix := range v.Prefixes {
+		patterns = append(patterns, prefix+"*")
+	}
+	return patterns
+}
+
+var errNoPlace = errors.New("has a form to which nothing can be added without changing the rest; add the entry by hand")
+
+// Append returns a tokens file with an entry more, behind all that is in data; what is there stays as it is
+// written. No data is a new file. The error is an *Error if data is no tokens file, or says what is wrong with right.
+func Append(name string, data []byte, token string, right *Right) ([]byte, error) {
+	var first yaml.Node
+	isNew := errors.Is(yaml.NewDecoder(bytes.NewReader(data)).Decode(&first), io.EOF)
+	before, indent := &List{}, "  "
+	if !isNew {
+		var err error
+		if before, err = Parse(name, data); err != nil {
+			return nil, err
+		}
+		indent = strings.Repeat(" ", first.Content[0].Content[1].Column-1)
+	}
+	if before.has(right.Name) {
+		return nil, fmt.Errorf("%s has a right called %q already; choose another name", name, right.Name)
+	}
+	entry, err := Entry(token, right, indent)
+	if err != nil {
+		return nil, err
+	}
+	text := bytes.Clone(data)
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		text = append(text, '\n')
+	}
+	if isNew {
+		text = append(text, "tokens:\n"...)
+	}
+	text = append(text, entry...)
+	// Not every file can be added to by lines at its end: a list in brackets cannot.
+	after, err := Parse(name, text)
+	if err != nil || after.Len() != before.Len()+1 || !after.grants(token, right) {
+		return nil, fmt.Errorf("%s %w", name, errNoPlace)
+	}
+	return text, nil
+}
+
+// has tells whether one of the rights has that name.
+func (l *List) has(name string) bool {
+	for _, t := range l.tokens {
+		if t.right.Name == name {
+			return true
+		}
+	}
+	for _, certificates := range []map[string]*Right{l.names, l.subjects} {
+		for _, right := range certificates {
+			if right.Name == name {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,56 @@
+package config
+
+import "reflect"
+
+// Check reads a settings file by itself, without flags and environment: what it does not give is
+// a default. It returns the settings that the file gives, in the order of the help.
+//
+// The error is an *Error with all that is wrong. The Config is never nil; with an error it has
+// what is right.
+func Check(path string) (*Config, []Setting, error) {
+	l := NewLoader(nil)
+	l.keep(loadFile(path))
+	c := l.config()
+	var given []Setting
+	for _, s := range l.Report(c) {
+		if s.Source != sourceDefault {
+			given = append(given, s)
+		}
+	}
+	return c, given, l.check(c)
+}
+
+// config returns the settings that the sources of l, which were read, make.
+func (l *Loader) config() *Config {
+	c := new(Config)
+	for _, s := range settings() {
+		text, given := l.flags[s.key]
+		if v, ok := l.values[s.key]; ok && !given {
+			text, given = v.text, true
+		}
+		if !given {
+			text = s.preset
+		}
+		if text == "" && !given {
+			continue
+		}
+		// Each was decoded once before, when it was read; tests decode the defaults.
+		if err := s.decode(text, reflect.ValueOf(c).Elem().Field(s.field)); err != nil {
+			l.problems = append(l.problems, Problem{l.source(s.key), err.Error()})
+		}
+	}
+	return c
+}
+
+// check returns all that is wrong with c, which the sources of l have made, as an *Error. Settings
+// are compared with each other only once each is right alone.
+func (l *Loader) check(c *Config) error {
+	problems := l.problems
+	if len(problems) == 0 {
+		problems = l.conflicts(c)
+	}
+	if len(problems) > 0 {
+		return &Error{problems}
+	}
+	return nil
+}

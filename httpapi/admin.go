@@ -1,0 +1,297 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-json"
+	"github.com/valyala/fasthttp"
+
+	"flowd/access"
+	"flowd/flow"
+)
+
+// What clients of the admin server can make it hold or wait for.
+const (
+	adminConnections = 64
+	adminHeaderBytes = 16 << 10
+	adminHeaderTime  = 10 * time.Second
+	// adminAnswerTime is how long an answer may take, but a profile's: that takes as long as is asked
+	// for, by somebody with the right to.
+	adminAnswerTime = 30 * time.Second
+	adminIdleTime   = 2 * time.Minute
+)
+
+// AdminOptions are what an Admin is made of. All but Hosts and TLS are required.
+type AdminOptions struct {
+	// Server is the one whose tokens, metrics and health these are.
+	Server *Server
+	// Reload takes the settings as their sources have them now. It is called by one request at a time.
+	// An error says what is wrong with them, to an operator, and then nothing has changed; as a
+	// *ReloadError it says so place by place.
+	Reload func() (Reloaded, error)
+	// Hosts are names, beside localhost, that the server is called by.
+	Hosts []string
+	// TLS secures the connections; nil leaves them in clear.
+	TLS *TLS
+}
+
+// Reloaded is what a reload changed, and what it could not change while the server runs.
+type Reloaded struct {
+	Changed []Change `json:"changed"`
+	Restart []Change `json:"restart"`
+}
+
+// Change is a setting that has another value now than before.
+type Change struct {
+	Key  string `json:"key"`
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// ReloadError is settings that cannot be used: Pointer is a place such as "flowd.yaml:7".
+type ReloadError struct{ Problems []flow.FieldError }
+
+func (e *ReloadError) Error() string {
+	var lines []string
+	for _, p := range e.Problems {
+		lines = append(lines, p.Pointer+": "+p.Detail)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Admin serves what is for operators alone: reloads, profiles, metrics and health.
+type Admin struct {
+	server *Server
+	change func() (Reloaded, error)
+	hosts  []string
+	tls    *TLS
+	http   http.Server
+	paths  map[string]adminRoute
+	turn   chan struct{}      // held by the reload that is under way
+	stop   context.CancelFunc // ends what is waited for
+}
+
+// adminRoute is what there is at a path.
+type adminRoute struct {
+	methods []string
+	needs   access.Scopes
+	handle  http.HandlerFunc
+	long    bool // it takes as long as is asked for
+}
+
+// NewAdmin returns a server that serves nothing yet.
+func NewAdmin(o AdminOptions) *Admin {
+	ctx, stop := context.WithCancel(context.Background())
+	a := &Admin{server: o.Server, change: o.Reload, hosts: o.Hosts, tls: o.TLS, turn: make(chan struct{}, 1), stop: stop}
+	a.http = http.Server{
+		Handler:                      a,
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            adminHeaderTime,
+		IdleTimeout:                  adminIdleTime,
+		MaxHeaderBytes:               adminHeaderBytes,
+		BaseContext:                  func(net.Listener) context.Context { return ctx },
+		ErrorLog:                     slog.NewLogLogger(o.Server.logger.Handler(), slog.LevelDebug),
+	}
+	a.paths = a.routes()
+	return a
+}
+
+// pprofPath is where profiles are. pprof's own handlers know it.
+const pprofPath = "/debug/pprof/"
+
+func (a *Admin) routes() map[string]adminRoute {
+	get, post := []string{http.MethodGet, http.MethodHead}, []string{http.MethodPost}
+	live := adminRoute{methods: get, handle: a.through(a.server.live)}
+	ready := adminRoute{methods: get, handle: a.through(a.server.ready)}
+	profile := func(handle http.HandlerFunc) adminRoute {
+		return adminRoute{methods: get, needs: access.Admin, handle: handle, long: true}
+	}
+	return map[string]adminRoute{
+		"/-/reload": {methods: post, needs: access.Admin, handle: a.reload},
+		"/metrics":  {methods: get, needs: access.Metrics, handle: a.through(a.server.exposition)},
+		"/livez":    live, "/health": live, "/-/healthy": live,
+		"/readyz": ready, "/-/ready": ready,
+		// Without pprof's cmdline: arguments may hold what not everybody with this right should see.
+		pprofPath:                  profile(pprof.Index),
+		pprofPath + "profile":      profile(pprof.Profile),
+		pprofPath + "trace":        profile(pprof.Trace),
+		pprofPath + "symbol":       {methods: append(post, get...), needs: access.Admin, handle: pprof.Symbol},
+		pprofPath + "allocs":       profile(pprof.Index),
+		pprofPath + "block":        profile(pprof.Index),
+		pprofPath + "goroutine":    profile(pprof.Index),
+		pprofPath + "heap":         profile(pprof.Index),
+		pprofPath + "mutex":        profile(pprof.Index),
+		pprofPath + "threadcreate": profile(pprof.Index),
+	}
+}
+
+// Serve serves the connections of ln, which it closes. It returns nil when Shutdown is called, which
+// may still be waiting for requests then.
+func (a *Admin) Serve(ln net.Listener) error {
+	ln = &fewListener{Listener: ln, free: make(chan struct{}, adminConnections)}
+	if a.tls != nil {
+		ln = tls.NewListener(ln, a.tls.base)
+	}
+	if err := a.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops accepting connections, ends profiles that are being made, and returns when the
+// requests under way are answered. If ctx ends before, it cuts them off and returns ctx's error.
+func (a *Admin) Shutdown(ctx context.Context) error {
+	a.stop()
+	err := a.http.Shutdown(ctx)
+	if err != nil {
+		_ = a.http.Close() // the error above is the one to tell
+	}
+	return err
+}
+
+// ServeHTTP answers a request.
+func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer a.recovered(w, r)
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if r.ContentLength != 0 {
+		// Nobody here reads a body. What comes of it is dropped behind the answer, for so long.
+		a.within(http.NewResponseController(w).SetReadDeadline)
+	}
+	to, p := a.find(r)
+	if p == nil && !to.long {
+		a.within(http.NewResponseController(w).SetWriteDeadline)
+	}
+	if p != nil {
+		a.refuse(w, r, p)
+		return
+	}
+	to.handle(w, r)
+}
+
+// within gives what is under way its time. An error says that the connection is closed.
+func (a *Admin) within(set func(time.Time) error) { _ = set(time.Now().Add(adminAnswerTime)) }
+
+// find returns where r goes to, or why it goes nowhere.
+func (a *Admin) find(r *http.Request) (adminRoute, *problem) {
+	if p := a.foreign(r); p != nil {
+		return adminRoute{}, p
+	}
+	if path, ok := strings.CutPrefix(r.URL.Path, prefix); ok {
+		r.URL.Path = path // pprof looks at it, too
+	}
+	to, ok := a.paths[r.URL.Path]
+	switch {
+	case !ok:
+		return to, &problem{
+			status: http.StatusNotFound, reason: reasonUnknownPath,
+			detail: "There is nothing at this path of the admin listener; POST /-/reload reloads the settings, profiles are at " +
+				pprofPath + ", and flows at the other listener.",
+		}
+	case !slices.Contains(to.methods, r.Method):
+		return to, &problem{
+			status: http.StatusMethodNotAllowed, reason: reasonMethod, header: "Allow", value: strings.Join(to.methods, ", "),
+			detail: "This path does not take this method; the header Allow has those that it takes.",
+		}
+	case to.needs == 0:
+		return to, nil
+	}
+	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // it is none on a Unix socket, where all are one address
+	return to, a.server.allow(to.needs, access.Claim{
+		Addr:          addr.Addr().Unmap(),
+		Authorization: []byte(strings.Join(r.Header.Values("Authorization"), ",")),
+		Certificate:   a.certificate(r),
+		Now:           time.Now(),
+	})
+}
+
+// reload answers what a reload changed.
+func (a *Admin) reload(w http.ResponseWriter, r *http.Request) {
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-r.Context().Done():
+		a.refuse(w, r, overloaded(reasonNotReady, "The server is about to stop, so nothing is reloaded any more."))
+		return
+	}
+	found, err := a.change()
+	if err != nil {
+		a.refuse(w, r, reloadProblem(err))
+		return
+	}
+	// No changes are [] rather than null.
+	text, err := json.Marshal(Reloaded{append([]Change{}, found.Changed...), append([]Change{}, found.Restart...)})
+	if err != nil {
+		panic("strings encode as JSON: " + err.Error())
+	}
+	w.Header().Set("Content-Type", jsonType)
+	_, _ = w.Write(text) // whoever asked may be gone
+}
+
+// reloadProblem makes a problem of an error of a reload. It is for an operator, who learns all of it.
+func reloadProblem(err error) *problem {
+	p := &problem{
+		status: http.StatusBadRequest, reason: reasonParameter, word: "bad-settings", cause: err,
+		detail: "The settings cannot be used, so those of before stay.",
+	}
+	var bad *ReloadError
+	if errors.As(err, &bad) {
+		p.fields = bad.Problems
+	} else {
+		p.detail += " " + err.Error()
+	}
+	return p
+}
+
+// through answers by a handler of the API.
+func (a *Admin) through(handle fasthttp.RequestHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var ctx fasthttp.RequestCtx
+		ctx.Init(&fasthttp.Request{}, nil, nil)
+		handle(&ctx)
+		for name, value := range ctx.Response.Header.All() {
+			if string(name) != fasthttp.HeaderContentLength {
+				w.Header().Set(string(name), string(value))
+			}
+		}
+		w.WriteHeader(ctx.Response.StatusCode())
+		_, _ = w.Write(ctx.Response.Body()) // whoever asked may be gone
+	}
+}
+
+// refuse answers r with p, counts it and logs it.
+func (a *Admin) refuse(w http.ResponseWriter, r *http.Request, p *problem) {
+	a.server.metrics.refused(p)
+	a.server.logger.Warn("refused an admin request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("remote", r.RemoteAddr), slog.Int("status", p.status), slog.String("reason", p.reasonText()))
+	if p.header != "" {
+		w.Header().Set(p.header, p.value)
+	}
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(p.status)
+	_, _ = w.Write(p.append(nil)) // whoever asked may be gone
+}
+
+// recovered is deferred around a handler.
+func (a *Admin) recovered(w http.ResponseWriter, r *http.Request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	a.server.panicked(cause, []byte(r.URL.Path))
+	a.refuse(w, r, &problem{
+		status: http.StatusInternalServerError, reason: reasonPanic,
+		detail: "The server failed to answer because of a fault of its own, which is in its log.",
+	})
+}

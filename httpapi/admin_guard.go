@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"flowd/access"
+)
+
+// foreign refuses what a page of another site made a browser send. That matters most on loopback, where
+// a browser reaches what its user alone should, and where there may be no tokens:
+//
+//   - By a name that resolves to this machine for the moment ("DNS rebinding") the page is of the same
+//     origin as this server to the browser, but Host has the name. An address is nobody's to
+//     resolve, nor is localhost.
+//   - To an address the page can send, though not read what comes of it, and Origin or Sec-Fetch-Site
+//     tell whose page it is. Old browsers tell neither of a GET, which changes nothing here.
+func (a *Admin) foreign(r *http.Request) *problem {
+	refuse := func(detail string, args ...any) *problem {
+		return &problem{
+			status: http.StatusForbidden, reason: reasonAccess, word: "foreign-site", detail: fmt.Sprintf(detail, args...),
+		}
+	}
+	if !a.called(r.Host) {
+		return refuse("The header Host has %q, which may be the name of any site; call this server by its address, by localhost, "+
+			"or by the name in admin-listen.", r.Host)
+	}
+	for _, origin := range r.Header.Values("Origin") {
+		if from, err := url.Parse(origin); err != nil || !strings.EqualFold(from.Host, r.Host) {
+			return refuse("A page of %q sent this, and pages of other sites may not; use curl, for example.", origin)
+		}
+	}
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return refuse("A page of another site sent this, or led here, which none may; type the address in the browser instead.")
+		}
+	}
+	return nil
+}
+
+// called tells whether the server goes by the name in host, which may have a port. Without a name, as in
+// HTTP/1.0, no browser asks.
+func (a *Admin) called(host string) bool {
+	name := host
+	if bare, _, err := net.SplitHostPort(host); err == nil {
+		name = bare
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	same := func(known string) bool { return strings.EqualFold(known, name) }
+	return name == "" || same("localhost") || slices.ContainsFunc(a.hosts, same)
+}
+
+// certificate returns what the client of r proved to be its own, or nil.
+func (a *Admin) certificate(r *http.Request) *x509.Certificate {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return nil
+	}
+	// A connection may be older than what is in force now.
+	if now := time.Now(); standFor(a.tls.current.Load().authorities, r.TLS.PeerCertificates, now) {
+		return r.TLS.VerifiedChains[0][0]
+	}
+	return nil
+}
+
+// allow refuses a claim that does not reach these scopes.
+func (s *Server) allow(needs access.Scopes, claim access.Claim) *problem {
+	if s.gate.Open() {
+		return nil
+	}
+	right, refusal := s.gate.Check(claim)
+	switch {
+	case refusal != nil:
+		return accessProblem(refusal)
+	case !right.Scopes.Has(needs):
+		return &problem{
+			status: http.StatusForbidden, reason: reasonScope,
+			detail: fmt.Sprintf("This takes the scope %s, and %s has %s; use another token, or have the scope added to it.",
+				needs, right.Name, right.Scopes),
+		}
+	}
+	return nil
+}
+
+// fewListener closes connections beyond what free has room for.
+type fewListener struct {
+	net.Listener
+	free chan struct{}
+}
+
+func (l *fewListener) Accept() (net.Conn, error) {
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case l.free <- struct{}{}:
+			return &fewConn{Conn: nc, listener: l}, nil
+		default:
+			_ = nc.Close() // there is nothing to say to it
+		}
+	}
+}
+
+type fewConn struct {
+	net.Conn
+	listener *fewListener
+	once     sync.Once
+}
+
+func (c *fewConn) Close() error {
+	c.once.Do(func() { <-c.listener.free })
+	return c.Conn.Close()
+}

@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"flowd/limit"
+)
+
+// takeBytes refuses a body that is more than its sender may send now.
+func (in *intake) takeBytes() *problem {
+	s, n := in.server, len(in.body.data)
+	wait := s.buckets.TakeBytes(in.client, n, time.Now())
+	if wait == 0 {
+		in.charged = n
+		return nil
+	}
+	s.metrics.limitedBytes.Inc()
+	if wait == limit.Never {
+		return overBurst(fmt.Sprintf("The body has %d bytes, and no client may send more than %d at once; send less at once, "+
+			"or raise rate-bytes-burst.", n, s.buckets.Rates().BytesBurst))
+	}
+	return overRate(wait, fmt.Sprintf("This client has sent as many bytes as it may, %d a second; send it again later, "+
+		"or raise rate-bytes.", s.buckets.Rates().Bytes))
+}
+
+// takeFlows refuses a batch of more flows than its sender may send now.
+func (in *intake) takeFlows() *problem {
+	s, n := in.server, in.batch.Len()
+	wait := s.buckets.TakeFlows(in.client, n, time.Now())
+	if wait == 0 {
+		return nil
+	}
+	s.buckets.GiveBytes(in.client, in.charged)
+	s.metrics.limitedFlows.Inc()
+	if wait == limit.Never {
+		return overBurst(fmt.Sprintf("The batch has %d flows, and no client may send more than %d at once; send it in parts, "+
+			"or raise rate-flows-burst.", n, s.buckets.Rates().FlowsBurst))
+	}
+	return overRate(wait, fmt.Sprintf("This client has sent as many flows as it may, %d a second; send it again later, "+
+		"or raise rate-flows.", s.buckets.Rates().Flows))
+}
+
+func overRate(wait time.Duration, detail string) *problem {
+	return &problem{
+		status: fasthttp.StatusTooManyRequests, reason: reasonRate, detail: detail,
+		header: headerRetryAfter, value: limit.RetryAfter(wait),
+	}
+}
+
+// overBurst refuses what would be too much at any time.
+func overBurst(detail string) *problem {
+	return &problem{status: fasthttp.StatusRequestEntityTooLarge, reason: reasonBurst, detail: detail}
+}
+
+// fill gets a batch and fills it with the flows of the body, if there is room for it and its sender may
+// send them now.
+func (in *intake) fill() *problem {
+	s, limits := in.server, in.server.current.Load()
+	began := time.Now()
+	switch s.shares.Enter(in.client, limits.QueueWait) {
+	case limit.Entered:
+		in.placed = true
+	case limit.OverShare:
+		return s.behind(reasonShare, "More comes in than can be added up, and this client has its share of what can; "+
+			"have fewer requests under way at once, and send this one again later.")
+	case limit.NoPlace:
+		return s.behind(reasonQueue, moreThanCan)
+	}
+	if in.batch = s.engine.Acquire(max(limits.QueueWait-time.Since(began), 0)); in.batch == nil {
+		return s.behind(reasonQueue, moreThanCan)
+	}
+	if err := in.batch.Decode(in.body.data, in.head.format, limits.Flows); err != nil {
+		return batchProblem(err)
+	}
+	if p := foreign(in.batch, in.right); p != nil {
+		return p
+	}
+	return in.takeFlows()
+}
+
+const moreThanCan = "More comes in than can be added up; send it again later, or raise queue-batches or queue-wait."
+
+// behind says that batches come faster than they can be taken, and when it should be better.
+func (s *Server) behind(r reason, detail string) *problem {
+	p := overloaded(r, detail)
+	p.value = limit.RetryAfter(s.drain.Wait(s.shares.Waiting()+s.limits.Places, time.Now()))
+	return p
+}
+
+// leave gives the place back, and notes how long the queue is by how much got done.
+func (in *intake) leave() {
+	if in.placed {
+		in.server.shares.Leave(in.client)
+		in.server.drain.Done(1, time.Now())
+	}
+}

@@ -1,0 +1,114 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"syscall"
+
+	"github.com/valyala/fasthttp"
+)
+
+// handshakeFailure is why a connection did not become a secure one.
+type handshakeFailure uint8
+
+const (
+	failureOther handshakeFailure = iota // a malformed message, or nothing in common
+	failureTimeout
+	failureCutShort
+	failurePlainHTTP
+	failureNotTLS
+	failureVersion
+	failureCertificate
+	failureByClient
+	handshakeFailures
+)
+
+var handshakeFailureNames = [handshakeFailures]string{
+	failureOther:       "other",
+	failureTimeout:     "timeout",
+	failureCutShort:    "cut_short",
+	failurePlainHTTP:   "plain_http",
+	failureNotTLS:      "not_tls",
+	failureVersion:     "version",
+	failureCertificate: "client_certificate",
+	failureByClient:    "refused_by_client", // mostly since it does not trust the server's certificate
+}
+
+// methods begin a request in clear. The first record of TLS is looked at as far as its head.
+var methods = [][]byte{
+	[]byte("GET /"), []byte("HEAD "), []byte("POST "), []byte("PUT /"), []byte("OPTIO"), []byte("DELET"),
+	[]byte("PATCH"), []byte("CONNE"), []byte("TRACE"), []byte("PRI *"),
+}
+
+// plainHTTPProblem answers those who do not know that they speak to TLS.
+func plainHTTPProblem() *problem {
+	return &problem{
+		status: fasthttp.StatusBadRequest, reason: reasonPlainHTTP,
+		detail: "The client sent an HTTP request to an HTTPS server; use https:// in place of http://.",
+	}
+}
+
+// failureOf tells why a handshake failed, or false if it is nobody's failure: a connection that is
+// closed before anything was sent, as load balancers do to see whether a port is open, or by a stop.
+func failureOf(err error, w *wire) (handshakeFailure, bool) {
+	var timeout net.Error
+	var record tls.RecordHeaderError
+	var certificate *tls.CertificateVerificationError
+	var operation *net.OpError
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return 0, false
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return failureTimeout, true
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return failureCutShort, w.began
+	case errors.As(err, &record) && record.Conn != nil:
+		for _, method := range methods {
+			if bytes.HasPrefix(record.RecordHeader[:], method) {
+				return failurePlainHTTP, true
+			}
+		}
+		return failureNotTLS, true
+	case errors.As(err, &certificate):
+		return failureCertificate, true
+	case errors.As(err, &operation) && operation.Op == "remote error":
+		return failureByClient, true
+	case w.old:
+		return failureVersion, true
+	}
+	return failureOther, true
+}
+
+// failed counts and logs a handshake that failed, answers a client that speaks HTTP in clear, and lets
+// others take what TLS has told them. What somebody must mend is a warning; of the rest the internet is
+// full.
+func (c *conn) failed(err error) {
+	failure, ok := failureOf(err, &c.tls.wire)
+	if !ok {
+		return
+	}
+	s := c.tls.server
+	s.conns.tls.failures[failure].Inc()
+	level := slog.LevelDebug
+	switch failure {
+	case failurePlainHTTP:
+		c.answerInClear(plainHTTPProblem())
+		level = slog.LevelWarn
+	case failureVersion, failureCertificate, failureByClient:
+		level = slog.LevelWarn
+	}
+	c.unread.Store(failure != failureTimeout && failure != failureCutShort)
+	s.logger.LogAttrs(context.Background(), level, "no secure connection",
+		slog.String("reason", handshakeFailureNames[failure]), slog.Any("error", err), slog.Any("remote", c.RemoteAddr()))
+}
+
+// answerInClear answers whoever does not speak TLS. If the answer cannot be written, nobody is there.
+func (c *conn) answerInClear(p *problem) {
+	c.tls.server.metrics.refused(p)
+	_, _ = c.Conn.Write(p.raw())
+}

@@ -1,0 +1,242 @@
+package httpapi
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func (l *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// shown returns the certificate that a new connection is shown.
+func (ss *secureServer) shown() *x509.Certificate {
+	ss.t.Helper()
+	c := ss.open()
+	defer c.Close()
+	return c.tls.ConnectionState().PeerCertificates[0]
+}
+
+// clock gives the server a clock that stands, at the time that is returned in nanoseconds. When it moves,
+// the server looks after its files again.
+func (ss *secureServer) clock() *atomic.Int64 {
+	now := new(atomic.Int64)
+	now.Store(ss.tls.looked.Load())
+	ss.tls.now = func() time.Time { return time.Unix(0, now.Load()) }
+	return now
+}
+
+// A new certificate is for new connections; those that are open go on.
+func TestReloadTLS(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, nil)
+	before := ss.open()
+	next := ss.ca.issue("next", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(30 * time.Minute) })
+	ss.files.write(t, next)
+	if ss.shown().Equal(next.leaf) {
+		t.Error("the files are read at every handshake")
+	}
+	if err := ss.tls.Reload(ss.files); err != nil {
+		t.Fatal(err)
+	}
+	if !ss.shown().Equal(next.leaf) || ss.expiry() != next.leaf.NotAfter.Unix() {
+		t.Errorf("%s is shown, until %d", ss.shown().Subject, ss.expiry())
+	}
+	if r := before.ask("GET", "/livez"); r.StatusCode != 200 {
+		t.Errorf("%d on the open connection", r.StatusCode)
+	}
+	elsewhere := newFiles(t, ss.ca.issue("elsewhere", nil), nil)
+	if err := ss.tls.Reload(elsewhere); err != nil || ss.shown().Subject.CommonName != "elsewhere" {
+		t.Errorf("%v, and %s is shown", err, ss.shown().Subject)
+	}
+	if err := ss.tls.Reload(elsewhere); err != nil {
+		t.Error(err)
+	}
+	if got := ss.metric(`flowd_tls_certificate_reloads_total{result="success"}`); got != "2" {
+		t.Errorf("%s reloads counted", got)
+	}
+}
+
+// What cannot be used leaves the old in force, and the paths of it too.
+func TestReloadTLSFails(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, nil)
+	now := ss.clock()
+	good := ss.shown()
+	expired := ss.ca.issue("expired", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	future := ss.ca.issue("future", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(30 * time.Minute) })
+	foreign := newFiles(t, ss.ca.issue("mixed", nil), nil)
+	put(t, foreign.Key, ss.ca.issue("other", nil).keyPEM(t))
+	for _, c := range []struct {
+		files TLSFiles
+		want  string
+	}{
+		{newFiles(t, expired, nil), "has expired"},
+		{newFiles(t, future, nil), "not yet good"},
+		{foreign, "does not match"},
+		{TLSFiles{Certificate: "none", Key: "none"}, "no such file"},
+	} {
+		err := ss.tls.Reload(c.files)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("want %q: %v", c.want, err)
+		}
+		now.Add(int64(2 * lookAfterFiles))
+		if !ss.shown().Equal(good) {
+			t.Errorf("after %q %s is shown", c.want, ss.shown().Subject)
+		}
+	}
+	if got := ss.metric(`flowd_tls_certificate_reloads_total{result="failure"}`); got != "4" {
+		t.Errorf("%s failures counted", got)
+	}
+}
+
+// The files are followed: a certificate without its key yet is waited out, and told once.
+func TestTLSFollowsFiles(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, nil)
+	now := ss.clock()
+	first, next := ss.shown(), ss.ca.issue("next", nil)
+
+	put(t, ss.files.Certificate, pemOf(next.chain...))
+	for range 3 {
+		now.Add(int64(lookAfterFiles))
+		if !ss.shown().Equal(first) {
+			t.Fatal("a certificate without its key is shown")
+		}
+	}
+	if n := strings.Count(ss.log.String(), "have changed and"); n != 1 {
+		t.Errorf("told %d times: %s", n, ss.log.String())
+	}
+	put(t, ss.files.Key, next.keyPEM(t))
+	now.Add(int64(lookAfterFiles) - 1)
+	if !ss.shown().Equal(first) {
+		t.Error("looked at before its time")
+	}
+	now.Add(1)
+	if !ss.shown().Equal(next.leaf) || !strings.Contains(ss.log.String(), "were read again") {
+		t.Errorf("%s is shown: %s", ss.shown().Subject, ss.log.String())
+	}
+
+	// The gauge follows too, where nobody connects; and files that are replaced by rename are found.
+	third := ss.ca.issue("third", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(20 * time.Minute) })
+	fresh := newFiles(t, third, nil)
+	for from, to := range map[string]string{fresh.Certificate: ss.files.Certificate, fresh.Key: ss.files.Key} {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now.Add(int64(lookAfterFiles))
+	if got := ss.expiry(); got != third.leaf.NotAfter.Unix() {
+		t.Errorf("expires at %d", got)
+	}
+}
+
+// Certificates change under connections that come and go, and nobody notices.
+func TestReloadTLSUnderLoad(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, nil)
+	kept := ss.open()
+	stop := make(chan struct{})
+	var turns atomic.Int64
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if r := ss.secureDo("GET", "/livez", ""); r.StatusCode != 200 {
+					t.Errorf("%d", r.StatusCode)
+				}
+				turns.Add(1)
+			}
+		})
+	}
+	for range 20 {
+		next := turns.Load() + 4
+		ss.files.write(t, ss.ca.issue("next", nil))
+		if err := ss.tls.Reload(ss.files); err != nil {
+			t.Error(err)
+		}
+		eventually(t, "connections come and go", func() bool { return turns.Load() >= next })
+		if r := kept.ask("GET", "/livez"); r.StatusCode != 200 {
+			t.Errorf("%d on the open connection", r.StatusCode)
+		}
+	}
+	close(stop)
+	clients.Wait()
+}
+
+// An expired certificate serves those who take it: a server with one is better than none.
+func TestExpiredServerCertificate(t *testing.T) {
+	t.Parallel()
+	ss := newSecured(t, newTable(t), nil, nil)
+	ss.files.write(t, ss.ca.issue("old", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }))
+	log := &logBuffer{}
+	other := newServer(t, newTable(t), nil)
+	old, err := LoadTLS(TLSOptions{Files: ss.files, Logger: log.logger(), Metrics: other.set})
+	if err != nil || !strings.Contains(log.String(), "has expired: it was good until") {
+		t.Fatalf("%v: %s", err, log.String())
+	}
+	ss.conns.tls = old
+	ss.listen()
+	defer func() { <-ss.stop(t.Context()); <-ss.served }()
+	_, err = ss.shake(ss.config())
+	var invalid x509.CertificateInvalidError
+	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
+		t.Errorf("%v", err)
+	}
+	eventually(t, "the refusal is counted", func() bool {
+		return other.metric(`flowd_tls_handshake_failures_total{reason="refused_by_client"}`) == "1"
+	})
+	config := ss.config()
+	config.InsecureSkipVerify = true
+	if c, err := ss.shake(config); err != nil || c.ask("GET", "/livez").StatusCode != 200 {
+		t.Errorf("%v", err)
+	}
+	// From bad to bad is no loss.
+	ss.files.write(t, ss.ca.issue("older", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-2 * time.Minute) }))
+	if err := old.Reload(ss.files); err != nil {
+		t.Error(err)
+	}
+}
+
+// Sessions are resumed, also when the certificate has changed in between.
+func TestTLSResumption(t *testing.T) {
+	t.Parallel()
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		ss := serveSecured(t, nil, nil, nil)
+		config := ss.config()
+		config.MaxVersion, config.ClientSessionCache = version, tls.NewLRUClientSessionCache(4)
+		visit := func() bool {
+			c, err := ss.shake(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.ask("GET", "/livez") // the ticket comes before the answer
+			return c.tls.ConnectionState().DidResume
+		}
+		if visit() || !visit() {
+			t.Errorf("%x: the second connection is not a resumed one", version)
+		}
+		ss.files.write(t, ss.ca.issue("next", nil))
+		if err := ss.tls.Reload(ss.files); err != nil {
+			t.Fatal(err)
+		}
+		if !visit() {
+			t.Errorf("%x: not resumed after a reload", version)
+		}
+		if got := ss.metric(`flowd_tls_handshakes_total{resumed="yes"}`); got != "2" {
+			t.Errorf("%s resumed counted", got)
+		}
+	}
+}

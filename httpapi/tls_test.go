@@ -1,0 +1,359 @@
+package httpapi
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// authority issues certificates.
+type authority struct {
+	t    testing.TB
+	cert *x509.Certificate
+	key  ed25519.PrivateKey
+	made int64
+}
+
+// issued is a certificate, what stands between it and its authority, and its key.
+type issued struct {
+	chain [][]byte
+	leaf  *x509.Certificate
+	key   ed25519.PrivateKey
+}
+
+func (i *issued) pair() tls.Certificate {
+	return tls.Certificate{Certificate: i.chain, PrivateKey: i.key, Leaf: i.leaf}
+}
+
+func newAuthority(t testing.TB, name string) *authority {
+	t.Helper()
+	a := &authority{t: t}
+	i := a.issue(name, func(c *x509.Certificate) {
+		c.IsCA, c.BasicConstraintsValid = true, true
+		c.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
+	})
+	a.cert, a.key = i.leaf, i.key
+	return a
+}
+
+// issue makes a certificate for name, which is good for an hour, for server and client, on loopback.
+func (a *authority) issue(name string, change func(*x509.Certificate)) *issued {
+	a.t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.made++
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(a.made), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if change != nil {
+		change(template)
+	}
+	parent, signer := a.cert, a.key
+	if parent == nil {
+		parent, signer = template, private
+	}
+	raw, err := x509.CreateCertificate(nil, template, parent, public, signer)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(raw)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return &issued{[][]byte{raw}, leaf, private}
+}
+
+func (a *authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
+}
+
+func (a *authority) pem() []byte { return pemOf(a.cert.Raw) }
+
+func pemOf(certificates ...[]byte) (text []byte) {
+	for _, raw := range certificates {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})...)
+	}
+	return text
+}
+
+func (i *issued) keyPEM(t testing.TB) []byte {
+	raw, err := x509.MarshalPKCS8PrivateKey(i.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
+}
+
+// write puts a certificate and its key in place of those of files.
+func (f TLSFiles) write(t testing.TB, i *issued) {
+	put(t, f.Certificate, pemOf(i.chain...))
+	put(t, f.Key, i.keyPEM(t))
+}
+
+func put(t testing.TB, name string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newFiles writes a certificate into a folder of its own. clients may be nil.
+func newFiles(t testing.TB, i *issued, clients *authority) TLSFiles {
+	dir := t.TempDir()
+	f := TLSFiles{Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
+	f.write(t, i)
+	if clients != nil {
+		f.ClientCA = filepath.Join(dir, "ca.crt")
+		put(t, f.ClientCA, clients.pem())
+	}
+	return f
+}
+
+// secureServer is a server with TLS, whose certificate ca has issued.
+type secureServer struct {
+	*testServer
+	ca    *authority
+	files TLSFiles
+	tls   *TLS
+}
+
+// serveSecured starts a server with TLS over e, as serve does one in clear. Clients may show
+// certificates of clients, if it is not nil.
+func serveSecured(t testing.TB, e Engine, clients *authority, change func(*Limits)) *secureServer {
+	t.Helper()
+	if e == nil {
+		e = newTable(t)
+	}
+	ss := newSecured(t, e, clients, change)
+	ss.listen()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := ss.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-ss.served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if b, q, c := ss.bodies.held.Load(), ss.queries.Load(), ss.conns.count.Load(); b+q+c != 0 || ss.conns.addresses != nil {
+			t.Errorf("%d body bytes, %d queries, %d connections, addresses %v are held after the stop", b, q, c, ss.conns.addresses)
+		}
+	})
+	return ss
+}
+
+func newSecured(t testing.TB, e Engine, clients *authority, change func(*Limits)) *secureServer {
+	t.Helper()
+	ca := newAuthority(t, "servers")
+	ss := &secureServer{testServer: newServer(t, e, change), ca: ca, files: newFiles(t, ca.issue("flowd", nil), clients)}
+	var err error
+	ss.tls, err = LoadTLS(TLSOptions{Files: ss.files, Logger: ss.logger, Metrics: ss.set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ss.conns.tls = ss.tls
+	return ss
+}
+
+// secureClient is one connection with TLS.
+type secureClient struct {
+	client // over TLS is what is read; what is written to it itself goes to the socket
+	tls    *tls.Conn
+}
+
+// config is what a client needs to trust the server.
+func (ss *secureServer) config() *tls.Config {
+	return &tls.Config{RootCAs: ss.ca.pool(), ServerName: "127.0.0.1"}
+}
+
+// secure shakes hands. The connection is left to the caller if that fails.
+func (ss *secureServer) shake(config *tls.Config) (*secureClient, error) {
+	ss.t.Helper()
+	raw := ss.dial()
+	c := &secureClient{client: *raw, tls: tls.Client(raw.TCPConn, config)}
+	c.r = bufio.NewReader(c.tls)
+	return c, c.tls.Handshake()
+}
+
+// open returns a connection to the server that is ready for requests.
+func (ss *secureServer) open() *secureClient {
+	ss.t.Helper()
+	c, err := ss.shake(ss.config())
+	if err != nil {
+		ss.t.Fatal(err)
+	}
+	return c
+}
+
+func (c *secureClient) write(text string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.tls, text); err != nil {
+		c.t.Fatalf("sending: %v", err)
+	}
+}
+
+// ask sends a request without a body and returns the answer.
+func (c *secureClient) ask(method, target string, headers ...string) reply {
+	c.t.Helper()
+	c.write(head(method, target, headers...))
+	return c.read(method)
+}
+
+// secureDo is do with TLS.
+func (ss *secureServer) secureDo(method, target, body string, headers ...string) reply {
+	ss.t.Helper()
+	c := ss.open()
+	defer c.Close()
+	c.write(head(method, target, append(headers, "Content-Length: "+itoa(len(body)))...) + body)
+	return c.read(method)
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, nil)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := ss.config()
+		config.MaxVersion, config.NextProtos = version, []string{"h2", "http/1.1"}
+		c, err := ss.shake(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state := c.tls.ConnectionState(); state.Version != version || state.NegotiatedProtocol != "http/1.1" {
+			t.Errorf("version %x, protocol %q", state.Version, state.NegotiatedProtocol)
+		}
+		body := oneFlow("a"+itoa(int(version)), 5)
+		c.write(head("POST", "/flows", "Content-Length: "+itoa(len(body))) + body)
+		if r := c.read("POST"); r.StatusCode != 200 {
+			t.Fatalf("%d: %s", r.StatusCode, r.body)
+		}
+		c.write(head("GET", "/flows?hour=5") + head("GET", "/livez"))
+		if r := c.read("GET"); !strings.Contains(r.body, "a"+itoa(int(version))) {
+			t.Errorf("%d: %s", r.StatusCode, r.body)
+		}
+		if r := c.read("GET"); r.StatusCode != 200 || r.Close {
+			t.Errorf("the pipelined one: %d, close %t", r.StatusCode, r.Close)
+		}
+		c.write("GET /livez HTTP/1.0\r\n\r\n")
+		if r := c.read("GET"); r.StatusCode != 200 || !r.Close {
+			t.Errorf("HTTP/1.0: %d, close %t", r.StatusCode, r.Close)
+		}
+		c.ends()
+	}
+	if got := ss.metric(`flowd_tls_handshakes_total{resumed="no"}`); got != "2" {
+		t.Errorf("%s handshakes counted", got)
+	}
+}
+
+// Bodies and answers of any size pass, and answers that come before the body was read arrive.
+func TestTLSSizes(t *testing.T) {
+	t.Parallel()
+	many := newMany(100_000)
+	ss := serveSecured(t, &hookEngine{Engine: newTable(t), rows: many.Rows}, nil, func(l *Limits) { l.BodyBytes = 1 << 20 })
+	wantRows(t, ss.secureDo("GET", "/flows?hour=5", "").body, 100_000)
+	c := ss.open()
+	c.write("GET /flows?hour=5 HTTP/1.0\r\n\r\n")
+	wantRows(t, c.read("GET").body, 100_000)
+	c.ends()
+
+	if r := ss.secureDo("POST", "/flows", string(flowsBody(9000))); r.StatusCode != 200 {
+		t.Errorf("%d: %s", r.StatusCode, r.body)
+	}
+	problemIn(t, ss.secureDo("POST", "/flows", strings.Repeat(" ", 3<<20)), 413)
+	c = ss.open()
+	c.write(head("POST", "/flows", "Expect: 100-continue", "Content-Length: 9000000"))
+	problemIn(t, c.read("POST"), 413)
+}
+
+// A chunked body that ends with the connection is cut short, however that ends.
+func TestTLSEndsInABody(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		end  func(*secureClient)
+	}{
+		{"closed in TLS", func(c *secureClient) { _ = c.tls.CloseWrite() }},
+		{"closed below TLS", func(c *secureClient) { _ = c.CloseWrite() }},
+		{"in a record", func(c *secureClient) { c.client.write("\x17\x03\x03\x00\x40abc"); _ = c.CloseWrite() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ss := serveSecured(t, nil, nil, nil)
+			client := ss.open()
+			client.write(head("POST", "/flows", "Transfer-Encoding: chunked") + "10\r\n[")
+			eventually(t, "the body is begun", func() bool { return ss.bodies.held.Load() > 0 })
+			c.end(client)
+			problemIn(t, client.read("POST"), 400)
+			if got := ss.metric(`flowd_http_requests_rejected_total{reason="cut_short"}`); got != "1" {
+				t.Errorf("%s counted", got)
+			}
+		})
+	}
+}
+
+func TestLoadTLSErrors(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t, "a")
+	one, two := ca.issue("one", nil), ca.issue("two", nil)
+	for _, c := range []struct {
+		name  string
+		spoil func(*TLSFiles)
+		want  string
+	}{
+		{"no certificate", func(f *TLSFiles) { _ = os.Remove(f.Certificate) }, "tls.crt"},
+		{"no key", func(f *TLSFiles) { _ = os.Remove(f.Key) }, "tls.key"},
+		{"no authority", func(f *TLSFiles) { _ = os.Remove(f.ClientCA) }, "ca.crt"},
+		{"key of another", func(f *TLSFiles) { put(t, f.Key, two.keyPEM(t)) }, "private key does not match"},
+		{"no PEM", func(f *TLSFiles) { put(t, f.Certificate, []byte("x")) }, "tls.crt and the key of"},
+		{"key and certificate exchanged", func(f *TLSFiles) { f.Key, f.Certificate = f.Certificate, f.Key }, "cannot be used together"},
+		{"authority without certificates", func(f *TLSFiles) { put(t, f.ClientCA, []byte("hello")) }, "no certificate in it"},
+		{"authority with a key", func(f *TLSFiles) { put(t, f.ClientCA, one.keyPEM(t)) }, "block 1 is a PRIVATE KEY"},
+		{"authority with damage", func(f *TLSFiles) { put(t, f.ClientCA, append(ca.pem(), pemOf([]byte("no"))...)) }, "block 2: x509"},
+		{"authority cut off", func(f *TLSFiles) { put(t, f.ClientCA, append(ca.pem(), ca.pem()[:100]...)) }, "follows block 1"},
+		{"no end", func(f *TLSFiles) { put(t, f.ClientCA, bytes.Repeat([]byte("x"), largestPEM+1)) }, "more than 1 MiB"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log := &logBuffer{}
+			files := newFiles(t, one, ca)
+			c.spoil(&files)
+			set := metrics.NewSet()
+			_, err := LoadTLS(TLSOptions{Files: files, Logger: log.logger(), Metrics: set})
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "PRIVATE KEY-") {
+				t.Errorf("%v", err)
+			}
+			if names := set.ListMetricNames(); len(names) > 0 {
+				t.Errorf("metrics of no TLS: %q", names)
+			}
+		})
+	}
+}
+
+// expiry returns the gauge of it.
+func (ss *secureServer) expiry() int64 {
+	f, err := strconv.ParseFloat(ss.metric("flowd_tls_certificate_expiry_timestamp_seconds"), 64)
+	if err != nil {
+		ss.t.Fatal(err)
+	}
+	return int64(f)
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"flowd/flow"
+	"flowd/limit"
 )
 
 // pageServer returns a server that serves nothing yet, with a page that has a file of each kind.
@@ -68,6 +69,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 	c.tryReads()
 	c.tryPage()
 	c.tryLimits()
+	c.tryAccess()
 	c.tryFaults()
 
 	parts := 0
@@ -116,6 +118,29 @@ func (c checked) answers() (all []string) {
 		}
 	}
 	return all
+}
+
+func (c checked) tryAccess() {
+	ts := newServer(c.t, newTable(c.t), func(l *Limits) { l.Rates = limit.Rates{Flows: 1, FlowsBurst: 2} })
+	ts.gate = gateOf(c.t)
+	ts.run()
+	c.do(ts, 401, "POST", "/flows", "[]")
+	c.do(ts, 403, "POST", "/flows", "[]", bearing(readToken))
+	c.do(ts, 403, "POST", "/flows", oneFlow("a", 1), bearing(boundToken))
+	c.do(ts, 200, "POST", "/flows", strings.Replace(oneFlow("a", 1), `"v"`, `"vpc-a"`, 1), bearing(boundToken))
+	c.do(ts, 200, "GET", "/hours", "", bearing(boundToken))
+	c.do(ts, 403, "GET", "/ledger", "", bearing(boundToken))
+	c.do(ts, 200, "POST", "/flows", someFlows[:strings.Index(someFlows, "\n")+1], bearing(writeToken), asNDJSON)
+	c.do(ts, 413, "POST", "/flows", string(flowsBody(3)), bearing(writeToken))
+	c.do(ts, 200, "POST", "/flows", oneFlow("b", 1), bearing(writeToken))
+	c.do(ts, 429, "POST", "/flows", string(flowsBody(2)), bearing(writeToken))
+	for range 20 { // enough to be slowed
+		ts.do("GET", "/metrics", "", bearing("flowd_unknown"))
+	}
+	for _, path := range []string{"/flows?hour=1", "/diff?a=1&b=2", "/pairs?hour=1", "/names?field=vpc_id", "/hours", "/ledger", "/metrics"} {
+		c.do(ts, 403, "GET", path, "", bearing(writeToken))
+		c.do(ts, 429, "GET", path, "", bearing("flowd_unknown"))
+	}
 }
 
 func (c checked) tryWrites() {

@@ -1,0 +1,277 @@
+package httpapi
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// failuresOf returns how many handshakes failed for that reason.
+func (ss *secureServer) failuresOf(f handshakeFailure) string {
+	return ss.metric(`flowd_tls_handshake_failures_total{reason="` + handshakeFailureNames[f] + `"}`)
+}
+
+// firstMessage is what a client of TLS says first.
+func firstMessage(t testing.TB) string {
+	near, far := net.Pipe()
+	defer far.Close()
+	go func() {
+		_ = tls.Client(near, &tls.Config{ServerName: "127.0.0.1"}).Handshake() // nobody will answer
+		near.Close()
+	}()
+	var text [4096]byte
+	n, err := far.Read(text[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text[:n])
+}
+
+// What is not a secure connection is counted by why, and is no trouble to anybody else.
+func TestHandshakesFail(t *testing.T) {
+	t.Parallel()
+	hello := firstMessage(t)
+	shake := func(change func(*tls.Config)) func(*secureServer) {
+		return func(ss *secureServer) {
+			config := ss.config()
+			change(config)
+			c, err := ss.shake(config)
+			if err == nil {
+				_, err = c.tls.Read(make([]byte, 1)) // TLS 1.3 tells the client later
+			}
+			if err == nil || err == io.EOF {
+				t.Errorf("no error of TLS: %v", err)
+			}
+		}
+	}
+	say := func(text string, end bool) func(*secureServer) {
+		return func(ss *secureServer) {
+			c := ss.dial()
+			c.write(text)
+			if end {
+				_ = c.CloseWrite()
+			}
+			_, _ = io.Copy(io.Discard, c) // however it ends
+		}
+	}
+	clients, strangers := newAuthority(t, "clients"), newAuthority(t, "strangers")
+	stranger := func(change func(*tls.Config), i *issued) func(*secureServer) {
+		return shake(func(c *tls.Config) {
+			pair := i.pair() // given though the server names other authorities
+			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+			change(c)
+		})
+	}
+	two := func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }
+	three := func(*tls.Config) {}
+	for _, c := range []struct {
+		name string
+		act  func(*secureServer)
+		want handshakeFailure
+		warn bool
+	}{
+		{"TLS 1.1", shake(func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), failureVersion, true},
+		{"untrusted server", shake(func(c *tls.Config) { c.RootCAs = strangers.pool() }), failureByClient, true},
+		{"another name", shake(func(c *tls.Config) { c.ServerName = "flowd.example" }), failureByClient, true},
+		{"HTTP/2 alone", shake(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), failureOther, false},
+		{"wrong authority, 1.2", stranger(two, strangers.issue("agent", nil)), failureCertificate, true},
+		{"wrong authority, 1.3", stranger(three, strangers.issue("agent", nil)), failureCertificate, true},
+		{"expired client", stranger(three, clients.issue("agent", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), failureCertificate, true},
+		{"a server's certificate", stranger(three, clients.issue("agent", func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:1] })), failureCertificate, true},
+		{"garbage", say("\x00\x01\x02\x03\x04\x05\x06", false), failureNotTLS, false},
+		{"SSH", say("SSH-2.0-OpenSSH_9.9\r\n", false), failureNotTLS, false},
+		{"a head alone", say(hello[:3], true), failureCutShort, false},
+		{"half a message", say(hello[:len(hello)/2], true), failureCutShort, false},
+		{"no reply", say(hello, true), failureCutShort, false},
+		{"damaged message", say(hello[:9]+strings.Repeat("\xff", len(hello)-9), false), failureOther, false},
+		{"nothing for long", say("", false), failureTimeout, false},
+		{"half a message for long", say(hello[:100], false), failureTimeout, false},
+		{"no reply for long", say(hello, false), failureTimeout, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ss := serveSecured(t, nil, clients, func(l *Limits) {
+				if c.want == failureTimeout {
+					l.ReadTimeout = 50 * time.Millisecond
+				}
+			})
+			c.act(ss)
+			eventually(t, "it is counted", func() bool { return ss.failuresOf(c.want) == "1" })
+			eventually(t, "its place is free", func() bool { return ss.conns.count.Load() == 0 })
+			for f := range handshakeFailures {
+				if got := ss.failuresOf(f); f != c.want && got != "0" {
+					t.Errorf("%s counted as %s too", got, handshakeFailureNames[f])
+				}
+			}
+			if got := strings.Contains(ss.log.String(), "no secure connection"); got != c.warn {
+				t.Errorf("logged %t: %s", got, ss.log.String())
+			}
+			if got := ss.metric(`flowd_http_requests_rejected_total{reason="malformed_request"}`); got != "0" {
+				t.Errorf("%s counted as requests", got)
+			}
+		})
+	}
+}
+
+// A port that is looked at is no failure.
+func TestPortIsLookedAt(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, nil)
+	for range 3 {
+		ss.dial().Close()
+	}
+	c := ss.dial()
+	_ = c.SetLinger(0)
+	c.Close()
+	ss.secureDo("GET", "/livez", "")
+	eventually(t, "all are gone", func() bool { return ss.conns.count.Load() == 0 })
+	for f := range handshakeFailures {
+		if got := ss.failuresOf(f); got != "0" {
+			t.Errorf("%s counted as %s", got, handshakeFailureNames[f])
+		}
+	}
+}
+
+// Who speaks HTTP in clear is told what is spoken here, also while a body is on its way.
+func TestPlainHTTPOnTLS(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, nil)
+	requests := []string{
+		head("GET", "/livez"), "GET / HTTP/1.0\r\n\r\n", head("DELETE", "/flows"),
+		head("POST", "/flows", "Content-Length: 200000") + strings.Repeat(" ", 200_000),
+	}
+	for _, request := range requests {
+		c := ss.dial()
+		c.write(request)
+		p := problemIn(t, c.read("GET"), 400)
+		if !strings.Contains(p.Detail, "client sent an HTTP request to an HTTPS server") {
+			t.Errorf("%q: %s", request, p.Detail)
+		}
+		c.ends()
+		c.Close()
+	}
+	want := itoa(len(requests))
+	if got := ss.metric(`flowd_http_requests_rejected_total{reason="plain_http"}`); got != want || ss.failuresOf(failurePlainHTTP) != want {
+		t.Errorf("%s and %s counted", got, ss.failuresOf(failurePlainHTTP))
+	}
+}
+
+// Clients that are slow at any stage cost others nothing, and go after ReadTimeout.
+func TestTLSSlowloris(t *testing.T) {
+	t.Parallel()
+	const each = 60
+	ss := serveSecured(t, nil, nil, func(l *Limits) { l.ReadTimeout = 2 * time.Second })
+	hello := firstMessage(t)
+	began := time.Now()
+	var silent []*client
+	for _, text := range []string{"", hello[:1], hello[:6], hello[:len(hello)-1], hello} {
+		for range each {
+			c := ss.dial()
+			c.write(text)
+			silent = append(silent, c)
+		}
+	}
+	var slow []*secureClient // these have shaken hands
+	for i := range each {
+		c := ss.open()
+		if i%2 == 0 {
+			c.write("GET /li")
+		}
+		slow = append(slow, c)
+	}
+	if took := time.Since(began); took < 2*time.Second && ss.conns.count.Load() != 6*each {
+		t.Errorf("%d connections", ss.conns.count.Load())
+	}
+	for range 20 {
+		if r := ss.secureDo("POST", "/flows", oneFlow("a", 1)); r.StatusCode != 200 {
+			t.Errorf("%d beside slow clients", r.StatusCode)
+		}
+	}
+	// One byte in a while does not make the time longer.
+	byByte, at := ss.dial(), 0
+	for range time.Tick(20 * time.Millisecond) {
+		if _, err := io.WriteString(byByte, hello[at:at+1]); err != nil || ss.failuresOf(failureTimeout) == itoa(5*each+1) {
+			break
+		}
+		if at++; at == len(hello)-1 {
+			t.Fatalf("%s timeouts after %s", ss.failuresOf(failureTimeout), time.Since(began))
+		}
+	}
+	for _, c := range slow {
+		problemIn(t, c.read("GET"), 408)
+	}
+	eventually(t, "all are gone", func() bool { return ss.conns.count.Load() == 0 })
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("the last went after %s", took)
+	}
+	if got := ss.failuresOf(failureTimeout); got != itoa(5*each+1) {
+		t.Errorf("%s timeouts counted, want %d", got, 5*each+1)
+	}
+	for _, c := range silent {
+		if _, err := io.Copy(io.Discard, c); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// Over the limit a client of TLS gets its answer too; in a flood its connection is closed.
+func TestTooManyConnectionsTLS(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, func(l *Limits) { l.Connections = 1 })
+	first := ss.open()
+	first.ask("GET", "/livez")
+
+	c := ss.open()
+	c.write(head("POST", "/flows", "Content-Length: 4") + "body")
+	if p := problemIn(t, c.read("POST"), 503); !strings.Contains(p.Detail, "max-connections") {
+		t.Errorf("%q", p.Detail)
+	}
+	c.ends()
+	// The others take all that are left to show them out, and say nothing.
+	for range ushers - 1 {
+		ss.dial()
+	}
+	flood := ss.dial()
+	if text, err := io.ReadAll(flood); len(text) > 0 || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	if got := ss.metric(`flowd_http_requests_rejected_total{reason="too_many_connections"}`); got != itoa(ushers+1) {
+		t.Errorf("%s counted", got)
+	}
+	// One who shows somebody out rests after it, so a flood gets no more handshakes than there are of them.
+	began := time.Now()
+	eventually(t, "there is somebody to show the way out", func() bool {
+		c, err := ss.shake(ss.config())
+		defer c.Close()
+		return err == nil
+	})
+	if took := time.Since(began); took > 10*usherTime {
+		t.Errorf("after %s", took)
+	}
+}
+
+// A stop does not wait for those that are being turned away to rest.
+func TestStopEndsRest(t *testing.T) {
+	t.Parallel()
+	ss := newSecured(t, newTable(t), nil, func(l *Limits) { l.Connections = 0 })
+	ss.listen()
+	c := ss.open()
+	problemIn(t, c.ask("GET", "/livez"), 503)
+	c.Close()
+	began := time.Now()
+	if err := <-ss.stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-ss.served; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > usherTime/2 {
+		t.Errorf("the stop took %s", took)
+	}
+}

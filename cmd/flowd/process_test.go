@@ -38,7 +38,7 @@ func start(t *testing.T, args ...string) *server {
 func startBy(t *testing.T, by []string, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, ended: make(chan struct{})}
-	words := append(by, "flowd", "serve", "--listen=127.0.0.1:0", "--data="+t.TempDir())
+	words := append(by, "flowd", "serve", "--listen=127.0.0.1:0", "--admin-listen=off", "--data="+t.TempDir())
 	words = append(words, args...)
 	s.command = exec.Command(words[0], words[1:]...)
 	s.command.Stderr = &s.stderr

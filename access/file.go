@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// MaxFile is the longest tokens file in bytes.
+	// MaxFile is the longest tokens file in bytes. To read one takes some thirty times its size in memory.
 	MaxFile = 32 << 20
 	// MaxTokens is how many tokens and certificates a file may have.
 	MaxTokens = 100_000

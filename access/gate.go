@@ -79,7 +79,7 @@ const (
 	ExpiredToken
 	// UnknownCertificate is a certificate that is not in the list.
 	UnknownCertificate
-	// Slowed is a claim that fails, for whatever reason, after too many from its address.
+	// Slowed is a claim that fails for any reason but NoToken, after too many of those from its address.
 	Slowed
 	reasons
 )
@@ -97,9 +97,9 @@ func (g *Gate) Failures(r Reason) uint64 { return g.refused[r].Load() }
 
 // Check returns the right that c has, or why it has none. A token goes before a certificate.
 //
-// Claims that fail are slowed by address: beyond ten, one in a second is looked at, and the others are
-// refused as Slowed. What holds is let in all the same, since whoever shares an address with somebody else's
-// failures need not suffer for them.
+// Claims that fail with a token or a certificate are slowed by address: beyond ten, one in a second is told
+// why, and the others are refused as Slowed. What holds is let in all the same: whoever shares an address
+// with somebody else's failures need not suffer for them.
 func (g *Gate) Check(c Claim) (*Right, *Refusal) {
 	list := g.list.Load()
 	if list.Len() == 0 {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -15,10 +16,7 @@ import (
 	"flowd/query"
 )
 
-var (
-	headerAuthorization   = []byte("Authorization")
-	headerWWWAuthenticate = "Www-Authenticate"
-)
+const headerWWWAuthenticate = "WWW-Authenticate"
 
 // challenge is what an answer 401 asks for (RFC 6750, 3).
 const challenge = `Bearer realm="flowd"`
@@ -55,7 +53,7 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.R
 	}
 	right, refusal := s.gate.Check(access.Claim{
 		Addr:          addressOf(ctx),
-		Authorization: ctx.Request.Header.PeekBytes(headerAuthorization),
+		Authorization: authorizationOf(&ctx.Request.Header),
 		Certificate:   clientCertificate(ctx),
 		Now:           time.Now(),
 	})
@@ -72,6 +70,16 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.R
 	return right, nil
 }
 
+// authorizationOf returns what a request has of that header. Of several nobody could know which one is
+// meant, so together they are refused as malformed.
+func authorizationOf(h *fasthttp.RequestHeader) []byte {
+	all := h.PeekAll(fasthttp.HeaderAuthorization)
+	if len(all) == 1 {
+		return all[0]
+	}
+	return bytes.Join(all, []byte{','})
+}
+
 // addressOf returns whom ctx comes from, without the port.
 func addressOf(ctx *fasthttp.RequestCtx) netip.Addr {
 	addr, _ := netip.AddrFromSlice(ctx.RemoteIP())
@@ -85,7 +93,7 @@ var accessDetails = map[access.Reason]string{
 	access.UnknownToken:           "The token is not known; it may have been replaced.",
 	access.ExpiredToken:           "The token has expired; ask for a new one.",
 	access.UnknownCertificate:     "The certificate is valid, but its subject has no rights here; have it added to the tokens file, or send a token.",
-	access.Slowed:                 "Too many attempts with a wrong token, or with none, came from this address; wait before the next one.",
+	access.Slowed:                 "Too many attempts with a wrong token came from this address; wait before the next one.",
 }
 
 func accessProblem(r *access.Refusal) *problem {

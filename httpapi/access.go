@@ -120,8 +120,14 @@ func clientOf(ctx *fasthttp.RequestCtx, right *access.Right) string {
 	if right.Name != "" {
 		return right.Name
 	}
-	addr := addressOf(ctx).As16()
-	return string(addr[:])
+	addr := addressOf(ctx)
+	if addr.Is4() {
+		text := addr.As4()
+		return string(text[:])
+	}
+	const network = 8 // of IPv6: one host has a whole /64
+	text := addr.As16()
+	return string(text[:network])
 }
 
 // mostForeign is how many flows of other VPCs are listed.

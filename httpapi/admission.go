@@ -14,7 +14,7 @@ func (in *intake) takeBytes() *problem {
 	s, n := in.server, len(in.body.data)
 	wait := s.buckets.TakeBytes(in.client, n, time.Now())
 	if wait == 0 {
-		in.charged = n
+		in.chargedBytes = n
 		return nil
 	}
 	s.metrics.limitedBytes.Inc()
@@ -31,9 +31,9 @@ func (in *intake) takeFlows() *problem {
 	s, n := in.server, in.batch.Len()
 	wait := s.buckets.TakeFlows(in.client, n, time.Now())
 	if wait == 0 {
+		in.chargedFlows = n
 		return nil
 	}
-	s.buckets.GiveBytes(in.client, in.charged)
 	s.metrics.limitedFlows.Inc()
 	if wait == limit.Never {
 		return overBurst(fmt.Sprintf("The batch has %d flows, and no client may send more than %d at once; send it in parts, "+
@@ -55,12 +55,12 @@ func overBurst(detail string) *problem {
 	return &problem{status: fasthttp.StatusRequestEntityTooLarge, reason: reasonBurst, detail: detail}
 }
 
-// fill gets a batch and fills it with the flows of the body, if there is room for it and its sender may
-// send them now.
-func (in *intake) fill() *problem {
-	s, limits := in.server, in.server.current.Load()
-	began := time.Now()
-	switch s.shares.Enter(in.client, limits.QueueWait) {
+// enter takes a place, and with it the right to work on the body. The body is complete before that, so
+// that a slow client holds up nobody but itself.
+func (in *intake) enter() *problem {
+	s := in.server
+	in.queued = time.Now()
+	switch s.shares.Enter(in.client, s.current.Load().QueueWait) {
 	case limit.Entered:
 		in.placed = true
 	case limit.OverShare:
@@ -69,7 +69,13 @@ func (in *intake) fill() *problem {
 	case limit.NoPlace:
 		return s.behind(reasonQueue, moreThanCan)
 	}
-	if in.batch = s.engine.Acquire(max(limits.QueueWait-time.Since(began), 0)); in.batch == nil {
+	return nil
+}
+
+// fill gets a batch and fills it with the flows of the body, if its sender may send them.
+func (in *intake) fill() *problem {
+	s, limits := in.server, in.server.current.Load()
+	if in.batch = s.engine.Acquire(max(limits.QueueWait-time.Since(in.queued), 0)); in.batch == nil {
 		return s.behind(reasonQueue, moreThanCan)
 	}
 	if err := in.batch.Decode(in.body.data, in.head.format, limits.Flows); err != nil {
@@ -90,10 +96,15 @@ func (s *Server) behind(r reason, detail string) *problem {
 	return p
 }
 
-// leave gives the place back, and notes how long the queue is by how much got done.
+// leave gives the place back, and notes that a piece of the queue is done.
 func (in *intake) leave() {
 	if in.placed {
 		in.server.shares.Leave(in.client)
 		in.server.drain.Done(1, time.Now())
+	}
+	// A client that is sent away by one limit, or by the server's state, does not use up another.
+	if in.outcome == outcomeOverload || in.outcome == outcomeUnavailable {
+		in.server.buckets.GiveBytes(in.client, in.chargedBytes)
+		in.server.buckets.GiveFlows(in.client, in.chargedFlows)
 	}
 }

@@ -2,8 +2,9 @@ package httpapi
 
 import (
 	"fmt"
-	"github.com/valyala/fasthttp"
 	"io"
+
+	"github.com/valyala/fasthttp"
 )
 
 // firstRead is the most memory that a body gets before a byte of it has arrived, whatever length
@@ -13,7 +14,7 @@ const firstRead = 16 << 10
 // readBody reads the body as it was sent.
 func (in *intake) readBody() *problem {
 	s, length := in.server, in.head.length
-	in.body = s.bodies.take(min(max(length, 0), firstRead))
+	in.body = s.bodies.take(min(max(length, 0), firstRead), in.holding)
 	if in.body == nil {
 		return s.noMemory()
 	}
@@ -41,8 +42,8 @@ func (in *intake) readBody() *problem {
 }
 
 func (s *Server) noMemory() *problem {
-	return overloaded(reasonInflight, fmt.Sprintf("The bodies of all requests together would pass %s; "+
-		"send it again later, or raise max-inflight-bytes.", bytesText(s.limits.InflightBytes)))
+	return overloaded(reasonInflight, fmt.Sprintf("The bodies of all requests together would pass %s, or those of this client "+
+		"its share of that; send it again later, or raise max-inflight-bytes.", bytesText(s.limits.InflightBytes)))
 }
 
 func (s *Server) bodyTooLarge() *problem {

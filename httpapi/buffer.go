@@ -21,7 +21,10 @@ const (
 var bufferPools [bufferSizes]sync.Pool
 
 // buffer is memory for a body. Its data is empty at first and grows to the capacity.
-type buffer struct{ data []byte }
+type buffer struct {
+	data []byte
+	of   *holding // whose it is; nil if nobody asks
+}
 
 // sizeIndex returns the index of the smallest size that holds n bytes.
 func sizeIndex(n int) int {
@@ -35,18 +38,24 @@ type bodyMemory struct {
 	limit int64
 }
 
-// take lends an empty buffer that has room for n bytes, or nil if that would pass the limit.
-func (m *bodyMemory) take(n int) *buffer {
+// take lends an empty buffer that has room for n bytes to a client, which may be nil; or nil if that
+// would pass the limit, or the client's share of it.
+func (m *bodyMemory) take(n int, of *holding) *buffer {
 	i := sizeIndex(n)
 	size := int64(smallestBuffer) << i
-	if m.held.Add(size) > m.limit {
+	held := m.held.Add(size)
+	if held > m.limit || of != nil && !of.mayTake(size, m.limit-held+size) {
 		m.held.Add(-size)
 		return nil
 	}
-	if b, ok := bufferPools[i].Get().(*buffer); ok {
-		return b
+	b, ok := bufferPools[i].Get().(*buffer)
+	if !ok {
+		b = &buffer{data: make([]byte, 0, size)}
 	}
-	return &buffer{data: make([]byte, 0, size)}
+	if b.of = of; of != nil {
+		of.bytes.Add(size)
+	}
+	return b
 }
 
 // give takes b back; nil is allowed.
@@ -55,7 +64,10 @@ func (m *bodyMemory) give(b *buffer) {
 		return
 	}
 	size := cap(b.data)
-	b.data = b.data[:0]
+	if b.of != nil {
+		b.of.bytes.Add(-int64(size))
+	}
+	b.data, b.of = b.data[:0], nil
 	bufferPools[sizeIndex(size)].Put(b)
 	m.held.Add(-int64(size))
 }
@@ -63,7 +75,7 @@ func (m *bodyMemory) give(b *buffer) {
 // grow exchanges b for a buffer with the same data and room for n bytes. It returns nil if
 // that would pass the limit; b stays lent then.
 func (m *bodyMemory) grow(b *buffer, n int) *buffer {
-	larger := m.take(n)
+	larger := m.take(n, b.of)
 	if larger == nil {
 		return nil
 	}

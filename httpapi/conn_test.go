@@ -160,7 +160,7 @@ func TestFillGrowsAsItComes(t *testing.T) {
 	t.Parallel()
 	const declared = 4 << 20
 	m := &bodyMemory{limit: 1 << 30}
-	b := m.take(firstRead)
+	b := m.take(firstRead, nil)
 	r := readerFunc(func(p []byte) (int, error) {
 		if got, most := int(m.held.Load()), max(firstRead, readAhead*len(b.data)); got > most {
 			t.Fatalf("%d bytes held for %d that came", got, len(b.data))
@@ -201,7 +201,7 @@ func TestFillErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := &bodyMemory{limit: c.memory}
-			b := m.take(1)
+			b := m.take(1, nil)
 			src := io.MultiReader(strings.NewReader(strings.Repeat("x", c.sent)),
 				readerFunc(func([]byte) (int, error) { return 0, c.after }))
 			if err := m.fill(&b, src, c.length, c.limit); err != c.want {

@@ -176,35 +176,40 @@ func TestTooManyConnections(t *testing.T) {
 	}
 }
 
-// Bodies together are bounded; what is refused for it passes when there is memory again.
+// Bodies together are bounded, and those of a client by what is left for others; what is refused for it
+// passes when there is memory again.
 func TestInflightBytes(t *testing.T) {
 	t.Parallel()
-	ts := serve(t, nil, func(l *Limits) { l.InflightBytes = 128 << 10 })
+	ts := newServer(t, newTable(t), func(l *Limits) { l.InflightBytes = 128 << 10 })
+	ts.gate = gateOf(t)
+	ts.run()
 	hog := ts.dial()
+	another := bearing(everyToken)
 	body := string(flowsBody(700)) // 60 KiB, which take 64
-	hog.write(head("POST", "/flows", "Content-Length: "+itoa(len(body))) + cut(body, 1))
+	hog.write(head("POST", "/flows", bearing(writeToken), "Content-Length: "+itoa(len(body))) + cut(body, 1))
 	eventually(t, "the first body is held", func() bool { return ts.metric("flowd_http_inflight_body_bytes") == "65536" })
 	for name, r := range map[string]reply{
-		"length":  ts.do("POST", "/flows", body),
-		"chunked": ts.post(chunks(body, 1000)),
-		"gzip":    ts.do("POST", "/flows", gzipped(body), asGzip),
-		"zstd":    ts.do("POST", "/flows", zstdOf(body), asZstd),
+		"length":  ts.do("POST", "/flows", body, another),
+		"chunked": ts.post(chunks(body, 1000), another),
+		"gzip":    ts.do("POST", "/flows", gzipped(body), asGzip, another),
+		"zstd":    ts.do("POST", "/flows", zstdOf(body), asZstd, another),
+		"its own": ts.do("POST", "/flows", oneFlow("a", 1), bearing(writeToken)),
 	} {
 		if p := problemIn(t, r, 503); !strings.Contains(p.Detail, "max-inflight-bytes") || !strings.Contains(p.Detail, "128 KiB") {
 			t.Errorf("%s: %q", name, p.Detail)
 		}
 	}
-	if r := ts.do("POST", "/flows", oneFlow("a", 1)); r.StatusCode != 200 {
+	if r := ts.do("POST", "/flows", oneFlow("a", 1), another); r.StatusCode != 200 {
 		t.Errorf("a small body: %d", r.StatusCode)
 	}
-	if got := ts.metric(`flowd_batches_total{outcome="overloaded"}`); got != "4" {
-		t.Errorf("%s overloaded, want 4", got)
+	if got := ts.metric(`flowd_batches_total{outcome="overloaded"}`); got != "5" {
+		t.Errorf("%s overloaded, want 5", got)
 	}
 	hog.write(body[len(body)-1:])
 	if r := hog.read("POST"); r.StatusCode != 200 {
 		t.Errorf("%d: %s", r.StatusCode, r.body)
 	}
-	for _, r := range []reply{ts.do("POST", "/flows", body), ts.do("POST", "/flows", zstdOf(body), asZstd)} {
+	for _, r := range []reply{ts.do("POST", "/flows", body, another), ts.do("POST", "/flows", zstdOf(body), asZstd, another)} {
 		if r.StatusCode != 200 {
 			t.Errorf("%d with memory free: %s", r.StatusCode, r.body)
 		}

@@ -141,7 +141,7 @@ func (in *intake) makeRoom(n int) *problem {
 	var larger *buffer
 	switch {
 	case in.plain == nil:
-		larger = bodies.take(n)
+		larger = bodies.take(n, in.holding)
 	case cap(in.plain.data) >= n:
 		return nil
 	default:

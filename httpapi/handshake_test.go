@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -274,4 +275,31 @@ func TestStopEndsRest(t *testing.T) {
 	if took := time.Since(began); took > usherTime/2 {
 		t.Errorf("the stop took %s", took)
 	}
+}
+
+// FuzzHandshake sends anything at all where TLS is spoken. Nothing is held afterwards, and what is answered
+// is TLS, or says that TLS is spoken here.
+func FuzzHandshake(f *testing.F) {
+	hello := firstMessage(f)
+	for _, seed := range []string{
+		hello, hello[:len(hello)-1], hello[:5], hello + hello, head("GET", "/livez"), "POST /flows HTTP/1.0\r\n\r\n",
+		"\x15\x03\x03\x00\x02\x02\x28", "\x16\x03\x01\x00\x04\x01\x00\x00\x00", "\x80\x2e\x01\x00\x02", "\x17\x03\x03\x40\x01",
+	} {
+		f.Add([]byte(seed))
+	}
+	ss := newSecured(f, &nullEngine{}, newAuthority(f, "clients"), nil)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		nc := &recordedConn{feed: feed{request: raw, left: 1}}
+		c := newConn(nc, &ss.limits, ss.epoch)
+		c.secure(ss.Server, ss.tls)
+		_ = ss.http.ServeConn(c) // the error is that of the connection
+		text := nc.wrote.Bytes()
+		plain := bytes.HasPrefix(text, []byte("HTTP/1.1 400 Bad Request\r\n"))
+		if len(text) > 0 && !plain && text[0] != alertRecord && text[0] != 22 {
+			t.Errorf("answered %q", text)
+		}
+		if ss.metrics.panics.Get() > 0 || ss.bodies.held.Load() != 0 || ss.queries.Load() != 0 {
+			t.Errorf("%d panics, %d bytes, %d queries", ss.metrics.panics.Get(), ss.bodies.held.Load(), ss.queries.Load())
+		}
+	})
 }

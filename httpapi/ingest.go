@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -61,18 +62,22 @@ type intake struct {
 	plain   *buffer // what body holds, while it is decompressed
 	right   *access.Right
 	client  string
-	placed  bool // client has a place of shares
-	charged int  // bytes that client's bucket was charged
-	batch   *flow.Batch
-	flows   int
-	receipt flow.Receipt
-	outcome outcome
+	holding *holding
+	placed  bool      // client has a place of shares
+	queued  time.Time // when it asked for one
+	// What the client's buckets were charged, for it to be given back if the batch is not taken.
+	chargedBytes, chargedFlows int
+	batch                      *flow.Batch
+	flows                      int
+	receipt                    flow.Receipt
+	outcome                    outcome
 }
 
 // postFlows takes a batch: all of its flows count, or none does.
 func (s *Server) postFlows(ctx *fasthttp.RequestCtx) {
 	right := rightOf(ctx)
 	in := intake{server: s, ctx: ctx, right: right, client: clientOf(ctx, right)}
+	in.holding = s.holdings.begin(in.client)
 	defer in.close()
 	if p := in.run(); p != nil {
 		in.outcome = p.outcome()
@@ -98,6 +103,9 @@ func (in *intake) run() *problem {
 	if p := in.takeBytes(); p != nil {
 		return p
 	}
+	if p := in.enter(); p != nil {
+		return p
+	}
 	if head.encoding != noEncoding {
 		if p := in.decompress(); p != nil {
 			return p
@@ -121,6 +129,7 @@ func (in *intake) run() *problem {
 func (in *intake) close() {
 	in.server.bodies.give(in.body)
 	in.server.bodies.give(in.plain)
+	in.server.holdings.end(in.client)
 	if in.batch != nil {
 		in.server.engine.Release(in.batch)
 	}

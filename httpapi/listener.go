@@ -96,7 +96,7 @@ func (l *listener) admit(nc net.Conn) *conn {
 	}
 	answer := s.crowded
 	if over == reasonAddress {
-		answer = overloaded(over, fmt.Sprintf("There are %d connections from this address already; use fewer, or raise "+
+		answer = overloaded(over, fmt.Sprintf("This address has as many connections as it may, %d; use fewer, or raise "+
 			"max-connections-per-address.", limits.ConnectionsPerAddress)).raw()
 	}
 	s.metrics.rejected[over].Inc()

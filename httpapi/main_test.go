@@ -111,6 +111,9 @@ func (ts *testServer) run() {
 				t.Errorf("%d %s are still held after the stop", held, name)
 			}
 		}
+		if n := len(ts.holdings.clients); n != 0 {
+			t.Errorf("%d clients are still there after the stop", n)
+		}
 	})
 }
 
@@ -151,6 +154,9 @@ func (ts *testServer) dial() *client {
 // write sends text, in which \n stands for itself.
 func (c *client) write(text string) {
 	c.t.Helper()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		c.t.Fatal(err)
+	}
 	if _, err := io.WriteString(c, text); err != nil {
 		c.t.Fatalf("sending: %v", err)
 	}

@@ -232,6 +232,11 @@ func newCounters(set *metrics.Set, s *Server, v Version) *counters {
 		set.NewGauge(fmt.Sprintf(`flowd_auth_failures_total{reason=%q}`, reason),
 			func() float64 { return float64(s.gate.Failures(reason)) })
 	}
+	set.NewGauge(`flowd_queue_waiting`, func() float64 { return float64(s.shares.Waiting()) })
+	set.NewGauge(`flowd_rate_clients_forgotten_early_total`, func() float64 {
+		_, early := s.buckets.Evicted()
+		return float64(early)
+	})
 	set.NewGauge(`flowd_rate_clients`, func() float64 { return float64(s.buckets.Len()) })
 	for _, word := range engineReasons {
 		set.NewCounter(rejectedSeries(word))

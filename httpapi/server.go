@@ -87,6 +87,7 @@ type Server struct {
 
 	conns    conns
 	bodies   bodyMemory
+	holdings holdings
 	queries  atomic.Int64
 	draining atomic.Bool
 
@@ -113,6 +114,7 @@ func New(o Options) *Server {
 		durability:  []byte(o.Durability),
 		versionText: versionText(o.Version),
 		bodies:      bodyMemory{limit: o.Limits.InflightBytes},
+		holdings:    holdings{clients: map[string]*holding{}},
 	}
 	s.current.Store(&o.Limits)
 	s.conns.tls = o.TLS

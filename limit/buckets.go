@@ -108,7 +108,7 @@ const (
 
 // NewBuckets returns the full buckets of up to most clients, at least 1. Where there are
 // thousands they are kept in up to 64 equal parts, by a hash of the client's name, so some may be
-// forgotten when most is not quite reached. A client takes about 400 bytes.
+// forgotten when most is not quite reached. A client takes about 350 bytes.
 func NewBuckets(r Rates, most int) *Buckets {
 	r, most = r.whole(), max(most, 1)
 	stripes := 1

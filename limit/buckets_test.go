@@ -122,8 +122,8 @@ func TestTakeWhileRatesAreSet(t *testing.T) {
 		}
 	}
 	b.stripes[0].setRates(Rates{Flows: 1, FlowsBurst: 1})
-	b.rates.Store(&Rates{Bytes: 1, BytesBurst: 1})
 	b.TakeFlows("a", 1, start)
+	b.rates.Store(&Rates{Bytes: 1, BytesBurst: 1})
 	b.GiveBytes("a", 1)
 	if wait := b.TakeBytes("a", 5, start); wait != 0 {
 		t.Errorf("five bytes have to wait %s where there is no rate yet", wait)
@@ -220,10 +220,15 @@ func TestSetRates(t *testing.T) {
 		})
 	}
 	b := NewBuckets(Rates{Bytes: 1}, 10)
-	b.TakeBytes("a", 1, start)
+	b.TakeBytes("a", 10, start)
 	b.SetRates(Rates{Bytes: 1, Flows: 1, FlowsBurst: 3})
 	if b.TakeFlows("a", 3, start) != 0 || b.TakeFlows("a", 1, start) == 0 {
 		t.Error("a rate that is new does not begin with a full bucket")
+	}
+	b.TakeBytes("a", 9, at(0.5))
+	b.SetRates(Rates{Bytes: 1})
+	if wait := b.TakeBytes("a", 1, at(1)); wait != 0 {
+		t.Errorf("half a byte was lost where another rate changed: wait %s", wait)
 	}
 }
 
@@ -261,7 +266,7 @@ func TestEvicted(t *testing.T) {
 
 // Over thousands of clients there are never more remembered than the most, and not much fewer.
 func TestMost(t *testing.T) {
-	for _, most := range []int{1, 2, 1000, 5000, 100_000} {
+	for _, most := range []int{1, 2, 1000, 5000, 20_000} {
 		b := NewBuckets(Rates{Flows: 1}, most)
 		for i := range most * 2 {
 			b.TakeFlows(fmt.Sprint("client-", i), 1, start)
@@ -279,15 +284,13 @@ func TestMost(t *testing.T) {
 func TestNamesAreNotKept(t *testing.T) {
 	b := NewBuckets(Rates{Flows: 1, FlowsBurst: 1}, 10)
 	name := []byte("a")
-	for _, c := range []byte("abcab") {
-		name[0] = c
-		wait := b.TakeFlows(unsafe.String(&name[0], 1), 1, start)
-		if want := b.Len() == 3 && c != 'c'; (wait > 0) != want {
-			t.Errorf("%c waits %s", c, wait)
-		}
+	b.TakeFlows(unsafe.String(&name[0], 1), 1, start)
+	name[0] = 'b'
+	if b.TakeFlows("b", 1, start) != 0 {
+		t.Error("b has to wait, which was not seen before")
 	}
-	if b.Len() != 3 {
-		t.Errorf("%d clients, want 3", b.Len())
+	if b.TakeFlows("a", 1, start) == 0 {
+		t.Error("a was forgotten")
 	}
 }
 

@@ -78,6 +78,17 @@ func TestDrainStalled(t *testing.T) {
 	}
 }
 
+// What is told too late counts for no other second than its own.
+func TestDrainLate(t *testing.T) {
+	var d Drain
+	d.Done(1, start)
+	d.Done(1, at(drainSeconds))
+	d.Done(1000, start)
+	if got := d.Wait(2, at(drainSeconds)); got != 2*time.Second {
+		t.Errorf("%s, want 2s", got)
+	}
+}
+
 // A queue that is drained at some rate takes about as long as it was said it would.
 func TestDrainForetells(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))

@@ -38,7 +38,8 @@ type Shares struct {
 	clients map[string]*holder
 	sweepAt int // clients
 	lines   lines
-	turns   uint64 // places given to those who waited, and beginnings to wait
+	turns   uint64 // places given to those who waited, and clients that began to wait
+
 	waiters sync.Pool // of *waiter
 }
 
@@ -94,7 +95,9 @@ const (
 
 // Enter takes a place for client, and waits up to wait for its turn if none is free. A request is
 // refused when that time is over, and at once if its client has its share of those who wait
-// already. With a wait of 0 nobody waits, so whoever comes first has the places.
+// already. A client that holds no place gets the next or one soon after; no place is taken from
+// those who hold it, so wait should be longer than places are held. With a wait of 0 nobody waits,
+// and whoever comes first has the places.
 // The name is not kept: its memory may be used again.
 func (s *Shares) Enter(client string, wait time.Duration) Entry {
 	s.mu.Lock()

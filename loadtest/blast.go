@@ -13,6 +13,8 @@ import (
 type BlastOptions struct {
 	// URL is the whole address to POST to.
 	URL string
+	// Token goes with every request, unless it is "".
+	Token string
 	// Bodies are sent in rotation; each connection begins at another one. They are shared by
 	// all connections and only read.
 	Bodies [][]byte
@@ -51,6 +53,7 @@ func Blast(ctx context.Context, o BlastOptions) (BlastResult, error) {
 	if err != nil {
 		return BlastResult{}, err
 	}
+	t.token = o.Token
 	if len(o.Bodies) == 0 || o.Connections < 1 || o.For <= 0 {
 		return BlastResult{}, fmt.Errorf("blast needs bodies, connections and a time, not %d, %d and %v",
 			len(o.Bodies), o.Connections, o.For)

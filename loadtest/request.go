@@ -30,6 +30,7 @@ func appendPostHead(dst []byte, t *target, p postHead) []byte {
 	}
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
 	dst = append(dst, t.host...)
+	dst = t.appendToken(dst)
 	dst = append(dst, "\r\nUser-Agent: flowload\r\nContent-Type: "...)
 	dst = append(dst, p.contentType...)
 	if p.encoding != "" {
@@ -64,5 +65,14 @@ func appendGetHead(dst []byte, t *target, route string) []byte {
 	dst = append(dst, route...)
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
 	dst = append(dst, t.host...)
+	dst = t.appendToken(dst)
 	return append(dst, "\r\nUser-Agent: flowload\r\n\r\n"...)
+}
+
+// appendToken appends the header with the target's token, if it has one, after the end of a line.
+func (t *target) appendToken(dst []byte) []byte {
+	if t.token == "" {
+		return dst
+	}
+	return append(append(dst, "\r\nAuthorization: Bearer "...), t.token...)
 }

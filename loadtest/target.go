@@ -16,6 +16,8 @@ type target struct {
 	host string // the Host header
 	path string // what comes before the route: "" or "/api/v1"
 	tls  *tls.Config
+	// token is who sends, for a server that asks for it; "" is nobody.
+	token string
 }
 
 // parseTarget reads the address of a server: http or https, a host, and perhaps a path that

@@ -28,6 +28,17 @@ type reply struct {
 	took   time.Duration
 }
 
+// statusError is an answer with another status than was expected.
+type statusError struct {
+	server       string
+	status, want int
+	start        string // of the body
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s answered %d, not %d: %q", e.server, e.status, e.want, e.start)
+}
+
 // answerWithin is how long an answer may take.
 const answerWithin = 10 * time.Second
 
@@ -60,7 +71,7 @@ func (c *connection) exchange(status int) (reply, error) {
 		return reply{}, err
 	}
 	if answer.StatusCode != status {
-		return reply{}, fmt.Errorf("%s answered %s, not %d: %q", c.server.name, answer.Status, status, start)
+		return reply{}, &statusError{c.server.name, answer.StatusCode, status, string(start)}
 	}
 	return reply{answer.Header, int64(len(start)) + rest, took}, nil
 }

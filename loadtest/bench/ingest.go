@@ -180,7 +180,7 @@ func (b *bench) measureRunning(ctx context.Context, s *server, size size, bodies
 // blast sends bodies for a time, and returns an error unless all were taken.
 func (b *bench) blast(ctx context.Context, s *server, size size, bodies [][]byte, d time.Duration) (loadtest.BlastResult, error) {
 	result, err := loadtest.Blast(ctx, loadtest.BlastOptions{
-		URL: s.url + s.path, Bodies: bodies, ContentType: s.contentType,
+		URL: s.url + s.path, Token: s.token, Bodies: bodies, ContentType: s.contentType,
 		Connections: cmp.Or(size.connections, b.Connections), For: d,
 	})
 	taken := result.Status[s.status]

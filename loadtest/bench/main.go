@@ -41,7 +41,7 @@ type options struct {
 	WarmUp      time.Duration `default:"300ms" help:"How long the server is loaded before each measurement."`
 	Connections int           `default:"16" help:"Connections of the load."`
 	Count       int           `default:"3" help:"How often each Go benchmark runs."`
-	Parts       []string      `default:"ingest,latency,go,questions,durability" enum:"ingest,latency,go,questions,durability" help:"What to measure: ${enum}."`
+	Parts       []string      `default:"ingest,latency,go,questions,access,durability,slowloris" enum:"ingest,latency,go,questions,access,durability,slowloris" help:"What to measure: ${enum}."`
 	Dir         string        `type:"path" default:"bin" placeholder:"FOLDER" help:"Folder on the disk that durability is measured on, which needs 3 GB for the time (default: bin)."`
 	Markdown    string        `type:"path" placeholder:"FILE" help:"Write the table to FILE in Markdown, too."`
 }
@@ -126,7 +126,8 @@ func (b *bench) run(ctx context.Context, stdout io.Writer) (err error) {
 }
 
 func (b *bench) measureParts(ctx context.Context) error {
-	parts := map[string]part{"ingest": ingest, "latency": latency, "go": goBenchmarks, "questions": questions, "durability": durability}
+	parts := map[string]part{"ingest": ingest, "latency": latency, "go": goBenchmarks, "questions": questions, "access": access, "durability": durability,
+		"slowloris": slowloris}
 	for _, name := range b.Parts {
 		if err := parts[name](ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -19,6 +19,8 @@ type process struct {
 	*child.Process
 	name string
 	url  string // http://host:port
+	// token is who asks, for a server that wants to know; "" is nobody.
+	token string
 }
 
 const (
@@ -103,6 +105,9 @@ func (p *process) get(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+path, nil)
 	if err != nil {
 		return nil, err
+	}
+	if p.token != "" {
+		req.Header.Set("Authorization", "Bearer "+p.token)
 	}
 	transport := &http.Transport{DisableKeepAlives: true}
 	resp, err := transport.RoundTrip(req)

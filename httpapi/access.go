@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -55,7 +54,7 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.R
 		Addr:          addressOf(ctx),
 		Authorization: authorizationOf(&ctx.Request.Header),
 		Certificate:   clientCertificate(ctx),
-		Now:           time.Now(),
+		Now:           ctx.Time(),
 	})
 	switch {
 	case refusal != nil:

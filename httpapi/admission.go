@@ -12,7 +12,8 @@ import (
 // takeBytes refuses a body that is more than its sender may send now.
 func (in *intake) takeBytes() *problem {
 	s, n := in.server, len(in.body.data)
-	wait := s.buckets.TakeBytes(in.client, n, time.Now())
+	in.now = time.Now()
+	wait := s.buckets.TakeBytes(in.client, n, in.now)
 	if wait == 0 {
 		in.chargedBytes = n
 		return nil
@@ -29,7 +30,7 @@ func (in *intake) takeBytes() *problem {
 // takeFlows refuses a batch of more flows than its sender may send now.
 func (in *intake) takeFlows() *problem {
 	s, n := in.server, in.batch.Len()
-	wait := s.buckets.TakeFlows(in.client, n, time.Now())
+	wait := s.buckets.TakeFlows(in.client, n, in.now)
 	if wait == 0 {
 		in.chargedFlows = n
 		return nil
@@ -59,7 +60,6 @@ func overBurst(detail string) *problem {
 // that a slow client holds up nobody but itself.
 func (in *intake) enter() *problem {
 	s := in.server
-	in.queued = time.Now()
 	switch s.shares.Enter(in.client, s.current.Load().QueueWait) {
 	case limit.Entered:
 		in.placed = true
@@ -75,7 +75,7 @@ func (in *intake) enter() *problem {
 // fill gets a batch and fills it with the flows of the body, if its sender may send them.
 func (in *intake) fill() *problem {
 	s, limits := in.server, in.server.current.Load()
-	if in.batch = s.engine.Acquire(max(limits.QueueWait-time.Since(in.queued), 0)); in.batch == nil {
+	if in.batch = s.engine.Acquire(max(limits.QueueWait-time.Since(in.now), 0)); in.batch == nil {
 		return s.behind(reasonQueue, moreThanCan)
 	}
 	if err := in.batch.Decode(in.body.data, in.head.format, limits.Flows); err != nil {

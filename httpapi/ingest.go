@@ -64,7 +64,7 @@ type intake struct {
 	client  string
 	holding *holding
 	placed  bool      // client has a place of shares
-	queued  time.Time // when it asked for one
+	now     time.Time // when the body was complete
 	// What the client's buckets were charged, for it to be given back if the batch is not taken.
 	chargedBytes, chargedFlows int
 	batch                      *flow.Batch

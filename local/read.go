@@ -65,7 +65,7 @@ func (e *Engine) Scan(h flow.Hour, o flow.ScanOptions) ([]flow.Scan, error) {
 		return e.scanBoth(h, q.answer, base, o)
 	}
 	q.base.release()
-	return q.answer.Scans(o.Names != 0), nil
+	return q.answer.Columns(o.Names), nil
 }
 
 // scanBoth is Scan of an hour with a block, which it takes over. A tuple may be in the block and in
@@ -79,7 +79,7 @@ func (e *Engine) scanBoth(h flow.Hour, answer *shard.Answer, base *blockRef, o f
 		}
 		return []flow.Scan{flow.ScanRows(rows)}, nil
 	}
-	scans := answer.Scans(o.Names != 0)
+	scans := answer.Columns(o.Names)
 	onDisk, err := base.openScans(o)
 	if err != nil {
 		for _, s := range scans {

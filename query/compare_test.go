@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"flowd/flow"
-	"flowd/local"
 	"flowd/query"
 )
 
@@ -18,14 +17,14 @@ func sum(t flow.Totals) *big.Int {
 	return new(big.Int).Add(new(big.Int).SetUint64(t.BytesTx), new(big.Int).SetUint64(t.BytesRx))
 }
 
-func checkDiff(t *rapid.T, e *local.Engine, flows plain) {
+func checkDiff(t *rapid.T, src query.Source, flows plain) {
 	q := query.DiffQuery{
 		Before: query.Hours{From: 0, To: 2}, After: query.Hours{From: 2, To: 5},
 		GroupBy: flow.Fields(rapid.IntRange(1, int(flow.AllFields)).Draw(t, "diff by")),
 		Order:   query.DiffOrder(rapid.IntRange(0, 2).Draw(t, "diff order")),
 	}
 	q.Match[0] = drawMatch.Draw(t, "diff match")
-	rows, _, err := query.Diff(e, &q, bounds)
+	rows, _, err := query.Diff(src, &q, bounds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,9 +102,9 @@ func checkDifference(t *rapid.T, order query.DiffOrder, row *query.DiffRow, last
 	return difference
 }
 
-func checkPairs(t *rapid.T, e *local.Engine, flows plain) {
+func checkPairs(t *rapid.T, src query.Source, flows plain) {
 	q := query.PairsQuery{Hours: query.Hours{To: 5}, App: drawMatch.Draw(t, "app"), VPC: drawMatch.Draw(t, "vpc")}
-	rows, _, err := query.Pairs(e, &q, bounds)
+	rows, _, err := query.Pairs(src, &q, bounds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +148,7 @@ func checkPairs(t *rapid.T, e *local.Engine, flows plain) {
 	}
 }
 
-func checkNames(t *rapid.T, e *local.Engine, flows plain) {
+func checkNames(t *rapid.T, src query.Source, flows plain) {
 	q := query.NamesQuery{
 		Field:  flow.Field(rapid.IntRange(0, 2).Draw(t, "field")),
 		Hours:  query.Hours{To: 5},
@@ -157,7 +156,7 @@ func checkNames(t *rapid.T, e *local.Engine, flows plain) {
 		Limit:  rapid.IntRange(0, 3).Draw(t, "most names"),
 	}
 	q.Match[1] = drawMatch.Draw(t, "names of")
-	got, truncated, err := query.Names(e, &q, bounds)
+	got, truncated, err := query.Names(src, &q, bounds)
 	if err != nil {
 		t.Fatal(err)
 	}

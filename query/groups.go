@@ -8,7 +8,8 @@ import (
 )
 
 // groups adds rows up by some of their names: a table with open addressing over entries in the order
-// of their first row. It belongs to one goroutine.
+// of their first row. It belongs to one goroutine. What was added last may still be on its way to the
+// entries (coded); whoever merges it gets all.
 //
 // What tells groups apart is their subject: the name itself where it is one, the whole key where it is
 // all three, so that these need no copy to be looked up; otherwise the key with a zero byte for the
@@ -23,11 +24,7 @@ type groups struct {
 	arena   []byte // the rest of the last piece
 	scratch []byte
 	memos   []memo // of names in chunks of keys
-
-	// chunks with dictionaries: the entry of each name, or of each combination, and 0 for none yet
-	group int
-	known []uint32
-	radix [flow.FieldCount]int // what a code counts, 0 for fields left out
+	coded   coded  // of chunks with dictionaries
 }
 
 type shape uint8
@@ -53,8 +50,6 @@ type entry struct {
 const (
 	firstSlots = 64
 	arenaPiece = 64 << 10
-	// maxKnown is how many combinations of codes are worth a table. It is cleared for each row group.
-	maxKnown = 1 << 20
 )
 
 // newGroups returns an empty table. All that are merged have the same seed.
@@ -66,15 +61,15 @@ func newGroups(fields flow.Fields, seed maphash.Seed) *groups {
 			g.shape++
 		}
 	}
-	g.memos = make([]memo, 1<<memoBits)
 	return g
 }
 
 // reset empties g, and keeps nothing that its rows refer to.
 func (g *groups) reset() {
+	g.settle()
 	clear(g.slots)
 	clear(g.memos)
-	g.entries, g.group = nil, 0
+	g.entries = nil
 }
 
 // add adds those rows of c up that are named.
@@ -98,6 +93,9 @@ func (g *groups) add(c *flow.Chunk, rows []uint32) {
 
 // addNames is add for groups by one name and chunks of keys.
 func (g *groups) addNames(c *flow.Chunk, rows []uint32) {
+	if g.memos == nil {
+		g.memos = make([]memo, 1<<memoBits)
+	}
 	for _, i := range rows {
 		name := g.name(c.Keys[i])
 		if len(name) < 8 || len(name) > 24 {
@@ -209,6 +207,7 @@ func (g *groups) place(hash uint64, index int) {
 
 // merge adds the groups of other, which is of the same fields and seed, to g.
 func (g *groups) merge(other *groups) {
+	other.settle()
 	for i := range other.entries {
 		e := &other.entries[i]
 		g.entries[g.atHash(e.subject, e.hash)].totals.Add(e.totals)

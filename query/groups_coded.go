@@ -6,61 +6,138 @@ import (
 	"flowd/flow"
 )
 
-// addCoded is add for chunks with dictionaries: a group is looked up once for each name of a
-// dictionary, or combination of them, and found by number from then on.
+// coded is what groups know of the chunks of a row group, whose dictionaries stay the same: by the
+// number of a name, or of a combination of names, which is all that is looked at for a row.
+type coded struct {
+	group int // of the chunks, 0 for none
+	// Of one name the totals are added up here, and go to the entries when the row group is through.
+	dict  []string
+	sums  []flow.Totals
+	empty []bool // names of rows without bytes
+	// Of combinations, and of a name of a large dictionary, the entries are noted.
+	radix [flow.FieldCount]int // what a code counts, 0 for fields left out
+	known []uint32             // one more than the entry, 0 for none yet
+	met   []uint32             // which of known are not 0
+	codes []uint32             // of the combinations in a chunk
+}
+
+const (
+	// maxSums is how many names are worth totals of their own, maxKnown how many combinations are worth
+	// a note.
+	maxSums  = 64 << 10
+	maxKnown = 1 << 20
+)
+
+// addCoded is add for chunks with dictionaries.
 func (g *groups) addCoded(c *flow.Chunk, rows []uint32) {
-	if g.group != c.Group {
+	if g.coded.group != c.Group {
+		g.settle()
 		g.learn(c)
 	}
 	switch {
-	case len(g.known) == 0:
+	case len(g.coded.sums) > 0 && len(rows) == len(c.Totals):
+		g.coded.addAll(c.Totals, c.Codes[g.single])
+	case len(g.coded.sums) > 0:
 		for _, i := range rows {
-			g.entries[g.at(g.decoded(c, int(i)))].totals.Add(c.Totals[i])
+			g.coded.add(c.Totals[i], c.Codes[g.single][i])
 		}
-	case g.shape == oneName:
-		codes, known := c.Codes[g.single], g.known
-		for _, i := range rows {
-			at := known[codes[i]]
-			if at == 0 {
-				at = uint32(g.at(g.decoded(c, int(i))) + 1)
-				known[codes[i]] = at
-			}
-			g.entries[at-1].totals.Add(c.Totals[i])
-		}
+	case len(g.coded.known) > 0:
+		g.addCombined(c, rows)
 	default:
 		for _, i := range rows {
-			code := 0
-			for f, radix := range g.radix {
-				if radix > 0 {
-					code += radix * int(c.Codes[f][i])
-				}
-			}
-			at := g.known[code]
-			if at == 0 {
-				at = uint32(g.at(g.decoded(c, int(i))) + 1)
-				g.known[code] = at
-			}
-			g.entries[at-1].totals.Add(c.Totals[i])
+			g.entries[g.at(g.decoded(c, int(i)))].totals.Add(c.Totals[i])
 		}
 	}
 }
 
+func (k *coded) addAll(totals []flow.Totals, codes []uint32) {
+	sums, codes := k.sums, codes[:len(totals)]
+	for i := range totals {
+		t, code := totals[i], codes[i]
+		if t.BytesTx|t.BytesRx == 0 {
+			k.empty[code] = true
+			continue
+		}
+		sums[code].Add(t)
+	}
+}
+
+func (k *coded) add(t flow.Totals, code uint32) {
+	k.sums[code].Add(t)
+	if t.BytesTx|t.BytesRx == 0 {
+		k.empty[code] = true
+	}
+}
+
+// addCombined looks a group up once for each combination of codes.
+func (g *groups) addCombined(c *flow.Chunk, rows []uint32) {
+	codes := g.combined(c)
+	for _, i := range rows {
+		at := g.coded.known[codes[i]]
+		if at == 0 {
+			at = uint32(g.at(g.decoded(c, int(i))) + 1)
+			g.coded.known[codes[i]] = at
+			g.coded.met = append(g.coded.met, codes[i])
+		}
+		g.entries[at-1].totals.Add(c.Totals[i])
+	}
+}
+
+// combined returns the numbers of the combinations of codes in c. They are valid until the next call.
+func (g *groups) combined(c *flow.Chunk) []uint32 {
+	if g.shape == oneName {
+		return c.Codes[g.single]
+	}
+	codes := cleared(g.coded.codes, len(c.Totals))
+	g.coded.codes = codes
+	for f, radix := range g.coded.radix {
+		if radix == 0 {
+			continue
+		}
+		of := c.Codes[f][:len(codes)]
+		for i := range codes {
+			codes[i] += uint32(radix) * of[i]
+		}
+	}
+	return codes
+}
+
 // learn begins a row group with dictionaries of its own.
 func (g *groups) learn(c *flow.Chunk) {
-	g.group = c.Group
+	k := &g.coded
+	k.group = c.Group
+	if g.shape == oneName && len(c.Dicts[g.single]) <= maxSums {
+		k.dict = c.Dicts[g.single]
+		k.sums, k.empty = cleared(k.sums, len(k.dict)), cleared(k.empty, len(k.dict))
+		return
+	}
 	size := 1
-	for f := range g.radix {
-		g.radix[f] = 0
+	for f := range k.radix {
+		k.radix[f] = 0
 		if g.fields.Has(flow.Field(f)) {
-			g.radix[f] = size
+			k.radix[f] = size
 			if size *= len(c.Dicts[f]); size > maxKnown {
-				g.known = g.known[:0]
 				return
 			}
 		}
 	}
-	g.known = slices.Grow(g.known[:0], size)[:size]
-	clear(g.known)
+	// All that known has behind its length are zeros, see settle.
+	k.known = slices.Grow(k.known[:0], size)[:size]
+}
+
+// settle ends a row group: all that was added is in the entries.
+func (g *groups) settle() {
+	k := &g.coded
+	for code, t := range k.sums {
+		if t != (flow.Totals{}) || k.empty[code] {
+			g.scratch = append(g.scratch[:0], k.dict[code]...)
+			g.entries[g.at(g.scratch)].totals.Add(t)
+		}
+	}
+	for _, code := range k.met {
+		k.known[code] = 0
+	}
+	k.group, k.dict, k.sums, k.known, k.met = 0, nil, k.sums[:0], k.known[:0], k.met[:0]
 }
 
 // decoded returns the subject of row i. It is valid until the next call.

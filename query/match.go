@@ -31,11 +31,21 @@ func (m *Match) keepsText(name string) bool {
 type selector struct {
 	match [flow.FieldCount]Match
 	names flow.Fields // that are looked at
+	all   []uint32    // 0, 1, 2 …: never changed once it is there
 	rows  []uint32
 
 	group    int // of the chunks that verdicts are for
-	verdicts [flow.FieldCount][]bool
+	verdicts [flow.FieldCount][]verdict
 }
+
+// verdict is what is known of a name of a dictionary.
+type verdict uint8
+
+const (
+	unknown verdict = iota
+	dropped
+	kept
+)
 
 func newSelector(match [flow.FieldCount]Match) *selector {
 	s := &selector{match: match}
@@ -47,25 +57,25 @@ func newSelector(match [flow.FieldCount]Match) *selector {
 	return s
 }
 
-// choose returns the numbers of the rows of c that are kept, ascending. They are valid until the next
-// call.
+// choose returns the numbers of the rows of c that are kept, ascending: as many as c has rows are all of
+// them. They are not to be changed, and valid until the next call.
 func (s *selector) choose(c *flow.Chunk) []uint32 {
-	s.rows = s.rows[:0]
+	for len(s.all) < len(c.Totals) {
+		s.all = append(s.all, uint32(len(s.all)))
+	}
 	switch {
 	case s.names == 0:
-		for i := range c.Totals {
-			s.rows = append(s.rows, uint32(i))
-		}
+		return s.all[:len(c.Totals)]
 	case c.Keys != nil:
+		s.rows = s.rows[:0]
 		for i, key := range c.Keys {
 			if s.keepsKey(key) {
 				s.rows = append(s.rows, uint32(i))
 			}
 		}
-	default:
-		s.chooseCoded(c)
+		return s.rows
 	}
-	return s.rows
+	return s.chooseCoded(c)
 }
 
 func (s *selector) keepsKey(key flow.Key) bool {
@@ -73,40 +83,48 @@ func (s *selector) keepsKey(key flow.Key) bool {
 	return s.match[flow.SrcApp].keeps(src) && s.match[flow.DestApp].keeps(dest) && s.match[flow.VPCID].keeps(vpc)
 }
 
-// chooseCoded looks at each name of a dictionary once, and then at numbers alone.
-func (s *selector) chooseCoded(c *flow.Chunk) {
+// chooseCoded looks at a name once for all chunks that have its dictionary, and then at its number alone.
+func (s *selector) chooseCoded(c *flow.Chunk) []uint32 {
 	if s.group != c.Group {
-		s.judge(c)
+		s.group = c.Group
+		for f := range s.verdicts {
+			s.verdicts[f] = cleared(s.verdicts[f], len(c.Dicts[f]))
+		}
 	}
-	for i := range c.Totals {
-		s.rows = append(s.rows, uint32(i))
-	}
+	rows := s.all[:len(c.Totals)]
 	for f := range s.match {
-		if !s.names.Has(flow.Field(f)) {
-			continue
+		if s.names.Has(flow.Field(f)) {
+			rows = s.chooseBy(flow.Field(f), c, rows)
 		}
-		kept := s.rows[:0]
-		codes, verdicts := c.Codes[f], s.verdicts[f]
-		for _, i := range s.rows {
-			if verdicts[codes[i]] {
-				kept = append(kept, i)
-			}
-		}
-		s.rows = kept
 	}
+	return rows
 }
 
-func (s *selector) judge(c *flow.Chunk) {
-	s.group = c.Group
-	for f := range s.match {
-		if !s.names.Has(flow.Field(f)) {
-			continue
+// chooseBy returns which of rows have a name that is kept, in the memory of s.rows, in which rows may be.
+func (s *selector) chooseBy(f flow.Field, c *flow.Chunk, rows []uint32) []uint32 {
+	s.rows = slices.Grow(s.rows[:0], len(rows))[:len(rows)]
+	codes, verdicts, to, n := c.Codes[f], s.verdicts[f], s.rows, 0
+	for _, i := range rows {
+		v := verdicts[codes[i]]
+		if v == unknown {
+			v = dropped
+			if s.match[f].keepsText(c.Dicts[f][codes[i]]) {
+				v = kept
+			}
+			verdicts[codes[i]] = v
 		}
-		s.verdicts[f] = slices.Grow(s.verdicts[f][:0], len(c.Dicts[f]))
-		for _, name := range c.Dicts[f] {
-			s.verdicts[f] = append(s.verdicts[f], s.match[f].keepsText(name))
-		}
+		// Written in any case: whether a row is kept is hard to guess.
+		to[n] = i
+		n += int(v - dropped)
 	}
+	return to[:n]
+}
+
+// cleared returns n zeros, in the memory of a if there is room.
+func cleared[T any](a []T, n int) []T {
+	a = slices.Grow(a[:0], n)[:n]
+	clear(a)
+	return a
 }
 
 // mostFound is how many tuples are looked up one by one. More are found by a scan.

@@ -156,10 +156,18 @@ func sortPlain(rows []plainRow, o query.Order) {
 	})
 }
 
-// gather reads a result to its end.
-func gather(t *rapid.T, q *query.Query, rows flow.Rows) (all []plainRow) {
+// failer is a test, or one of many that a test makes up.
+type failer interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
+// gather reads a result to its end, some rows at once.
+func gather(t failer, q *query.Query, rows flow.Rows, atOnce int) (all []plainRow) {
+	t.Helper()
 	defer rows.Close()
-	block := make([]flow.Row, rapid.IntRange(1, 9).Draw(t, "at once"))
+	block := make([]flow.Row, atOnce)
 	for n := rows.Next(block); n > 0; n = rows.Next(block) {
 		for _, row := range block[:n] {
 			r := plainRow{Totals: row.Totals}
@@ -236,13 +244,13 @@ func TestAgainstPlain(t *testing.T) {
 
 var bounds = query.Options{MaxGroups: 1 << 20, Workers: 3}
 
-func checkQuery(t *rapid.T, e *local.Engine, flows plain) {
+func checkQuery(t *rapid.T, src query.Source, flows plain) {
 	q := drawQuery.Draw(t, "query")
-	result, err := query.Run(e, &q, bounds)
+	result, err := query.Run(src, &q, bounds)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, want := gather(t, &q, result), flows.rows(&q)
+	got, want := gather(t, &q, result, rapid.IntRange(1, 9).Draw(t, "at once")), flows.rows(&q)
 	if cut := q.Limit > 0 && len(want) > q.Limit; cut != result.Truncated {
 		t.Fatalf("truncated is %v with %d rows and a limit of %d", result.Truncated, len(want), q.Limit)
 	}

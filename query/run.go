@@ -79,24 +79,6 @@ func ranked(src Source, q *Query, o Options, labels []flow.Hour) (*Result, error
 	return &Result{rows: rows, Truncated: cut}, nil
 }
 
-// take is the sink of a ranking.
-func (k *ranking) take(h flow.Hour, s flow.Scan, c *flow.Chunk, rows []uint32) error {
-	k.seen += uint64(len(rows))
-	for _, i := range rows {
-		if !k.admits(c.Totals[i], h) {
-			continue
-		}
-		key := s.Key(int(i))
-		if key == nil {
-			return &HourError{h, s.Err()}
-		}
-		if err := k.offer(flow.Row{Key: key, Totals: c.Totals[i], Hour: h}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // grouped answers a question for groups over all hours.
 func grouped(src Source, q *Query, o Options, labels []flow.Hour) (*Result, error) {
 	sums, err := sumOver(src, q.grouping(), labels, o)

@@ -27,7 +27,8 @@ import (
 // take 256 times that.
 type dict struct {
 	keys
-	hasher    hasher
+	hasher    hasher        // never changes
+	names     numberedNames // the readers' own
 	parts     [partCount]part
 	count     uint32
 	arenaUsed int // bytes of the last chunk of the arena
@@ -262,5 +263,5 @@ func (k *keys) peek(r *record) uint64 {
 
 // bytes returns the memory that the dict takes.
 func (d *dict) bytes() uint64 {
-	return d.bucketBytes + d.arenaBytes + uint64(len(d.chunks))*chunkSize*recordSize
+	return d.bucketBytes + d.arenaBytes + uint64(len(d.chunks))*chunkSize*recordSize + d.names.bytes.Load()
 }

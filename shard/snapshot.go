@@ -54,8 +54,10 @@ func (k *column) at(id uint32) (t flow.Totals, known bool) {
 // snapshot is what a shard holds of an hour at one moment. It is a cursor over its rows. An hour
 // that a checkpoint has frozen, and what came for it since, are two columns of the same ids.
 type snapshot struct {
-	dict    *dict // the owner's, who alone may use it
+	dict    *dict // the owner's, who alone may use it but for the hasher and the names
 	keys    keys
+	known   uint32  // so many ids there were
+	limits  *limits // of the table
 	columns [2]column
 	hour    flow.Hour
 	shard   int
@@ -69,6 +71,7 @@ type snapshot struct {
 
 // snapshot returns the hour with a label as it is now, or nil.
 func (s *shard) snapshot(label flow.Hour) *snapshot {
+	s.publish() // what earlier questions had numbered
 	h, frozen := s.hours[label], s.frozen[label]
 	switch {
 	case h == nil && frozen == nil:
@@ -77,6 +80,7 @@ func (s *shard) snapshot(label flow.Hour) *snapshot {
 		h, frozen = frozen, nil
 	}
 	out := h.snapshot(s.index)
+	out.limits = s.limits
 	if frozen != nil {
 		out.columns[1] = frozen.lend()
 		out.tuples += frozen.tuples
@@ -87,14 +91,27 @@ func (s *shard) snapshot(label flow.Hour) *snapshot {
 // snapshot returns the hour as it is now, for readers. Its owner, the shard with an index, calls it.
 func (h *hour) snapshot(shard int) *snapshot {
 	return &snapshot{
-		dict: h.dict, keys: h.dict.keys, columns: [2]column{h.lend()},
+		dict: h.dict, keys: h.dict.keys, known: h.dict.count, columns: [2]column{h.lend()},
 		hour: h.label, shard: shard, tuples: h.tuples,
 	}
 }
 
+// chunks returns how many chunks of ids there are at most.
+func (s *snapshot) chunks() uint32 {
+	return uint32(max(len(s.columns[0].chunks), len(s.columns[1].chunks)))
+}
+
+// has reports whether there are cells of chunk c.
+func (s *snapshot) has(c uint32) bool {
+	return s.columns[0].cells(c) != nil || s.columns[1].cells(c) != nil
+}
+
+// knownOf returns how many of the ids of chunk c there were, of a chunk that s has.
+func (s *snapshot) knownOf(c uint32) uint32 { return min(s.known-c*chunkSize, chunkSize) }
+
 // read fills dst with the next rows and returns how many.
 func (s *snapshot) read(dst []flow.Row) (n int) {
-	end := uint32(max(len(s.columns[0].chunks), len(s.columns[1].chunks)))
+	end := s.chunks()
 	for c := s.next / chunkSize; c < end; c = s.next / chunkSize {
 		cells := s.cells(c)
 		if cells == nil {
@@ -158,13 +175,19 @@ func (s *snapshot) take(id uint32) (flow.Totals, bool) {
 	return t, true
 }
 
-// close lets the owner write to the chunks again without copying them, and gives up what the
-// snapshot keeps alive.
-func (s *snapshot) close() {
+// release lets the owner write to the chunks again without copying them: there is nothing more to be
+// read but keys.
+func (s *snapshot) release() {
 	for i := range s.columns {
 		if r := s.columns[i].readers; r != nil {
 			r.Add(-1)
 		}
+		s.columns[i] = column{}
 	}
+}
+
+// close is release, and gives up what the snapshot keeps alive.
+func (s *snapshot) close() {
+	s.release()
 	*s = snapshot{}
 }

@@ -118,7 +118,7 @@ func (c *Config) listenConflicts(adminGiven bool) (found []conflict) {
 		listeners = append(listeners, struct{ key, address string }{"admin-listen", string(c.AdminListen)})
 	}
 	for _, l := range listeners {
-		if c.TokensFile == "" && !bool(c.Insecure) && !isLoopback(l.address) {
+		if c.TokensFile == "" && !bool(c.Insecure) && !IsLoopback(l.address) {
 			found = append(found, conflict{[]string{l.key}, fmt.Sprintf(
 				"%s is %s, which is beyond loopback, but there is no tokens-file, so that everybody who reaches it could do everything: "+
 					"give tokens-file, or an address of loopback such as 127.0.0.1:8080, or insecure if that is what you want", l.key, l.address)})
@@ -131,9 +131,9 @@ func (c *Config) listenConflicts(adminGiven bool) (found []conflict) {
 	return found
 }
 
-// isLoopback tells whether only this machine reaches the host of address. Of names that is known
+// IsLoopback tells whether only this machine reaches the host of address. Of names that is known
 // of localhost alone: what others stand for may change at any time.
-func isLoopback(address string) bool {
+func IsLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false

@@ -1,8 +1,13 @@
 package deploy
 
 import (
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"os"
 	"os/exec"
@@ -57,6 +62,37 @@ type flowd struct {
 // start starts a server, and stops it at the end of the test.
 func start(t *testing.T) flowd {
 	t.Helper()
+	return startAt(t, "http://")
+}
+
+// secured starts one with TLS. Nobody verifies its certificate.
+func secured(t *testing.T) flowd {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	certificate, err := x509.CreateCertificate(nil, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, block := range map[string]*pem.Block{"crt": {Type: "CERTIFICATE", Bytes: certificate}, "key": {Type: "PRIVATE KEY", Bytes: key}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return startAt(t, "https://", "--tls-cert-file", filepath.Join(dir, "crt"), "--tls-key-file", filepath.Join(dir, "key"))
+}
+
+// startAt starts a server that serves by scheme, with more settings.
+func startAt(t *testing.T, scheme string, settings ...string) flowd {
+	t.Helper()
 	program, err := built()
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +101,8 @@ func start(t *testing.T) flowd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	process, err := child.Start("flowd", exec.Command(program, "serve", "--listen", addr, "--data", t.TempDir(), "--log-level", "warn"))
+	settings = append([]string{"serve", "--listen", addr, "--admin-listen", "off", "--data", t.TempDir(), "--log-level", "warn"}, settings...)
+	process, err := child.Start("flowd", exec.Command(program, settings...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +111,7 @@ func start(t *testing.T) flowd {
 			t.Error(err)
 		}
 	})
-	f := flowd{t, "http://" + addr}
+	f := flowd{t, scheme + addr}
 	deadline := time.After(patience)
 	for tick := time.Tick(5 * time.Millisecond); ; {
 		if status, _, err := f.ask(http.MethodGet, "/readyz", ""); err == nil && status == http.StatusOK {
@@ -92,7 +129,9 @@ func start(t *testing.T) flowd {
 
 // ask sends a request on a connection of its own.
 func (f flowd) ask(method, target, body string) (status int, answer string, err error) {
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its own
+	}}
 	request, err := http.NewRequest(method, f.root+target, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err

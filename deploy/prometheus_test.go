@@ -142,7 +142,7 @@ func TestAlertsNameRealMetrics(t *testing.T) {
 	}
 }
 
-// scrape returns the metrics of a server that was asked on every route.
+// scrape returns the metrics of a server that was asked on every route, with those that one with TLS has.
 func scrape(t *testing.T) exposed {
 	t.Helper()
 	f := start(t)
@@ -158,6 +158,15 @@ func scrape(t *testing.T) exposed {
 	}
 	if !slices.ContainsFunc(metrics["flowd_flows_received_total"], func(l map[string]string) bool { return l["outcome"] == "accepted" }) {
 		t.Fatal("/metrics does not have what all begins with")
+	}
+	more, err := readExposed(secured(t).get("/metrics"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, series := range more {
+		if strings.HasPrefix(name, "flowd_tls_") {
+			metrics[name] = series
+		}
 	}
 	return metrics
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -229,14 +230,9 @@ func newCounters(set *metrics.Set, s *Server, v Version) *counters {
 	}
 	for reason := range accessDetails {
 		set.NewCounter(rejectedSeries(reason.String()))
-		set.NewGauge(fmt.Sprintf(`flowd_auth_failures_total{reason=%q}`, reason),
-			func() float64 { return float64(s.gate.Failures(reason)) })
 	}
+	set.RegisterMetricsWriter(s.writeCounts)
 	set.NewGauge(`flowd_queue_waiting`, func() float64 { return float64(s.shares.Waiting()) })
-	set.NewGauge(`flowd_rate_clients_forgotten_early_total`, func() float64 {
-		_, early := s.buckets.Evicted()
-		return float64(early)
-	})
 	set.NewGauge(`flowd_rate_clients`, func() float64 { return float64(s.buckets.Len()) })
 	for _, word := range engineReasons {
 		set.NewCounter(rejectedSeries(word))
@@ -247,6 +243,18 @@ func newCounters(set *metrics.Set, s *Server, v Version) *counters {
 	set.NewGauge(fmt.Sprintf(`flowd_build_info{version=%q,revision=%q,goversion=%q}`, v.Version, v.Revision, v.Go),
 		func() float64 { return 1 })
 	return c
+}
+
+// writeCounts writes what others count, which a gauge would call something that may fall.
+func (s *Server) writeCounts(w io.Writer) {
+	const failures = `flowd_auth_failures_total`
+	metrics.WriteMetadataIfNeeded(w, failures, "counter")
+	for reason := range accessDetails {
+		// A scraper that hung up is no error of ours.
+		_, _ = fmt.Fprintf(w, "%s{reason=%q} %d\n", failures, reason, s.gate.Failures(reason))
+	}
+	_, early := s.buckets.Evicted()
+	metrics.WriteCounterUint64(w, `flowd_rate_clients_forgotten_early_total`, early)
 }
 
 func rejectedSeries(reason string) string {

@@ -66,9 +66,18 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 	r.logger, r.notifier = logger, &notifier{logger: logger}
 	return &parts{
 		logger: logger, engine: r.engine, server: r.server, notifier: r.notifier, version: version, config: &c.Config,
-		admin:  httpapi.NewAdmin(httpapi.AdminOptions{Server: r.server, Reload: r.Reload}),
+		admin:  httpapi.NewAdmin(c.adminOptions(r)),
 		served: make(chan error, 1), adminServed: make(chan error, 1),
 	}, nil
+}
+
+// adminOptions are those of the admin listener. Within the machine it is in clear, beyond it as the other.
+func (c *serveCommand) adminOptions(r *reloader) httpapi.AdminOptions {
+	o := httpapi.AdminOptions{Server: r.server, Reload: r.Reload}
+	if host, _, err := net.SplitHostPort(string(c.AdminListen)); err == nil && !config.IsLoopback(string(c.AdminListen)) {
+		o.Hosts, o.TLS = []string{host}, r.tls
+	}
+	return o
 }
 
 // listeners are what the server listens on.

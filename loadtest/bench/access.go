@@ -96,19 +96,22 @@ const (
 	floodRefused     = 1 // in a hundred, of the agents' POSTs
 )
 
+// fates count what became of POSTs.
+type fates struct{ taken, refused atomic.Int64 }
+
 // sender posts batches, and counts what became of them.
 type sender struct {
 	*connection
-	head           string
-	taken, refused *atomic.Int64
+	head  string
+	fates *fates
 }
 
-func newSender(s *server, token string, taken, refused *atomic.Int64) (*sender, error) {
+func newSender(s *server, token string, f *fates) (*sender, error) {
 	c, err := connect(s.process)
 	if err != nil {
 		return nil, err
 	}
-	return &sender{connection: c, taken: taken, refused: refused, head: fmt.Sprintf(
+	return &sender{connection: c, fates: f, head: fmt.Sprintf(
 		"POST /flows HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: ", c.host, token)}, nil
 }
 
@@ -122,9 +125,9 @@ func (s *sender) send(body []byte) error {
 	var other *statusError
 	switch {
 	case err == nil:
-		s.taken.Add(1)
+		s.fates.taken.Add(1)
 	case errors.As(err, &other) && other.status == http.StatusServiceUnavailable:
-		s.refused.Add(1)
+		s.fates.refused.Add(1)
 		return nil
 	}
 	return err
@@ -154,54 +157,62 @@ func flood(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
-	var flooded, floodGone, taken, refused atomic.Int64
-	ctx, cancel := context.WithTimeout(ctx, b.For+b.WarmUp)
+	c := &crowd{server: s, bodies: bodies[0]}
+	if err := c.run(ctx, b.For+b.WarmUp); err != nil {
+		return err
+	}
+	agents, flood := &c.agents, &c.flood
+	share := 100 * float64(agents.refused.Load()) / float64(agents.refused.Load()+agents.taken.Load())
+	b.table.limit("POSTs of 20 agents refused beside a flood", share, floodRefused, "%")
+	b.table.note("A flood: %d agents with a token each send %d POSTs a second each, and one more token sends on %d connections as fast "+
+		"as it is answered; 100 flows per POST, to the disk. The agents had %d POSTs taken and %d refused, the flood %d and %d.",
+		floodAgents, floodRate, floodConnections, agents.taken.Load(), agents.refused.Load(), flood.taken.Load(), flood.refused.Load())
+	return nil
+}
+
+// crowd is all who send to one server.
+type crowd struct {
+	server        *server
+	bodies        [][]byte
+	agents, flood fates
+}
+
+// run has all of them send for a time.
+func (c *crowd) run(ctx context.Context, d time.Duration) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var all sync.WaitGroup
 	errs := make(chan error, floodConnections+floodAgents)
-	run := func(token string, taken, refused *atomic.Int64, every time.Duration, from int) {
-		all.Go(func() {
-			c, err := newSender(s, token, taken, refused)
-			if err != nil {
-				errs <- err
-				return
-			}
-			defer func() { errs <- errors.Join(err, c.close()) }()
-			var pace <-chan time.Time
-			if every > 0 {
-				ticker := time.NewTicker(every)
-				defer ticker.Stop()
-				pace = ticker.C
-			}
-			for i := from; ctx.Err() == nil && err == nil; i++ {
-				err = c.send(bodies[0][i%len(bodies[0])])
-				if pace != nil {
-					select {
-					case <-pace:
-					case <-ctx.Done():
-					}
-				}
-			}
-		})
-	}
 	for i := range floodConnections {
-		run(tokenOf(floodAgents), &flooded, &floodGone, 0, i)
+		all.Go(func() { errs <- c.send(ctx, i, tokenOf(floodAgents), &c.flood, 0) })
 	}
 	for i := range floodAgents {
-		run(tokenOf(i), &taken, &refused, time.Second/floodRate, i)
+		all.Go(func() { errs <- c.send(ctx, i, tokenOf(i), &c.agents, time.Second/floodRate) })
 	}
 	all.Wait()
 	close(errs)
 	for e := range errs {
 		err = errors.Join(err, e)
 	}
+	return err
+}
+
+// send posts bodies from number i on, one in every, or as fast as they are answered if that is 0.
+func (c *crowd) send(ctx context.Context, i int, token string, f *fates, every time.Duration) error {
+	s, err := newSender(c.server, token, f)
 	if err != nil {
 		return err
 	}
-	share := 100 * float64(refused.Load()) / float64(refused.Load()+taken.Load())
-	b.table.limit("POSTs of 20 agents refused beside a flood", share, floodRefused, "%")
-	b.table.note("A flood: %d agents with a token each send %d POSTs a second each, and one more token sends on %d connections as fast "+
-		"as it is answered; 100 flows per POST, to the disk. The agents had %d POSTs taken and %d refused, the flood %d and %d.",
-		floodAgents, floodRate, floodConnections, taken.Load(), refused.Load(), flooded.Load(), floodGone.Load())
-	return nil
+	ticker := time.NewTicker(max(every, 1))
+	defer ticker.Stop()
+	for ; ctx.Err() == nil && err == nil; i++ {
+		err = s.send(c.bodies[i%len(c.bodies)])
+		if every > 0 {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+			}
+		}
+	}
+	return errors.Join(err, s.close())
 }

@@ -36,7 +36,7 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string {
-	return fmt.Sprintf("%s answered %d, not %d: %q", e.server, e.status, e.want, e.start)
+	return fmt.Sprintf("%s answered %d %s, not %d: %q", e.server, e.status, http.StatusText(e.status), e.want, e.start)
 }
 
 // answerWithin is how long an answer may take.

@@ -22,6 +22,20 @@ func TestEmptyServer(t *testing.T) {
 	b.shows("talkers-table", []string{"web", "db", "vpc-0", "1,200", "98,000", "99,200"})
 }
 
+// Where a token is wanted, the line for a terminal needs one too, and the page does not write its own into it.
+func TestEmptyServerThatWantsAToken(t *testing.T) {
+	s := start(t, needPage(t))
+	token := s.want(viewer)[0]
+	b := s.open(exact, refused401)
+	b.enter(token)
+	b.until(`testing.text("curl")?.includes('-H "Authorization: Bearer $FLOWD_TOKEN"')`)
+	if html := value[string](b, `document.documentElement.outerHTML`); strings.Contains(html, token) {
+		t.Error("the token is in the document")
+	}
+	s.post(row{"web", "db", "vpc-0", 1200, 98_000, newest})
+	b.shows("talkers-table", []string{"web", "db", "vpc-0", "1,200", "98,000", "99,200"})
+}
+
 // When the server is gone, what is shown stays, and the page says so; when it is back, all goes on.
 func TestServerGoesAndComesBack(t *testing.T) {
 	b := openThreeHours(t, exact)

@@ -72,12 +72,18 @@ func TestAccessibility(t *testing.T) {
 		for _, view := range []string{"talkers", "map", "changes", "ends"} {
 			b.click(part("tab-" + view))
 			b.until(`testing.part("` + view + `").ariaBusy === "false"`)
-			for _, fault := range value[[]string](b, `axe.run().then(({ violations }) => violations.flatMap(
-				(rule) => rule.nodes.map((node) => rule.id + ": " + rule.help + ": " + node.html + " " + node.failureSummary)))`) {
+			for _, fault := range b.violations() {
 				t.Errorf("%s, %s: %s", view, scheme, fault)
 			}
 		}
 	}
+}
+
+// violations returns what axe, whose script the tab has, finds wrong with what is shown.
+func (b *tab) violations() []string {
+	b.t.Helper()
+	return value[[]string](b, `axe.run().then(({ violations }) => violations.flatMap(
+		(rule) => rule.nodes.map((node) => rule.id + ": " + rule.help + ": " + node.html + " " + node.failureSummary)))`)
 }
 
 // Tab goes through the page in the order in which it is read, first to a link that skips what

@@ -14,6 +14,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/goccy/go-json"
 
+	"flowd/access"
 	"flowd/flow"
 	"flowd/httpapi"
 	"flowd/local"
@@ -24,7 +25,10 @@ type server struct {
 	t       *testing.T
 	engine  *engine
 	page    *httpapi.Page
+	gate    *access.Gate
+	token   string // what post and get show, if anything
 	address string // stays the same when it is stopped and started
+	front   string // what stands before it, if anything does: the address that is opened
 	http    *httpapi.Server
 	served  chan error
 }
@@ -45,7 +49,7 @@ func (e *engine) Status() flow.Status {
 // start starts a server with these files as its page.
 func start(t *testing.T, page fs.FS) *server {
 	t.Helper()
-	s := &server{t: t, address: "127.0.0.1:0"}
+	s := &server{t: t, gate: access.NewGate(access.Options{}), address: "127.0.0.1:0"}
 	var err error
 	if s.page, err = httpapi.NewPage(page); err != nil {
 		t.Fatal(err)
@@ -78,7 +82,7 @@ func (s *server) listen() {
 		s.address = listener.Addr().String()
 	}
 	s.http = httpapi.New(httpapi.Options{
-		Engine: s.engine, Limits: httpapi.DefaultLimits(), Logger: slog.New(slog.DiscardHandler),
+		Engine: s.engine, Limits: httpapi.DefaultLimits(), Gate: s.gate, Logger: slog.New(slog.DiscardHandler),
 		Metrics: metrics.NewSet(), Version: httpapi.Version{Version: "1.2.3"}, Durability: "none", Page: s.page,
 	})
 	s.served = make(chan error, 1)
@@ -97,7 +101,12 @@ func (s *server) stop() {
 	s.http = nil
 }
 
-func (s *server) url(target string) string { return "http://" + s.address + target }
+func (s *server) url(target string) string {
+	if s.front != "" {
+		return s.front + target
+	}
+	return "http://" + s.address + target
+}
 
 // row is a flow as it is posted.
 type row struct {
@@ -119,24 +128,29 @@ func (s *server) post(rows ...row) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		answer, err := http.Post(s.url("/flows"), "application/json", bytes.NewReader(body))
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		text, err := io.ReadAll(answer.Body)
-		answer.Body.Close()
-		if err != nil || answer.StatusCode != http.StatusOK {
-			s.t.Fatalf("posting %d flows: %d %s, %v", n, answer.StatusCode, text, err)
-		}
+		s.do("POST", "/flows", bytes.NewReader(body))
 		rows = rows[n:]
 	}
-	http.DefaultClient.CloseIdleConnections()
 }
 
 // get returns the body of what the server answers, which must be a 200.
 func (s *server) get(target string) string {
 	s.t.Helper()
-	answer, err := http.Get(s.url(target))
+	return s.do("GET", target, nil)
+}
+
+// do asks the server itself, whatever stands before it.
+func (s *server) do(method, target string, body io.Reader) string {
+	s.t.Helper()
+	request, err := http.NewRequest(method, "http://"+s.address+target, body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if s.token != "" {
+		request.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -144,7 +158,7 @@ func (s *server) get(target string) string {
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != http.StatusOK {
-		s.t.Fatalf("GET %s: %d %s, %v", target, answer.StatusCode, text, err)
+		s.t.Fatalf("%s %s: %d %s, %v", method, target, answer.StatusCode, text, err)
 	}
 	return string(text)
 }

@@ -29,6 +29,7 @@ type tab struct {
 
 	mu       sync.Mutex
 	asked    []string // the targets of requests to the server, in their order
+	said     []string // all that came to the console, of the page and of the browser
 	wrong    []string // what must not happen, each once
 	expected []string // parts of what may happen all the same
 }
@@ -79,10 +80,12 @@ func (b *tab) hear(event any) {
 			b.note("the page asks another server: %s", e.Request.URL)
 		}
 	case *log.EventEntryAdded: // failed requests, and what the content security policy forbids
+		b.said = append(b.said, e.Entry.Text+" "+e.Entry.URL)
 		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
 			b.note("the browser logs %s: %s %s", e.Entry.Level, e.Entry.Text, e.Entry.URL)
 		}
 	case *runtime.EventConsoleAPICalled:
+		b.said = append(b.said, printed(e.Args))
 		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
 			b.note("the page logs %s: %s", e.Type, printed(e.Args))
 		}

@@ -2,7 +2,7 @@
 //
 // For tests of the page in a browser, each part carries a data-testid:
 //
-//   all views  rate, refresh, theme, banner, try-now, announcer, version, licences,
+//   all views  rate, refresh, theme, banner, try-now, announcer, version, metrics, licences,
 //              tab-talkers, tab-map, tab-changes, tab-ends
 //   hours      hours, hour-name, hour-slider (role slider), hour-before, hour-after, hour-field, follow, span,
 //              hours-overview, totals, total-total, total-sent, total-received, total-flows, total-tuples
@@ -13,7 +13,9 @@
 //   map        map, map-form, map-links, map-table, map-csv
 //   changes    changes, changes-table, changes-order, against, against-hour, limit, changes-csv
 //   ends       ends, ends-table, sort-disagreement, sort-bytes_total, limit, ends-csv
-//   others     rows-note (in each table's panel), PANEL-failure, empty, curl, copy-curl, waiting, refused
+//   token      token-form, token-field, token-submit, token-message, forget-token
+//   others     rows-note (in each table's panel), PANEL-failure, BUTTON-failure (of a download), empty, curl, copy-curl,
+//              waiting, refused
 //
 // A row of a table is tr[data-row="N"], from 0. What loads has aria-busy="true" on its panel.
 
@@ -21,12 +23,13 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { bytes, exact } from './data/format'
 import { hourText, type HourTotals } from './data/hours'
 import type { Live, Status } from './data/live'
-import { useStatus, useView, type Go } from './hooks'
+import { forgetAnswers, useStatus, useView, type Go } from './hooks'
 import { PageProvider, usePage, type Page } from './page'
 import { useTheme } from './theme'
 import { Changes } from './views/changes'
 import { Empty } from './views/empty'
 import { Ends } from './views/ends'
+import { Entry } from './views/entry'
 import { Filters } from './views/filters'
 import { Banner, Footer, Header } from './views/header'
 import { Hours, useAxis } from './views/hours'
@@ -39,24 +42,32 @@ export function App({ live }: { live: Live }) {
   const status = useStatus(live)
   const [view, go] = useView()
   const { theme, dark, choose } = useTheme()
-  const hours = status.hours
+  const { hours, access } = status
+  const forget = () => {
+    forgetAnswers()
+    live.forget()
+  }
+  useEffect(() => {
+    if (hours === null) document.title = 'flowd'
+  }, [hours === null])
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>
         Skip to the flows
       </a>
-      <Header {...{ live, status, theme }} onTheme={choose} />
+      <Header {...{ live, status, theme }} onTheme={choose} onForget={forget} />
       <Banner {...{ live, status }} />
       <main id="main" tabIndex={-1}>
+        {(access.wanted || (hours === null && mayHelp(status))) && <Entry {...{ live, status }} />}
         {hours === null ? (
-          <Waiting status={status} />
+          !access.wanted && <Waiting status={status} />
         ) : hours.length === 0 ? (
-          <Empty />
+          <Empty withToken={access.held} />
         ) : (
           <Flows {...{ view, go, live, status, hours, dark }} />
         )}
       </main>
-      <Footer comebacks={status.comebacks} />
+      <Footer {...{ live, status }} />
       <Announcer {...{ status, view }} />
     </>
   )
@@ -68,18 +79,23 @@ function skip(event: Event): void {
   document.getElementById('main')?.focus()
 }
 
+/** mayHelp tells whether a server that shows no hours, though it wants no token, might show them to one. */
+function mayHelp({ access, refused }: Status): boolean {
+  return access.trying || (!access.held && refused?.status === 403)
+}
+
 function Waiting({ status }: { status: Status }) {
   if (status.refused !== null) {
     return (
       <section class="panel start" data-testid="refused">
         <h2>The hours cannot be read</h2>
-        <p role="alert">{status.refused}</p>
+        <p role="alert">{status.refused.message}</p>
       </section>
     )
   }
   return (
     <section class="panel start" aria-busy="true" data-testid="waiting">
-      <p>{status.down ? 'Waiting for the server …' : 'Reading …'}</p>
+      <p>{status.down || status.paused ? 'Waiting for the server …' : 'Reading …'}</p>
     </section>
   )
 }
@@ -140,6 +156,9 @@ function Announcer({ status, view }: { status: Status; view: View }) {
   useEffect(() => {
     if (status.comebacks > 0) setText('The server answers again.')
   }, [status.comebacks])
+  useEffect(() => {
+    if (status.access.taken > 0) setText('The server took the token.')
+  }, [status.access.taken])
   useEffect(() => {
     if (!first.current && typeof view.hour === 'number') setText(`${tabTexts[view.tab]}, ${hourText(view.hour)}`)
     first.current = false

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { RefObject } from 'preact'
-import { ask, Refusal, Unreachable } from './data/client'
+import { Refusal } from './data/client'
 import type { Live, Status } from './data/live'
 import { groupOf, type Names } from './data/queries'
 import { consistent, parseView, writeView, type Field, type View } from './data/view'
@@ -77,6 +77,8 @@ export interface Asked<T> {
   url: string | null
   busy: boolean
   failure: string | null
+  /** In how many seconds a question that failed is asked again by itself; null where it is not. */
+  wait: number | null
   /** Whether data answers a question before this one, since this one failed. */
   outdated: boolean
   again: () => void
@@ -84,7 +86,7 @@ export interface Asked<T> {
 
 type Known<T> = Omit<Asked<T>, 'again' | 'outdated'>
 
-const nothing = { data: null, truncated: false, url: null, busy: false, failure: null }
+const nothing = { data: null, truncated: false, url: null, busy: false, failure: null, wait: null }
 const mostKept = 24
 const largestKept = 5000
 
@@ -95,6 +97,11 @@ function keep(key: string, known: Known<unknown>): void {
   if (!Array.isArray(known.data) || known.data.length > largestKept) return
   kept.set(key, known)
   if (kept.size > mostKept) kept.delete(kept.keys().next().value!)
+}
+
+/** forgetAnswers is for who forgets the token that they were read with. */
+export function forgetAnswers(): void {
+  kept.clear()
 }
 
 /** useQuery asks url, and asks again when version changes: a word for all that the answer depends on. */
@@ -117,17 +124,18 @@ export function useQuery<T>(live: Live, url: string | null, version: string): As
     const stop = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     setKnown((state) => ({ ...state, busy: true }))
-    ask<T>(url, stop.signal).then(
+    live.ask<T>(url, stop.signal).then(
       (answer) => {
-        const next = { ...answer, url, busy: false, failure: null }
+        if (stop.signal.aborted) return
+        const next = { ...answer, url, busy: false, failure: null, wait: null }
         keep(key, next)
         setKnown(next)
       },
       (error: Error) => {
         if (stop.signal.aborted) return
-        if (error instanceof Unreachable) live.suspect()
-        if (error instanceof Refusal && error.status === 503) timer = setTimeout(again, 1000 * (error.retryAfter ?? 2))
-        setKnown((state) => ({ ...state, busy: false, failure: error.message }))
+        const wait = error instanceof Refusal ? error.wait : null
+        if (wait !== null) timer = setTimeout(again, 1000 * wait)
+        setKnown((state) => ({ ...state, busy: false, failure: error.message, wait }))
       },
     )
     return () => {

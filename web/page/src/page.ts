@@ -1,7 +1,7 @@
 import { createContext } from 'preact'
 import { useContext } from 'preact/hooks'
 import type { Int } from './data/exact'
-import { hourBefore, type HourTotals } from './data/hours'
+import { hourBefore, progressOf, type HourTotals } from './data/hours'
 import type { Live, Status } from './data/live'
 import type { View } from './data/view'
 import type { Go } from './hooks'
@@ -41,7 +41,12 @@ export const mostRefreshed = 10_000
 
 /** versionOf changes when what can be read of these hours changes; for very many rows, when somebody asks to. */
 export function versionOf({ status, hours }: Page, rows: number, ...of: number[]): string {
-  if (rows > mostRefreshed) return [status.comebacks, 'asked', status.refreshes].join(' ')
-  const parts = of.map((hour) => hours.find((totals) => totals.hour === hour)?.flows ?? 0)
-  return [status.comebacks, ...parts].join(' ')
+  if (rows > mostRefreshed) return [eraOf(status), 'asked', status.refreshes].join(' ')
+  const totals = of.map((hour) => hours.find((one) => one.hour === hour))
+  return [eraOf(status), ...totals.map((one) => (one ? progressOf(one) : 0))].join(' ')
+}
+
+/** eraOf changes when what was asked before may be answered otherwise now: the server was away, the token is another. */
+export function eraOf({ comebacks, access }: Status): string {
+  return `${comebacks} ${access.taken}`
 }

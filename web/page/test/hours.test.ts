@@ -5,6 +5,7 @@ import {
   hourShort,
   hourText,
   parseHour,
+  progressOf,
   slotsOf,
   startOf,
   ticksOf,
@@ -110,6 +111,13 @@ describe('labels', () => {
   test('show where hours are left out', () => {
     expect(ticksOf([1, 2, null, 500], { lo: 0, hi: 4 }, 10).map((tick) => tick.label)).toEqual(['1', '2', '⋯', '500'])
   })
+})
+
+test('what can be read of an hour grows with its flows, or, where these are not told, with its bytes and tuples', () => {
+  const without: HourTotals = { hour: 1, bytes_tx: 18446744073709551614n, bytes_rx: 0 }
+  expect(progressOf({ ...without, tuples: 2, flows: 7 })).toBe(7)
+  expect(progressOf({ ...without, tuples: 2 })).toBe(18446744073709551616n)
+  expect(progressOf(without)).toBe(18446744073709551614n)
 })
 
 test('the hour before is the one before that has flows', () => {

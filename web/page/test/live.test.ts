@@ -1,67 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { Refusal, Unreachable } from '../src/data/client'
-import { Live, pauseAfter, type Outside } from '../src/data/live'
-import type { HourTotals } from '../src/data/hours'
-
-/** Fake is a server, a clock and a tab in the hands of a test. */
-class Fake implements Outside {
-  time = 0
-  seen = true
-  flows = 100
-  down = false
-  metricsRefused = false
-  hoursRefused = false
-  hoursAsked = 0
-  list: HourTotals[] = []
-  waiting: { at: number; callback: () => void }[] = []
-
-  now = () => this.time
-  visible = () => this.seen
-  after = (ms: number, callback: () => void) => {
-    const timer = { at: this.time + ms, callback }
-    this.waiting.push(timer)
-    return () => {
-      this.waiting = this.waiting.filter((one) => one !== timer)
-    }
-  }
-  metrics = async () => {
-    if (this.down) throw new Unreachable('no answer')
-    if (this.metricsRefused) throw new Refusal(403, 'not for you', null)
-    return `flowd_flows_received_total{outcome="accepted"} ${this.flows}\n`
-  }
-  hours = async () => {
-    if (this.down) throw new Unreachable('no answer')
-    if (this.hoursRefused) throw new Refusal(403, 'Hours need a token.', null)
-    this.hoursAsked++
-    return this.list
-  }
-
-  /** next lets the next timer ring, and what it does happen; it returns how long that took. */
-  async next(): Promise<number> {
-    expect(this.waiting).toHaveLength(1)
-    const timer = this.waiting.shift()!
-    const waited = timer.at - this.time
-    this.time = timer.at
-    timer.callback()
-    await settled()
-    return waited
-  }
-}
-
-// Everything that the fake answers is ready at once, so a turn of the event loop is enough.
-const settled = () => new Promise((resolve) => setTimeout(resolve))
-
-const hour: HourTotals = { hour: 1, tuples: 1, flows: 1, bytes_tx: 1, bytes_rx: 1 }
-
-async function started(change: (fake: Fake) => void = () => undefined): Promise<{ fake: Fake; live: Live }> {
-  const fake = new Fake()
-  fake.list = [hour]
-  change(fake)
-  const live = new Live(fake)
-  live.wake()
-  await settled()
-  return { fake, live }
-}
+import { Refusal } from '../src/data/client'
+import { pauseAfter } from '../src/data/live'
+import { hour, settled, started } from './fake'
 
 test('the rate is what came since the poll before', async () => {
   const { fake, live } = await started()
@@ -86,28 +26,31 @@ describe('the hours', () => {
   test('are asked again after flows came in, not sooner than every six seconds', async () => {
     const { fake, live } = await started()
     expect(live.status.hours).toEqual([hour])
+    // Once more, as flows may have come in between the first hours and the first metrics.
     for (let i = 0; i < 10; i++) await fake.next()
-    expect(fake.hoursAsked).toBe(1)
-    fake.flows++
-    await fake.next()
     expect(fake.hoursAsked).toBe(2)
     fake.flows++
-    for (let i = 0; i < 2; i++) await fake.next()
-    expect(fake.hoursAsked).toBe(2)
     await fake.next()
     expect(fake.hoursAsked).toBe(3)
+    fake.flows++
+    for (let i = 0; i < 2; i++) await fake.next()
+    expect(fake.hoursAsked).toBe(3)
+    await fake.next()
+    expect(fake.hoursAsked).toBe(4)
   })
 
   test('are asked again after a minute, as hours expire', async () => {
     const { fake } = await started()
-    for (let i = 0; i < 30; i++) await fake.next()
+    for (let i = 0; i < 3; i++) await fake.next()
     expect(fake.hoursAsked).toBe(2)
+    for (let i = 0; i < 30; i++) await fake.next()
+    expect(fake.hoursAsked).toBe(3)
   })
 
   test('of an empty server are asked as soon as flows come in', async () => {
     const { fake, live } = await started((of) => (of.list = []))
-    await fake.next()
-    expect(fake.hoursAsked).toBe(1)
+    for (let i = 0; i < 3; i++) await fake.next()
+    expect(fake.hoursAsked).toBe(2)
     fake.flows++
     fake.list = [hour]
     await fake.next()
@@ -115,16 +58,29 @@ describe('the hours', () => {
   })
 
   test('are asked by the clock where the metrics are refused', async () => {
-    const { fake, live } = await started((of) => (of.metricsRefused = true))
+    const { fake, live } = await started((of) => (of.metricsRefused = new Refusal(404, 'nothing', null)))
     for (let i = 0; i < 5; i++) await fake.next()
     expect(fake.hoursAsked).toBe(2)
-    expect(live.status).toMatchObject({ down: null, rates: [] })
+    expect(live.status).toMatchObject({ down: null, rates: [], noRate: { message: 'nothing' } })
+    expect(fake.shown).toHaveLength(3)
+  })
+
+  test('that take long are asked for less', async () => {
+    const { fake } = await started((of) => {
+      of.metricsRefused = new Refusal(403, 'This takes the scope metrics.', null)
+      of.hoursTake = 1000
+    })
+    let waited = 0
+    while (fake.hoursAsked === 1) waited += await fake.next()
+    expect(waited).toBe(20_000)
   })
 
   test('that are refused say why, and the server is not down', async () => {
-    const { fake, live } = await started((of) => (of.hoursRefused = true))
-    expect(live.status).toMatchObject({ hours: null, refused: 'Hours need a token.', down: null })
-    fake.hoursRefused = false
+    const { fake, live } = await started(
+      (of) => (of.hoursRefused = new Refusal(503, 'The server reads what is on disk.', 1)),
+    )
+    expect(live.status).toMatchObject({ hours: null, refused: fake.hoursRefused, down: null })
+    fake.hoursRefused = null
     await fake.next()
     expect(live.status).toMatchObject({ hours: [hour], refused: null })
   })

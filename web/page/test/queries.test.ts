@@ -64,9 +64,11 @@ test('the counter of accepted flows is found among the metrics', () => {
 })
 
 test('the first flow is posted to this server, in this hour', () => {
-  const line = curlOfFirstFlow('http://flowd.example:8080/', 498_729 * 3600 + 17)
+  const line = curlOfFirstFlow('http://flowd.example:8080/', 498_729 * 3600 + 17, false)
   expect(line).toContain("'http://flowd.example:8080/api/v1/flows'")
   expect(line).toContain('"hour":498729')
+  expect(line).not.toContain('Authorization')
+  expect(curlOfFirstFlow('http://flowd.example:8080/', 0, true)).toContain(' -H "Authorization: Bearer $FLOWD_TOKEN" ')
 })
 
 test('rows say what they were grouped by', () => {

@@ -3,8 +3,9 @@ import { add, type Int } from './exact'
 /** HourTotals is a row of GET /hours. */
 export interface HourTotals {
   hour: number
-  tuples: number
-  flows: Int
+  /** How many tuples and flows there are, of all VPCs: a token that is bound to some is not told. */
+  tuples?: number
+  flows?: Int
   bytes_tx: Int
   bytes_rx: Int
 }
@@ -155,6 +156,11 @@ function tickLabel(hour: number, step: number): string {
 /** bytesOf is what an hour carried both ways. */
 export function bytesOf(totals: { bytes_tx: Int; bytes_rx: Int }): Int {
   return add(totals.bytes_tx, totals.bytes_rx)
+}
+
+/** progressOf grows when what can be read of an hour does. */
+export function progressOf(totals: HourTotals): Int {
+  return totals.flows ?? add(bytesOf(totals), totals.tuples ?? 0)
 }
 
 /** hourBefore is the newest hour before hour that has flows; the one right before it where there is none. */

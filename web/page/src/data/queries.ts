@@ -136,8 +136,8 @@ export function csvUrl(url: string): string {
   return `${url}&format=csv`
 }
 
-/** curlOfFirstFlow is a line for a shell that posts a flow of this hour. */
-export function curlOfFirstFlow(page: string, nowSeconds: number): string {
+/** curlOfFirstFlow is a line for a shell that posts a flow of this hour; a token is for the shell to know. */
+export function curlOfFirstFlow(page: string, nowSeconds: number, withToken: boolean): string {
   const flow = {
     src_app: 'web',
     dest_app: 'db',
@@ -148,7 +148,8 @@ export function curlOfFirstFlow(page: string, nowSeconds: number): string {
   }
   const url = new URL(`${api}/flows`, page).href
   const json = JSON.stringify(flow).replace(',"bytes_tx"', ',\n       "bytes_tx"')
-  return `curl -X POST '${url}' \\\n  -H 'Content-Type: application/json' \\\n  -d '[${json}]'`
+  const token = withToken ? ' \\\n  -H "Authorization: Bearer $FLOWD_TOKEN"' : ''
+  return `curl -X POST '${url}' \\\n  -H 'Content-Type: application/json'${token} \\\n  -d '[${json}]'`
 }
 
 /** acceptedFlows reads the counter of accepted flows out of Prometheus' text; null where there is none. */

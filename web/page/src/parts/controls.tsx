@@ -1,6 +1,8 @@
 import { useEffect, useId, useState } from 'preact/hooks'
 import { hourInput, hourText, parseHour } from '../data/hours'
 import { csvUrl } from '../data/queries'
+import { usePage } from '../page'
+import { Download } from './download'
 import { Icon, type IconName } from './icons'
 
 interface ChoiceProps<T extends string | number> {
@@ -137,16 +139,17 @@ export function HourField({ label, hour, onChoose, testid }: HourFieldProps) {
 
 /** CsvLink downloads the answer to url as CSV. */
 export function CsvLink({ url, name, testid }: { url: string; name: string; testid: string }) {
+  const { live, status } = usePage()
   return (
-    <a
-      class="button"
-      href={csvUrl(url)}
-      download={`${name}.csv`}
+    <Download
+      {...{ live, status, testid }}
+      className="button"
+      url={csvUrl(url)}
+      name={`${name}.csv`}
       title="Download these rows as CSV"
-      data-testid={testid}
     >
       <Icon name="download" />
       CSV
-    </a>
+    </Download>
   )
 }

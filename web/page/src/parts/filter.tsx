@@ -1,5 +1,4 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
-import { ask } from '../data/client'
 import { namesUrl } from '../data/queries'
 import type { Field } from '../data/view'
 import { useDelayed } from '../hooks'
@@ -153,18 +152,18 @@ function Options({ list, label, hidden, options, at, onChoose }: OptionsProps) {
 
 /** useNames is names of the shown hour that begin with what was typed, a moment ago, while wanted. */
 function useNames(field: Field, typed: string, wanted: boolean): string[] {
-  const { hour } = usePage()
+  const { hour, live } = usePage()
   const prefix = useDelayed(typed, typingMillis)
   const [names, setNames] = useState<string[]>([])
   useEffect(() => {
     if (!wanted) return undefined
     const stop = new AbortController()
-    ask<string[]>(namesUrl(field, prefix, hour, mostSuggestions), stop.signal).then(
-      ({ data }) => setNames(data),
+    live.ask<string[]>(namesUrl(field, prefix, hour, mostSuggestions), stop.signal).then(
+      ({ data }) => stop.signal.aborted || setNames(data),
       // Names can be typed without help, and whether the server answers, the banner says.
       () => stop.signal.aborted || setNames([]),
     )
     return () => stop.abort()
-  }, [field, prefix, hour, wanted])
+  }, [live, field, prefix, hour, wanted])
   return names
 }

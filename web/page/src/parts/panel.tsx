@@ -35,20 +35,24 @@ export function Panel({ title, asked, note, tools, className = '', testid, child
 
 /** Failure says why there is no answer, and whether what is shown is an older one. */
 function Failure({ asked, testid }: { asked: Asked<unknown>; testid: string }) {
-  // While nobody gets an answer, the banner says so once.
-  const { down } = usePage().status
-  if (asked.failure === null || (down && !asked.outdated)) return null
+  // While nobody gets an answer, the banner, or the form for a token, says so once.
+  const { down, access } = usePage().status
+  const known = down !== null || access.wanted !== null
+  if (asked.failure === null || (known && !asked.outdated)) return null
   const outdated = asked.outdated && 'What is shown is of the choice before. '
-  if (down) return <p class="failure">{outdated}</p>
+  if (known) return <p class="failure">{outdated}</p>
   return (
     <p class="failure" role="alert" data-testid={testid}>
       <span>
         {outdated}
         {asked.failure}
+        {asked.wait !== null && ` The page asks again after ${asked.wait} s.`}
       </span>
-      <button type="button" onClick={asked.again}>
-        Try again
-      </button>
+      {asked.wait === null && (
+        <button type="button" onClick={asked.again}>
+          Try again
+        </button>
+      )}
     </p>
   )
 }

@@ -1,11 +1,12 @@
 import { useRef, useState } from 'preact/hooks'
 import { curlOfFirstFlow } from '../data/queries'
 
-/** Empty is the page of a server that has no flows yet: how to post the first. */
-export function Empty() {
+/** Empty is the page of a server that has no flows yet, or none that the token may read: how to post the first. */
+export function Empty({ withToken }: { withToken: boolean }) {
   const line = useRef<HTMLElement>(null)
   const [copied, setCopied] = useState('')
-  const text = useRef(curlOfFirstFlow(document.baseURI, Date.now() / 1000)).current
+  const now = useRef(Date.now() / 1000).current
+  const text = curlOfFirstFlow(document.baseURI, now, withToken)
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text)
@@ -19,7 +20,11 @@ export function Empty() {
   return (
     <section class="panel start" aria-labelledby="empty-title" data-testid="empty">
       <h2 id="empty-title">No flows yet</h2>
-      <p>The server runs and has nothing to show. Post the first flow from a terminal; this page shows it by itself.</p>
+      <p>
+        The server runs and has nothing to show{withToken && ' to this token'}. Post the first flow from a terminal;
+        this page shows it by itself.
+        {withToken && ' The variable FLOWD_TOKEN is to hold a token that may write.'}
+      </p>
       <pre tabIndex={0} aria-label="Command that posts a flow">
         <code ref={line} data-testid="curl">
           {text}

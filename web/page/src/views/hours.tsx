@@ -166,7 +166,7 @@ function Slider({ axis: { slots, totals }, onChoose, children }: SliderProps) {
       aria-valuemin={0}
       aria-valuemax={slots.length - 1}
       aria-valuenow={Math.max(0, at)}
-      aria-valuetext={`${hourText(hour)}: ${of ? `${bytes(bytesOf(of))}, ${count(of.flows)} flows` : 'no flows'}`}
+      aria-valuetext={`${hourText(hour)}: ${of ? [bytes(bytesOf(of)), ...counted('flows', of.flows, count)].join(', ') : 'no flows'}`}
       onKeyDown={onKeyDown}
       data-testid="hour-slider"
     >
@@ -190,16 +190,20 @@ function HourTip({ hour, totals }: { hour: number; totals: HourTotals | undefine
     <>
       <strong>{hourText(hour)}</strong>
       <span>{bytes(bytesOf(totals))}</span>
-      <span>
-        {exact(totals.flows)} flows, {exact(totals.tuples)} tuples
-      </span>
+      <span>{[...counted('flows', totals.flows, exact), ...counted('tuples', totals.tuples, exact)].join(', ')}</span>
     </>
   )
 }
 
+/** counted says how many things there are, where that is told. */
+function counted(things: string, n: Int | undefined, write: (n: Int) => string): string[] {
+  return n === undefined ? [] : [`${write(n)} ${things}`]
+}
+
 function Totals({ of, before }: { of: HourTotals | undefined; before: HourTotals | undefined }) {
-  const { write } = usePage()
+  const { write, hours } = usePage()
   const of0: HourTotals = of ?? { hour: 0, tuples: 0, flows: 0, bytes_tx: 0, bytes_rx: 0 }
+  const told = hours[0]
   const figure = (name: string, title: string, read: (of: HourTotals) => Int, show: (n: Int) => string) => (
     <div
       class="figure"
@@ -219,8 +223,9 @@ function Totals({ of, before }: { of: HourTotals | undefined; before: HourTotals
       {figure('Total', 'Bytes both ways', bytesOf, write)}
       {figure('Sent', 'Bytes that sources sent (bytes_tx)', (n) => n.bytes_tx, write)}
       {figure('Received', 'Bytes that sources received (bytes_rx)', (n) => n.bytes_rx, write)}
-      {figure('Flows', 'Flows that were added up', (n) => n.flows, count)}
-      {figure('Tuples', 'Different src_app, dest_app, vpc_id', (n) => n.tuples, count)}
+      {told?.flows !== undefined && figure('Flows', 'Flows that were added up', (n) => n.flows ?? 0, count)}
+      {told?.tuples !== undefined &&
+        figure('Tuples', 'Different src_app, dest_app, vpc_id', (n) => n.tuples ?? 0, count)}
     </dl>
   )
 }

@@ -1,12 +1,13 @@
 import { useMemo, useRef, useState } from 'preact/hooks'
 import { SeriesPlot } from '../charts/series-plot'
+import { add, type Int } from '../data/exact'
 import { exact } from '../data/format'
-import { hourShort, hourText, type Slot, type Window } from '../data/hours'
+import { hourShort, hourText, progressOf, type Slot, type Window } from '../data/hours'
 import { seriesUrl, type FlowRow } from '../data/queries'
 import { linesOf, type Line } from '../data/series'
 import { namesOfKey, type Field } from '../data/view'
 import { useQuery } from '../hooks'
-import { usePage } from '../page'
+import { eraOf, usePage } from '../page'
 import { Bytes, Path } from '../parts/cells'
 import { CsvLink } from '../parts/controls'
 import { Panel } from '../parts/panel'
@@ -45,7 +46,8 @@ export function Series({ axis, keys, group }: SeriesProps) {
     keys.length === 0 || from === undefined || to === undefined
       ? null
       : seriesUrl({ ...view, group }, keys, from, to + 1)
-  const version = `${page.status.comebacks} ${shown.reduce((sum, of) => sum + Number(totals.get(of)?.flows ?? 0), 0)}`
+  const known = shown.map((of) => totals.get(of)).filter((of) => of !== undefined)
+  const version = `${eraOf(page.status)} ${known.reduce<Int>((sum, of) => add(sum, progressOf(of)), 0)}`
   const asked = useQuery<FlowRow[]>(live, url, version)
   const answered = asked.url === url
   const made = useMemo(

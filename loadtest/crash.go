@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os/exec"
@@ -14,6 +15,8 @@ type CrashOptions struct {
 	// Server returns a command that serves on addr, a host:port, with the same data each time. Its
 	// output is kept for errors where the command has no other place for it.
 	Server func(addr string) *exec.Cmd
+	// Token is what the server knows the sender by, empty for nothing.
+	Token string
 	// Agents is how many senders there are, each with one batch under way. Half of them number
 	// their batches by Flowd-Agent and Flowd-Seq, the others name them by Idempotency-Key.
 	Agents int
@@ -77,10 +80,7 @@ func (o *CrashOptions) check() error {
 	case o.StartWithin <= 0:
 		return invalid("start-within", "must be over 0, not %v", o.StartWithin)
 	}
-	if err := checkForm(o.Format, o.Encoding); err != nil {
-		return err
-	}
-	return o.Workload.check()
+	return cmp.Or(new(target).show(o.Token), checkForm(o.Format, o.Encoding), o.Workload.check())
 }
 
 // Crash starts a server, kills it again and again while agents send it batches, starts it again

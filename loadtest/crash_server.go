@@ -35,6 +35,9 @@ func newVictim(o *CrashOptions) (*victim, error) {
 		return nil, err
 	}
 	t, err := parseTarget("http://" + addr)
+	if err == nil {
+		err = t.show(o.Token)
+	}
 	if err != nil {
 		return nil, err
 	}

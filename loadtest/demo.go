@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ import (
 type DemoOptions struct {
 	// Target is the server: http or https, host, and perhaps a path its routes are under.
 	Target string
+	// Token is what the server knows the sender by, empty for nothing.
+	Token string
 	// Traffic is which flows.
 	Traffic demo.Options
 	// Timeout is how long one POST may take.
@@ -52,6 +55,8 @@ func (o *DemoOptions) check() (target, error) {
 		err = invalid("timeout", "must be over 0, not %v", o.Timeout)
 	case o.Traffic.LastHour < demo.Hours-1 || o.Traffic.LastHour > flow.MaxHour:
 		err = invalid("last-hour", "must be %d to %d, not %d", demo.Hours-1, flow.MaxHour, o.Traffic.LastHour)
+	default:
+		err = t.show(o.Token)
 	}
 	return t, err
 }
@@ -187,9 +192,21 @@ func (p *demoPoster) deliver(ctx context.Context, flows []flow.Flow, name batchN
 		if attempt == 1 && p.Trouble != nil {
 			p.Trouble(later.reason.Error())
 		}
-		pause(ctx, delay(attempt, 0))
+		pause(ctx, demoPause(attempt))
 	}
 	return 0, cmp.Or(context.Cause(ctx), ctx.Err())
+}
+
+const (
+	firstDemoPause = 250 * time.Millisecond
+	maxDemoPause   = 15 * time.Second
+)
+
+// demoPause returns how long to wait after the given attempt, counted from 1. It doubles from one to
+// the next, and chance spreads who waits.
+func demoPause(attempt int) time.Duration {
+	longest := min(firstDemoPause<<min(attempt-1, 16), maxDemoPause)
+	return longest/2 + rand.N(longest/2)
 }
 
 // laterError says why a batch may be sent again.

@@ -181,3 +181,11 @@ func storedFlows(t *testing.T, url string) uint64 {
 	}
 	return l.Stored.Flows
 }
+
+func TestDemoPause(t *testing.T) {
+	for attempt := 1; attempt < 70; attempt++ {
+		if d := demoPause(attempt); d < firstDemoPause/2 || d > maxDemoPause {
+			t.Errorf("attempt %d waits %v", attempt, d)
+		}
+	}
+}

@@ -14,6 +14,8 @@ type Options struct {
 	// Target is the address of the server, http or https, with the path that its routes are
 	// under, if any.
 	Target string
+	// Token is what the server knows the sender by, empty for nothing.
+	Token string
 	// Connections is how many connections carry the requests, each with one under way.
 	Connections int
 	// Workload is the flows; its Moves follow from HourEvery.
@@ -79,7 +81,7 @@ func (o *Options) check() (target, error) {
 		err = invalid("tuples", "times --hours can be verified up to %d, not %d; lower them, or give --no-verify",
 			maxVerifiedCells, o.cells())
 	default:
-		err = o.Workload.check()
+		err = cmp.Or(t.show(o.Token), o.Workload.check())
 	}
 	return t, cmp.Or(err, checkForm(o.Format, o.Encoding), checkFolder(o.ServerData))
 }

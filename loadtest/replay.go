@@ -2,13 +2,14 @@ package loadtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	"flowd/client"
 	"flowd/flow"
 )
 
@@ -26,23 +27,35 @@ type Source interface {
 type ReplayOptions struct {
 	// Target is the server: http or https, host, and perhaps a path its routes are under.
 	Target string
+	// Token is what the server knows the sender by, empty for nothing.
+	Token string
 	// FlowsPerPost is how many flows a POST has at most, 1 to MaxReplayFlows. One with very
 	// long names has fewer, to stay below the server's limit on bytes.
 	FlowsPerPost int
-	// Connections is how many POSTs may be under way at once, 1 to MaxConnections.
+	// Connections is how many POSTs may be under way at once, 1 to MaxReplayConnections.
 	Connections int
 	// Timeout is how long one POST may take, from connecting to the end of its answer.
 	Timeout time.Duration
-	// Attempts is how often one POST is tried before the replay gives up, at least 1.
+	// Attempts is how often one POST is tried, and how many attempts may fail in a row, before the
+	// replay gives up; at least 1.
 	Attempts int
 }
 
-// MaxReplayFlows is the most flows that one POST of a replay may have.
-const MaxReplayFlows = 50_000
-
-// maxReplayBody is where a POST is full in bytes: well below the 4 MiB that a server takes by
-// default, with room for one more flow of the longest names.
-const maxReplayBody = 3 << 20
+const (
+	// MaxReplayFlows is the most flows that one POST of a replay may have.
+	MaxReplayFlows = client.MaxBatchFlows
+	// MaxReplayConnections is how many batches of one sender a server can tell apart.
+	MaxReplayConnections = client.MaxConnections
+	// maxReplayBody is where a POST is full in bytes: well below the 4 MiB that a server takes by
+	// default.
+	maxReplayBody = 3 << 20
+	// replayAge is how long flows wait for more to fill their POST: a source may be a pipe.
+	replayAge = 5 * time.Second
+	// replayBackoff is the longest pause between two attempts, and maxAfter the longest that a server
+	// can ask for.
+	replayBackoff = 15 * time.Second
+	maxAfter      = 5 * time.Minute
+)
 
 func (o *ReplayOptions) check() error {
 	t, err := parseTarget(o.Target)
@@ -53,14 +66,14 @@ func (o *ReplayOptions) check() error {
 		return invalid("target", "must have no query, as %q has", o.Target)
 	case o.FlowsPerPost < 1 || o.FlowsPerPost > MaxReplayFlows:
 		return invalid("flows", "must be 1 to %d, not %d", MaxReplayFlows, o.FlowsPerPost)
-	case o.Connections < 1 || o.Connections > MaxConnections:
-		return invalid("connections", "must be 1 to %d, not %d", MaxConnections, o.Connections)
+	case o.Connections < 1 || o.Connections > MaxReplayConnections:
+		return invalid("connections", "must be 1 to %d, not %d", MaxReplayConnections, o.Connections)
 	case o.Timeout <= 0:
 		return invalid("timeout", "must be over 0, not %v", o.Timeout)
 	case o.Attempts < 1:
 		return invalid("attempts", "must be at least 1, not %d", o.Attempts)
 	}
-	return nil
+	return t.show(o.Token)
 }
 
 // ReplayResult is the account of a replay, in flows.
@@ -68,10 +81,9 @@ type ReplayResult struct {
 	// Read is how many the source gave. Sent of them left for the server at least once.
 	Read, Sent uint64
 	// Stored were answered 200, Refused any other way that says they do not count, and of
-	// Unknown nobody can say: their POST had no answer, or one that leaves it open. These three
-	// add up to Sent.
+	// Unknown nobody can say: the last answer that could tell never came. These three add up to Sent.
 	Stored, Refused, Unknown uint64
-	// Retries is how many POSTs were sent again, after 429, 503 or no connection.
+	// Retries is how many POSTs were sent again.
 	Retries uint64
 	// Problems are the first few reasons why flows were not stored.
 	Problems []string
@@ -80,24 +92,13 @@ type ReplayResult struct {
 // maxProblems is how many reasons a result keeps.
 const maxProblems = 5
 
-func (r *ReplayResult) add(o ReplayResult) {
-	r.Read += o.Read
-	r.Sent += o.Sent
-	r.Stored += o.Stored
-	r.Refused += o.Refused
-	r.Unknown += o.Unknown
-	r.Retries += o.Retries
-	r.Problems = append(r.Problems, o.Problems[:min(len(o.Problems), maxProblems-len(r.Problems))]...)
-}
-
-// Replay sends the flows of src to a server, each at most once: a POST is repeated only if the
-// server said that it did not count (429, 503) or if it never left, since a server cannot tell
-// a repetition from new flows.
+// Replay sends the flows of src to a server. Its batches are numbered, so a POST without an answer is
+// sent again, and counts once.
 //
 // It ends with an error at the end of a source that has one, where ctx ends, and where going on
-// makes no sense: the server cannot be reached, stays overloaded, or refuses more than the flows
-// of one POST. What is under way then is finished, and the account is good in every case. Options
-// that cannot be used are an *InvalidError before anything is read.
+// makes no sense: the server cannot be reached, fails for long, or refuses more than the flows of one
+// POST. What is under way then is finished, and the account is good in every case. Options that cannot
+// be used are an *InvalidError before anything is read.
 func Replay(ctx context.Context, src Source, o ReplayOptions) (ReplayResult, error) {
 	if err := o.check(); err != nil {
 		return ReplayResult{}, err
@@ -112,142 +113,114 @@ func replayOver(ctx context.Context, src Source, o ReplayOptions, transport *htt
 	defer transport.CloseIdleConnections()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &replay{
-		post: poster{
-			url:     strings.TrimSuffix(o.Target, "/") + "/flows",
-			client:  transport,
-			timeout: o.Timeout,
-		},
-		attempts: o.Attempts,
-		stop:     stop,
-		full:     make(chan *portion),
-		free:     make(chan *portion, o.Connections+1),
+	r := &replay{ReplayOptions: o, stop: stop}
+	var err error
+	if r.client, err = client.New(r.clientOptions(transport)); err == nil {
+		err = r.client.Open()
 	}
-	for range cap(r.free) {
-		r.free <- &portion{}
+	if err != nil {
+		return ReplayResult{}, err
 	}
-	results := make([]ReplayResult, o.Connections)
-	var senders sync.WaitGroup
-	for i := range results {
-		senders.Go(func() { r.sendAll(ctx, &results[i]) })
-	}
-	total := ReplayResult{Read: r.fill(ctx, src, o.FlowsPerPost)}
-	close(r.full)
-	senders.Wait()
-	for _, result := range results {
-		total.add(result)
-	}
+	end := sync.OnceFunc(func() { r.end(ctx) })
+	defer context.AfterFunc(ctx, end)()
+	result := ReplayResult{Read: r.fill(ctx, src)}
+	end()
+	r.account(&result)
 	if cause := context.Cause(ctx); cause != nil {
-		return total, cause
+		return result, cause
 	}
-	return total, src.Err()
+	return result, src.Err()
 }
 
-// replay is one call of Replay. Portions go round: from free, filled by the reader, through
-// full to a sender, and back.
+// replay is one call of Replay.
 type replay struct {
-	post     poster
-	attempts int
-	stop     context.CancelCauseFunc
-	full     chan *portion
-	free     chan *portion
+	ReplayOptions
+	client *client.Client
+	stop   context.CancelCauseFunc
+
+	mu       sync.Mutex
+	problems []string
 }
 
-// portion is the flows of one POST.
-type portion struct {
-	body  []byte
-	flows int
+// clientOptions are those of a client that keeps in memory what is under way, and not much more.
+func (r *replay) clientOptions(transport *http.Transport) client.Options {
+	return client.Options{
+		URL: strings.TrimSuffix(r.Target, "/"), Agent: "flowload-replay", Token: client.FixedToken(r.Token),
+		HTTP:       &http.Client{Transport: transport},
+		SpoolBytes: int64(r.Connections+1) * maxReplayBody, WhenFull: client.Wait,
+		BatchFlows: r.FlowsPerPost, BatchBytes: maxReplayBody, BatchAge: replayAge,
+		Connections: r.Connections, Timeout: r.Timeout, MaxBackoff: replayBackoff,
+		Refused: r.refused, Retrying: r.retrying, Logger: slog.New(slog.DiscardHandler),
+	}
 }
 
-// fill reads src into portions and returns how many flows it read.
-func (r *replay) fill(ctx context.Context, src Source, flowsPerPost int) (read uint64) {
-	p := <-r.free
+// fill gives the flows of src to the client, and returns how many it read.
+func (r *replay) fill(ctx context.Context, src Source) (read uint64) {
 	for ctx.Err() == nil && src.Next() {
 		read++
-		p.add(src.Flow())
-		if p.flows == flowsPerPost || len(p.body) >= maxReplayBody {
-			r.full <- p
-			p = <-r.free
+		if err := r.client.Add(src.Flow()); err != nil {
+			// After the end of ctx the client is closed, which is no reason of its own.
+			r.stop(fmt.Errorf("flow %d: %w", read, err))
 		}
-	}
-	if p.flows > 0 {
-		r.full <- p
 	}
 	return read
 }
 
-func (p *portion) add(f *flow.Flow) {
-	separator := byte(',')
-	if p.flows == 0 {
-		separator = '['
-	}
-	p.body = f.AppendJSON(append(p.body, separator))
-	p.flows++
+// end sends what there is, or finishes what is under way if ctx has ended or does so meanwhile.
+func (r *replay) end(ctx context.Context) {
+	defer context.AfterFunc(ctx, r.client.Halt)()
+	// What stays behind is in the account.
+	_ = r.client.Close(context.WithoutCancel(ctx))
 }
 
-// sendAll sends portions until there are no more. After ctx has ended it only takes them back.
-func (r *replay) sendAll(ctx context.Context, result *ReplayResult) {
-	for p := range r.full {
-		if ctx.Err() == nil {
-			p.body = append(p.body, ']')
-			r.send(ctx, p, result)
-		}
-		p.body, p.flows = p.body[:0], 0
-		r.free <- p
+// account fills in what became of the flows.
+func (r *replay) account(result *ReplayResult) {
+	s := r.client.Stats()
+	result.Stored = s.Stored.Flows
+	result.Refused = s.Refused.Flows + s.PutOff.Flows
+	result.Unknown = s.InDoubt.Flows + s.Unclear.Flows
+	result.Sent = result.Stored + result.Refused + result.Unknown
+	result.Retries = s.Retries
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if left := s.PutOff.Flows + s.Unclear.Flows; left > 0 {
+		r.list(left, s.Problem)
+	}
+	result.Problems = r.problems
+}
+
+// giveUp ends the replay, so that no further POST is begun.
+func (r *replay) giveUp(format string, args ...any) {
+	r.client.Halt()
+	r.stop(fmt.Errorf("stopped: "+format, args...))
+}
+
+// list keeps a reason why flows are not stored, if it is one of the first.
+func (r *replay) list(flows uint64, reason string) {
+	if len(r.problems) < maxProblems {
+		r.problems = append(r.problems, fmt.Sprintf("%d flows: %s", flows, reason))
 	}
 }
 
-// send sends one portion, as often as that is safe and of use, and books what came of it.
-func (r *replay) send(ctx context.Context, p *portion, result *ReplayResult) {
-	var last reply
-	left := false
-	for attempt := 1; ; attempt++ {
-		last = r.post.do(ctx, p)
-		left = left || last.left
-		if last.verdict != again || !r.pause(ctx, attempt, &last) {
-			break
-		}
-		result.Retries++
+// refused is told of a batch that the server does not take.
+func (r *replay) refused(batch *client.Refusal) {
+	r.mu.Lock()
+	r.list(uint64(batch.Flows), batch.Reason)
+	r.mu.Unlock()
+	// Others than these are refused for what they are not; the next batch would fare no better.
+	if batch.Status != http.StatusBadRequest && batch.Status != http.StatusUnprocessableEntity {
+		r.giveUp("%s", batch.Reason)
 	}
-	flows := uint64(p.flows)
-	if left {
-		result.Sent += flows
-	}
+}
+
+// retrying is told of an attempt that failed.
+func (r *replay) retrying(a *client.Attempt) {
 	switch {
-	case last.verdict == stored:
-		result.Stored += flows
-		return
-	case last.verdict == unknown:
-		result.Unknown += flows
-	case left:
-		result.Refused += flows
-	}
-	if len(result.Problems) < maxProblems {
-		result.Problems = append(result.Problems, fmt.Sprintf("%d flows: %s", p.flows, last.reason))
-	}
-	if last.hopeless {
-		r.stop(errors.New("stopped: " + last.reason))
-	}
-}
-
-// pause waits until a portion may be tried again. It returns false if it may not be.
-func (r *replay) pause(ctx context.Context, attempt int, last *reply) bool {
-	if attempt == r.attempts {
-		last.hopeless = true
-		last.reason += fmt.Sprintf("; gave up at attempt %d", attempt)
-		return false
-	}
-	if last.after > maxAfter {
-		last.hopeless = true
-		last.reason += fmt.Sprintf(", to come back after %v, which is too long to wait", last.after)
-		return false
-	}
-	timer := time.NewTimer(delay(attempt, last.after))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	case a.Status != 0 && a.Status < 500 && a.Status != http.StatusTooManyRequests && a.Status != http.StatusRequestTimeout:
+		r.giveUp("%s", a.Reason)
+	case a.Asked > maxAfter:
+		r.giveUp("%s, to come back after %v, which is too long to wait", a.Reason, a.Asked)
+	case max(a.Tries, a.InARow) >= r.Attempts:
+		r.giveUp("%s; gave up at attempt %d", a.Reason, max(a.Tries, a.InARow))
 	}
 }

@@ -43,6 +43,17 @@ func parseTarget(s string) (target, error) {
 	return t, nil
 }
 
+// show has all requests show a token, if there is one.
+func (t *target) show(token string) error {
+	for i := range len(token) {
+		if token[i] <= ' ' || token[i] > '~' {
+			return invalid("token", "has a character that no token has: only visible ASCII, without spaces")
+		}
+	}
+	t.token = token
+	return nil
+}
+
 func orDefault(s, otherwise string) string {
 	if s == "" {
 		return otherwise

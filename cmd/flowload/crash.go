@@ -75,9 +75,12 @@ func (c *runCmd) runCrash(e *env) error {
 	if err != nil {
 		return err
 	}
-	load := c.options()
+	load, err := c.options()
+	if err != nil {
+		return err
+	}
 	report, err := loadtest.Crash(e.ctx, loadtest.CrashOptions{
-		Server: command, Agents: c.Agents, Workload: load.Workload, HourPosts: c.HourPosts,
+		Server: command, Token: load.Token, Agents: c.Agents, Workload: load.Workload, HourPosts: c.HourPosts,
 		Format: load.Format, Encoding: load.Encoding, Duplicates: c.Duplicates,
 		Kills: c.Kills, KillEvery: c.KillEvery, MinBatches: c.MinBatches,
 		Timeout: c.Timeout, StartWithin: c.StartWithin, Progress: e.progress(),

@@ -14,7 +14,8 @@ import (
 
 // demoCmd is `flowload demo`.
 type demoCmd struct {
-	Target   string        `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server (${default})."`
+	Target string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server (${default})."`
+	tokenFlags
 	Seed     uint64        `default:"1" help:"The same seed makes the same flows (${default})."`
 	LastHour *uint32       `placeholder:"HOUR" help:"The last of the 48 hours (the current hour since the Unix epoch)."`
 	Live     bool          `help:"Go on with flows of the present hour until interrupted."`
@@ -49,8 +50,12 @@ func (c *demoCmd) Run(e *env) error {
 	if !(c.Rate >= 1 && c.Rate <= loadtest.MaxLiveRate) {
 		return &usageError{fmt.Errorf("--rate must be 1 to %d, not %v", loadtest.MaxLiveRate, c.Rate)}
 	}
+	token, err := c.token()
+	if err != nil {
+		return err
+	}
 	o := loadtest.DemoOptions{
-		Target: c.Target, Traffic: demo.Options{Seed: c.Seed, LastHour: last}, Timeout: c.Timeout,
+		Target: c.Target, Token: token, Traffic: demo.Options{Seed: c.Seed, LastHour: last}, Timeout: c.Timeout,
 		Trouble: func(reason string) { fmt.Fprintf(e.stderr, "flowload: %s; trying again\n", reason) },
 	}
 	began := time.Now()

@@ -12,7 +12,8 @@ import (
 
 // loadFlags are what run and max have in common.
 type loadFlags struct {
-	Target      string        `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server (${default})."`
+	Target string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server (${default})."`
+	tokenFlags
 	Connections int           `default:"16" help:"Connections, each with one request under way (${default})."`
 	Flows       int           `default:"100" help:"Flows per POST (${default})."`
 	Tuples      int           `default:"10000" help:"Distinct tuples (${default})."`
@@ -30,7 +31,11 @@ type loadFlags struct {
 }
 
 // options returns the part of a load's options that the flags say.
-func (f *loadFlags) options() loadtest.Options {
+func (f *loadFlags) options() (loadtest.Options, error) {
+	token, err := f.token()
+	if err != nil {
+		return loadtest.Options{}, err
+	}
 	first := flow.Hour(time.Now().Unix() / 3600)
 	if f.FirstHour != nil {
 		first = flow.Hour(*f.FirstHour)
@@ -41,6 +46,7 @@ func (f *loadFlags) options() loadtest.Options {
 	}
 	return loadtest.Options{
 		Target:      f.Target,
+		Token:       token,
 		Connections: f.Connections,
 		Workload: loadtest.Workload{
 			Tuples: f.Tuples, FirstHour: first, Hours: f.Hours,
@@ -51,7 +57,7 @@ func (f *loadFlags) options() loadtest.Options {
 		Reads:     f.Reads,
 		Timeout:   f.Timeout,
 		ServerPID: f.ServerPID,
-	}
+	}, nil
 }
 
 // textReport is a report that can be written for people.

@@ -30,8 +30,12 @@ Exit codes: 0 an answer was found, 1 none was, 2 wrong usage.`
 // Run searches, printing each step when it is over.
 func (c *maxCmd) Run(e *env) error {
 	var printing error
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
 	report, err := loadtest.Max(e.ctx, loadtest.MaxOptions{
-		Options: c.options(), P99: c.P99, Step: c.Step, Start: c.Start, Precision: c.Precision,
+		Options: o, P99: c.P99, Step: c.Step, Start: c.Start, Precision: c.Precision,
 		Each: func(s *loadtest.Step) {
 			if !c.JSON && printing == nil {
 				printing = s.WriteText(e.stdout)

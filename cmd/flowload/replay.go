@@ -15,14 +15,15 @@ import (
 
 // replayCmd is `flowload replay`.
 type replayCmd struct {
-	Files       []string      `arg:"" name:"file" type:"existingfile" help:"Files of flows, plain or gzip; - is standard input."`
-	Target      string        `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server (${default})."`
+	Files  []string `arg:"" name:"file" type:"existingfile" help:"Files of flows, plain or gzip; - is standard input."`
+	Target string   `default:"http://127.0.0.1:8080" placeholder:"URL" help:"The server (${default})."`
+	tokenFlags
 	VPC         string        `name:"vpc" placeholder:"NAME" help:"The vpc_id of records that name none."`
 	Format      string        `default:"auto" enum:"auto,zeek,zeek-json,vpc,ndjson,csv" help:"What the records are: auto, zeek, zeek-json, vpc, ndjson or csv (${default})."`
 	Flows       int           `default:"1000" help:"Flows per POST (${default})."`
-	Connections int           `default:"4" help:"Connections, each with one request under way (${default})."`
+	Connections int           `default:"4" help:"Connections, each with one request under way, up to 64 (${default})."`
 	Timeout     time.Duration `default:"30s" help:"How long a request may take (${default})."`
-	Attempts    int           `default:"8" help:"How often a POST is tried that the server puts off or that finds no server (${default})."`
+	Attempts    int           `default:"8" help:"How often a POST is tried, and how many may fail in a row, before that is the end (${default})."`
 
 	// stdin is what - stands for; nil for the process's own. Tests put another in its place.
 	stdin io.Reader `kong:"-"`
@@ -36,9 +37,8 @@ The hour of a flow is that of its record's time. Connections become originator t
 side; a VPC Flow Log record is bytes sent from srcaddr to dstaddr. Byte counts that a log leaves unset are 0. Records
 that cannot be used are skipped and counted.
 
-A POST that the server puts off (429, 503) or that finds no server is tried again, after as long as Retry-After asks. A
-POST without an answer is never sent again, since the server could not tell the second from new flows: its flows are
-reported as unknown. To compare what is stored, read the hours back.
+The POSTs are numbered (Flowd-Agent, Flowd-Seq), so one that finds no server, has no answer, or is put off (429, 503) is
+sent again, after as long as Retry-After asks, and counts once. To replay a file a second time counts it twice.
 
 An interrupt ends the reading; requests under way are finished. A second one ends at once.
 
@@ -63,9 +63,13 @@ func (c *replayCmd) Run(e *env) error {
 	if src.stdin == nil {
 		src.stdin = os.Stdin
 	}
+	token, err := c.token()
+	if err != nil {
+		return err
+	}
 	begin := time.Now()
 	result, err := loadtest.Replay(e.ctx, src, loadtest.ReplayOptions{
-		Target: c.Target, FlowsPerPost: c.Flows, Connections: c.Connections, Timeout: c.Timeout, Attempts: c.Attempts,
+		Target: c.Target, Token: token, FlowsPerPost: c.Flows, Connections: c.Connections, Timeout: c.Timeout, Attempts: c.Attempts,
 	})
 	src.close()
 	src.readBar.clear()

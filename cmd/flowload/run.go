@@ -39,6 +39,9 @@ compared once more. Give it a folder of its own:
 
 An interrupt ends the load early; what was sent is still verified and reported. A second one ends at once.
 
+A server with tokens must know this program by one with the scopes ingest and query, and for --crash or where there is
+a ledger, without vpcs.
+
 Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 the totals differ.`
 }
 
@@ -50,7 +53,10 @@ func (c *runCmd) Run(e *env, parsed *kong.Context) error {
 	if c.Crash {
 		return c.runCrash(e)
 	}
-	o := c.options()
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
 	o.Rate, o.For, o.HourEvery, o.Verify = c.Rate, c.For, c.HourEvery, !c.NoVerify
 	o.ServerData = c.ServerData
 	o.Progress = e.progress()

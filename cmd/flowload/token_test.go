@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flowd/loadtest/mapserver"
+)
+
+// guarded starts a server that answers 401 to all that do not show a token.
+func guarded(t *testing.T, token string) *httptest.Server {
+	t.Helper()
+	behind, err := url.Parse(startServer(t, mapserver.Faults{}).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	proxy.Transport = transport
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Values("Authorization"); len(got) != 1 || got[0] != "Bearer "+token {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(401)
+			_, _ = w.Write([]byte(`{"title":"Unauthorized","detail":"The token is not known."}`))
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Every command that talks to a server shows it the token, and none shows it to anybody else.
+func TestTokens(t *testing.T) {
+	dir := replayFiles(t)
+	file := filepath.Join(dir, "token")
+	if err := os.WriteFile(file, []byte(" flowd_secret \nmore\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := guarded(t, "flowd_secret")
+	for _, command := range []string{
+		"run --for 50ms --tuples 10", "demo", "replay " + filepath.Join(dir, "own.ndjson"),
+	} {
+		for _, test := range []struct {
+			name        string
+			flags       string
+			environment map[string]string
+			code        int
+			say         string
+		}{
+			{"none", "", nil, exitRuntime, "401"},
+			{"flag", "--token flowd_secret", nil, exitOK, ""},
+			{"file", "--token-file " + file, nil, exitOK, ""},
+			{"variable", "", map[string]string{"FLOWD_TOKEN": "flowd_secret"}, exitOK, ""},
+			{"variable with a file", "", map[string]string{"FLOWD_TOKEN_FILE": file}, exitOK, ""},
+			{"flag before variables", "--token-file " + file, map[string]string{"FLOWD_TOKEN": "flowd_wrong"}, exitOK, ""},
+			{"wrong", "--token flowd_wrong", nil, exitRuntime, "401"},
+			{"both flags", "--token flowd_secret --token-file " + file, nil, exitUsage, "--token: there is --token-file too"},
+			{"both variables", "", map[string]string{"FLOWD_TOKEN": "flowd_secret", "FLOWD_TOKEN_FILE": file}, exitUsage, "FLOWD_TOKEN: there is FLOWD_TOKEN_FILE too"},
+			{"no file", "--token-file " + file + "s", nil, exitUsage, "--token-file: open "},
+			{"an empty file", "--token-file " + filepath.Join(dir, "empty"), nil, exitUsage, "has no token on its first line"},
+			{"no token", "--token flowd_secret\x7f", nil, exitUsage, "only visible ASCII"},
+		} {
+			t.Run(strings.Fields(command)[0]+"/"+test.name, func(t *testing.T) {
+				for name, value := range test.environment {
+					t.Setenv(name, value)
+				}
+				args := append(strings.Fields(command), "--target", s.URL)
+				var stdout, stderr bytes.Buffer
+				code := run(context.Background(), append(args, strings.Fields(test.flags)...), &stdout, &stderr)
+				said := stdout.String() + stderr.String()
+				if code != test.code || !strings.Contains(said, test.say) || strings.Contains(said, "flowd_secret") || strings.Contains(said, "flowd_wrong") {
+					t.Errorf("exit code %d, want %d\n%s", code, test.code, said)
+				}
+			})
+		}
+	}
+}
+
+// The search for the highest load shows the token as well; no rate holds the bound here.
+func TestTokenOfMax(t *testing.T) {
+	s := guarded(t, "flowd_secret")
+	for token, want := range map[string]string{"flowd_secret": "no rate held", "flowd_wrong": "401"} {
+		var stdout, stderr bytes.Buffer
+		args := []string{"max", "--target", s.URL, "--token", token, "--step", "100ms", "--start", "100", "--p99", "1ns", "--precision", "0.5"}
+		code := run(context.Background(), args, &stdout, &stderr)
+		said := stdout.String() + stderr.String()
+		if code != exitRuntime || !strings.Contains(said, want) || want != "401" && strings.Contains(said, "401") {
+			t.Errorf("%s: exit code %d\n%s", token, code, said)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -138,10 +137,7 @@ func (a *Admin) routes() map[string]adminRoute {
 // Serve serves the connections of ln, which it closes. It returns nil when Shutdown is called, which
 // may still be waiting for requests then.
 func (a *Admin) Serve(ln net.Listener) error {
-	ln = &fewListener{Listener: ln, free: make(chan struct{}, adminConnections)}
-	if a.tls != nil {
-		ln = tls.NewListener(ln, a.tls.base)
-	}
+	ln = &fewListener{Listener: ln, free: make(chan struct{}, adminConnections), tls: a.tls}
 	if err := a.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -92,10 +92,12 @@ func (s *Server) allow(needs access.Scopes, claim access.Claim) *problem {
 	return nil
 }
 
-// fewListener closes connections beyond what free has room for.
+// fewListener closes connections beyond what free has room for, and secures the others by tls, if it is
+// not nil.
 type fewListener struct {
 	net.Listener
 	free chan struct{}
+	tls  *TLS
 }
 
 func (l *fewListener) Accept() (net.Conn, error) {
@@ -106,7 +108,11 @@ func (l *fewListener) Accept() (net.Conn, error) {
 		}
 		select {
 		case l.free <- struct{}{}:
-			return &fewConn{Conn: nc, listener: l}, nil
+			nc = &fewConn{Conn: nc, listener: l}
+			if l.tls != nil {
+				nc = l.tls.over(nc)
+			}
+			return nc, nil
 		default:
 			_ = nc.Close() // there is nothing to say to it
 		}

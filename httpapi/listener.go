@@ -140,7 +140,7 @@ func (l *listener) usher(nc net.Conn, answer []byte) {
 }
 
 func (l *listener) showOutSecured(nc net.Conn, answer []byte, deadline time.Time) {
-	talk := tls.Server(nc, l.server.conns.tls.base)
+	talk := l.server.conns.tls.over(nc)
 	defer talk.Close()
 	if nc.SetDeadline(deadline) == nil && talk.Handshake() == nil {
 		showOut(nc, talk, answer, deadline)

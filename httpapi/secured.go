@@ -34,7 +34,7 @@ type secured struct {
 func (c *conn) secure(s *Server, t *TLS) {
 	c.tls = &secured{server: s}
 	c.tls.wire.Conn, c.tls.wire.conn = c.Conn, c
-	c.tls.Conn = tls.Server(&c.tls.wire, t.base)
+	c.tls.Conn = t.over(&c.tls.wire)
 }
 
 // readSecured is read for a connection with TLS. It shakes hands first; whoever cannot be understood
@@ -43,13 +43,7 @@ func (c *conn) readSecured(p []byte) (int, error) {
 	if !c.tls.shaken && !c.shakeHands() {
 		return 0, io.EOF
 	}
-	n, err := c.tls.Read(p)
-	if err == io.ErrUnexpectedEOF {
-		// It ended without being closed in TLS. HTTP has ends of its own, so that nothing shortened
-		// this way is taken for whole.
-		err = io.EOF
-	}
-	return n, err
+	return c.tls.Read(p)
 }
 
 // shakeHands makes the connection a secure one, and tells whether it could. All of it may take what the
@@ -62,7 +56,6 @@ func (c *conn) shakeHands() bool {
 	t.wire.deadline = true
 	err := t.Handshake()
 	t.wire.deadline = false
-	c.writeDue = 0 // the next write has its own
 	if err != nil {
 		c.failed(err)
 		return false

@@ -3,154 +3,18 @@ package httpapi
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
-	"flowd/access"
 	"flowd/flow"
 )
-
-// withCertificates lets in the client whose certificate is for "agent", to read, and nobody else.
-func (ss *secureServer) withCertificates() {
-	list, err := access.Parse("tokens.yaml", []byte("tokens:\n  - name: agent\n    certificate: agent\n    scopes: [query]\n"))
-	if err != nil {
-		ss.t.Fatal(err)
-	}
-	ss.gate.Replace(list)
-}
-
-// showing is a client's configuration with a certificate.
-func (ss *secureServer) showing(i *issued) *tls.Config {
-	config := ss.config()
-	config.Certificates = []tls.Certificate{i.pair()}
-	return config
-}
-
-// Who shows a good certificate has the rights of its subject; others may come, with none.
-func TestClientCertificates(t *testing.T) {
-	t.Parallel()
-	clients := newAuthority(t, "clients")
-	ss := serveSecured(t, nil, clients, nil)
-	ss.withCertificates()
-	// An authority below the one that is known, whose certificate the client brings along.
-	below := newAuthority(t, "below")
-	signed := clients.issue("below", func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid, c.ExtKeyUsage = true, true, nil })
-	below.cert, below.key = signed.leaf, signed.key
-	brought := below.issue("agent", nil)
-	brought.chain = append(brought.chain, signed.chain...)
-
-	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		for _, c := range []struct {
-			name   string
-			config *tls.Config
-			want   int
-		}{
-			{"none", ss.config(), 401},
-			{"agent", ss.showing(clients.issue("agent", nil)), 200},
-			{"another subject", ss.showing(clients.issue("somebody", nil)), 401},
-			{"through another authority", ss.showing(brought), 200},
-		} {
-			c.config.MaxVersion = version
-			client, err := ss.shake(c.config)
-			if err != nil {
-				t.Errorf("%s: %v", c.name, err)
-				continue
-			}
-			for range 2 {
-				if r := client.ask("GET", "/hours"); r.StatusCode != c.want {
-					t.Errorf("%s, %x: %d: %s", c.name, version, r.StatusCode, r.body)
-				}
-			}
-			client.Close()
-		}
-	}
-}
-
-// A certificate holds as long as its authority is known, on open connections and resumed sessions, too.
-func TestClientAuthorityChanges(t *testing.T) {
-	t.Parallel()
-	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		before, after := newAuthority(t, "before"), newAuthority(t, "after")
-		ss := serveSecured(t, nil, before, nil)
-		ss.withCertificates()
-		config := ss.showing(before.issue("agent", nil))
-		config.MaxVersion, config.ClientSessionCache = version, tls.NewLRUClientSessionCache(4)
-		visit := func() (int, *secureClient) {
-			c, err := ss.shake(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return c.ask("GET", "/hours").StatusCode, c
-		}
-		wantAll := func(want int, step string, open ...*secureClient) {
-			t.Helper()
-			for i, c := range open {
-				if got := c.ask("GET", "/hours").StatusCode; got != want {
-					t.Errorf("%x, %s: %d on open connection %d, want %d", version, step, got, i, want)
-				}
-			}
-		}
-		authorities := func(pem ...[]byte) {
-			t.Helper()
-			put(t, ss.files.ClientCA, slices.Concat(pem...))
-			if err := ss.tls.Reload(ss.files); err != nil {
-				t.Fatal(err)
-			}
-		}
-		status, first := visit()
-		again, second := visit()
-		if status != 200 || again != 200 || !second.tls.ConnectionState().DidResume {
-			t.Fatalf("%x: %d, then %d, resumed %t", version, status, again, second.tls.ConnectionState().DidResume)
-		}
-		ss.files.write(t, ss.ca.issue("next", nil))
-		authorities(before.pem())
-		wantAll(200, "another server's certificate", first, second)
-		authorities(before.pem(), after.pem())
-		wantAll(200, "one more authority", first, second)
-
-		authorities(after.pem())
-		wantAll(401, "no authority any more", first, second)
-		if status, c := visit(); status != 401 || c.tls.ConnectionState().DidResume {
-			t.Errorf("%x: %d by a new connection, resumed %t", version, status, c.tls.ConnectionState().DidResume)
-		}
-		none := ss.files
-		none.ClientCA = ""
-		if err := ss.tls.Reload(none); err != nil {
-			t.Fatal(err)
-		}
-		if status, _ := visit(); status != 401 {
-			t.Errorf("%x: %d where clients are not asked", version, status)
-		}
-	}
-}
-
-// A certificate that expires while its connection is open is none from then on.
-func TestClientCertificateExpires(t *testing.T) {
-	t.Parallel()
-	clients := newAuthority(t, "clients")
-	ss := serveSecured(t, nil, clients, nil)
-	agent := clients.issue("agent", nil)
-	c, err := ss.shake(ss.showing(agent))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.ask("GET", "/livez")
-	secured := ss.served1().tls
-	known := ss.tls.current.Load().authorities
-	if got := secured.holding(known, agent.leaf.NotAfter); !got.Equal(agent.leaf) {
-		t.Errorf("%v until it expires", got)
-	}
-	if got := secured.holding(known, agent.leaf.NotAfter.Add(time.Second)); got != nil {
-		t.Errorf("%v after it expired", got.Subject)
-	}
-}
 
 // served1 returns the server's end of the only connection.
 func (ts *testServer) served1() *conn {
@@ -211,24 +75,24 @@ func TestClosedInTLS(t *testing.T) {
 		config.MaxVersion = tls.VersionTLS12
 		return tls.Client(r, config), r
 	}
-	read := func(request string) (int, error, byte) {
+	read := func(request string) (n int, last byte, err error) {
 		c, r := record()
 		if _, err := io.WriteString(c, request); err != nil {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(c)
-		return len(text), err, r.last()
+		return len(text), r.last(), err
 	}
 	const old = "GET /flows?hour=5 HTTP/1.0\r\n\r\n"
-	whole, err, last := read(old)
+	whole, last, err := read(old)
 	if err != nil || last != alertRecord || whole < 3*blockBytes {
 		t.Errorf("a whole answer: %d bytes, %v, last record %d", whole, err, last)
 	}
 	breaks.Store(true)
-	if n, err, last := read(old); err == nil || last == alertRecord || n > whole {
+	if n, last, err := read(old); err == nil || last == alertRecord || n > whole {
 		t.Errorf("a broken answer: %d bytes, %v, last record %d", n, err, last)
 	}
-	if _, err, last := read("GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); err != nil || last != alertRecord {
+	if _, last, err := read("GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); err != nil || last != alertRecord {
 		t.Errorf("a short answer: %v, last record %d", err, last)
 	}
 	idle, r := record()
@@ -249,6 +113,61 @@ func TestClosedInTLS(t *testing.T) {
 	}
 }
 
+// Who is to see a connection break off is not told that it ends as it should.
+func TestBrokenOffInTLS(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, nil)
+	c := ss.open()
+	c.ask("GET", "/livez")
+	served := ss.served1()
+	served.reset()
+	served.tls.end()
+	if n, err := served.tls.wire.Write([]byte("leave")); n != 0 || err == nil {
+		t.Errorf("%d bytes written, %v", n, err)
+	}
+	served.Close()
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%v", err)
+	}
+}
+
+// The end of an answer is waited for where the client is slow to take what comes before it.
+func TestEndOfAnswerIsPatient(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, nil, nil, nil)
+	c := ss.open()
+	c.ask("GET", "/livez")
+	served := ss.served1()
+	eventually(t, "it is idle", func() bool { return !served.tls.wire.answering.Load() })
+	served.tls.wire.answering.Store(true)
+	before := served.fill()
+	ended := make(chan struct{})
+	go func() { served.tls.end(); close(ended) }()
+	eventually(t, "it is about to end", func() bool { return served.tls.wire.mode.Load() != wireOpen })
+	// What stands for the answer is not TLS, so it is read below it.
+	if n, err := io.CopyN(io.Discard, c.TCPConn, int64(before)+1); err != nil {
+		t.Errorf("%d bytes, and no end behind them: %v", n-int64(before), err)
+	}
+	<-ended
+}
+
+// fill writes to a client that reads nothing as much as can be, and returns how much that was.
+func (c *conn) fill() (total int) {
+	// Between the two ends of the connection it takes a moment until nothing moves any more.
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for full := 0; full < 20; full++ {
+		n, err := writeAtOnce(c.Conn, make([]byte, 1<<16))
+		if total += n; n > 0 {
+			full = 0
+		}
+		if err != nil {
+			<-tick.C
+		}
+	}
+	return total
+}
+
 // A stop is not held up by idle clients that read nothing, to whom not even a leave can be written, nor by
 // those who have not shaken hands.
 func TestStopIsNotHeldUp(t *testing.T) {
@@ -258,12 +177,7 @@ func TestStopIsNotHeldUp(t *testing.T) {
 	c := ss.open()
 	c.ask("GET", "/livez")
 	deaf := ss.served1()
-	for {
-		// It goes around TLS, which its client will not see.
-		if _, err := writeAtOnce(deaf.Conn, make([]byte, 1<<16)); err != nil {
-			break
-		}
-	}
+	deaf.fill()
 	half := ss.dial()
 	half.write(firstMessage(t)[:50])
 	eventually(t, "it is served", func() bool { return ss.conns.count.Load() == 2 })
@@ -286,6 +200,17 @@ func TestStopIsNotHeldUp(t *testing.T) {
 	if took := time.Since(began); took > 8*time.Second { // fasthttp takes one for idle after five seconds
 		t.Errorf("stopped in %s", took)
 	}
+}
+
+// A client that reads nothing is cut off after WriteTimeout, however long its handshake might have taken.
+func TestSlowReaderTLS(t *testing.T) {
+	t.Parallel()
+	ss := serveSecured(t, newMany(1_000_000), nil, func(l *Limits) {
+		l.ReadTimeout, l.WriteTimeout = 5*patience, 300*time.Millisecond
+	})
+	c := ss.open()
+	c.write(head("GET", "/flows?hour=5"))
+	eventually(t, "it is cut off", func() bool { return ss.metric("flowd_http_answers_cut_total") == "1" })
 }
 
 // Under TLS too a question is given up when its client goes, as browsers do and as those that crash.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -48,12 +49,8 @@ type TLSOptions struct {
 // hold is in force for new connections some seconds after it changed, and if it cannot be used the
 // old stays in force. There is no goroutine behind it. All methods may be called at once.
 type TLS struct {
-	logger *slog.Logger
-	now    func() time.Time
-	// base is what every handshake begins with. The keys of session tickets are its own, and Go changes
-	// them daily; so sessions outlive certificates. A session brings its client's certificate along,
-	// which is verified again as it is resumed.
-	base    *tls.Config
+	logger  *slog.Logger
+	now     func() time.Time
 	current atomic.Pointer[identity]
 	looked  atomic.Int64 // when the files were read last, in nanoseconds since the epoch
 
@@ -68,6 +65,11 @@ type TLS struct {
 
 // identity is what the files held.
 type identity struct {
+	// base is what a handshake begins with, to go on with config. The keys of session tickets belong to
+	// it, and Go changes them daily. It stays when the server's certificate changes, so sessions do;
+	// with other authorities it is another, for a session would go on without the certificate that its
+	// client could show now.
+	base        *tls.Config
 	config      *tls.Config
 	leaf        *x509.Certificate
 	authorities *x509.CertPool // nil if clients are not asked
@@ -84,9 +86,8 @@ func LoadTLS(o TLSOptions) (*TLS, error) {
 	if err := usable(id.leaf, t.now()); err != nil {
 		o.Logger.Warn("clients will not trust the server's certificate", slog.String("file", o.Files.Certificate), slog.Any("error", err))
 	}
-	t.current.Store(id)
+	t.use(id, nil)
 	t.looked.Store(t.now().UnixNano())
-	t.base = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: t.configFor}
 	t.register(o.Metrics)
 	return t, nil
 }
@@ -155,10 +156,23 @@ func (t *TLS) read(files TLSFiles) (changed bool, err error) {
 	if id == before {
 		return false, nil
 	}
-	t.current.Store(id)
+	t.use(id, before)
 	t.renewed.Inc()
 	return true, nil
 }
+
+// use puts id in force, after before.
+func (t *TLS) use(id, before *identity) {
+	if before != nil && before.authorities == id.authorities {
+		id.base = before.base
+	} else {
+		id.base = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: t.configFor}
+	}
+	t.current.Store(id)
+}
+
+// over returns the server's end of TLS over nc, before the handshake.
+func (t *TLS) over(nc net.Conn) *tls.Conn { return tls.Server(nc, t.current.Load().base) }
 
 // worse refuses a certificate that no client would trust in place of one that they do.
 func (t *TLS) worse(next, before *x509.Certificate) error {

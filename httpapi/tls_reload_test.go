@@ -94,6 +94,12 @@ func TestReloadTLSFails(t *testing.T) {
 	if got := ss.metric(`flowd_tls_certificate_reloads_total{result="failure"}`); got != "4" {
 		t.Errorf("%s failures counted", got)
 	}
+	next := ss.ca.issue("next", nil)
+	ss.files.write(t, next)
+	now.Add(int64(lookAfterFiles))
+	if !ss.shown().Equal(next.leaf) {
+		t.Error("the files of before are not followed any more")
+	}
 }
 
 // The files are followed: a certificate without its key yet is waited out, and told once.

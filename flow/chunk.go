@@ -27,7 +27,7 @@ func (s Fields) Has(f Field) bool { return s>>f&1 != 0 }
 func (s Fields) With(f Field) Fields { return s | 1<<f }
 
 // Chunk is a run of rows of one hour, column by column, as a Scan fills it. Its memory is lent by the
-// scan until its next call of Next or Close.
+// scan until its next call of Next or Close, to be read: it may be the hour's own.
 //
 // The names of row i come in one of two forms, the same for all chunks of a scan:
 //

@@ -6,8 +6,8 @@ import (
 	"flowd/flow"
 )
 
-// coded is what groups know of the chunks of a row group, whose dictionaries stay the same: by the
-// number of a name, or of a combination of names, which is all that is looked at for a row.
+// coded is what groups know of a row group, whose chunks have the same dictionaries: by the number of a
+// name, or of a combination of names, which is all that is looked at for a row.
 type coded struct {
 	group int // of the chunks, 0 for none
 	// Of one name the totals are added up here, and go to the entries when the row group is through.
@@ -38,9 +38,7 @@ func (g *groups) addCoded(c *flow.Chunk, rows []uint32) {
 	case len(g.coded.sums) > 0 && len(rows) == len(c.Totals):
 		g.coded.addAll(c.Totals, c.Codes[g.single])
 	case len(g.coded.sums) > 0:
-		for _, i := range rows {
-			g.coded.add(c.Totals[i], c.Codes[g.single][i])
-		}
+		g.coded.addSome(c.Totals, c.Codes[g.single], rows)
 	case len(g.coded.known) > 0:
 		g.addCombined(c, rows)
 	default:
@@ -50,6 +48,7 @@ func (g *groups) addCoded(c *flow.Chunk, rows []uint32) {
 	}
 }
 
+// addAll adds up totals by the names that the codes stand for.
 func (k *coded) addAll(totals []flow.Totals, codes []uint32) {
 	sums, codes := k.sums, codes[:len(totals)]
 	for i := range totals {
@@ -62,10 +61,15 @@ func (k *coded) addAll(totals []flow.Totals, codes []uint32) {
 	}
 }
 
-func (k *coded) add(t flow.Totals, code uint32) {
-	k.sums[code].Add(t)
-	if t.BytesTx|t.BytesRx == 0 {
-		k.empty[code] = true
+// addSome is addAll for some of the rows.
+func (k *coded) addSome(totals []flow.Totals, codes, rows []uint32) {
+	for _, i := range rows {
+		t, code := totals[i], codes[i]
+		if t.BytesTx|t.BytesRx == 0 {
+			k.empty[code] = true
+			continue
+		}
+		k.sums[code].Add(t)
 	}
 }
 

@@ -7,11 +7,11 @@ type scan struct {
 	part  *snapshot
 	names flow.Fields // that are wanted in every chunk
 	begun bool
-	keys  bool // are the form of the chunks; otherwise codes are, of the fields that were asked for
+	keys  bool // are the form of the chunks; if not, codes are, of each of the names
 	by    [flow.FieldCount]codes
 
-	// the last chunk: its rows are the tuples from first on if it is whole, else those in ids
-	whole bool
+	// the last chunk: its rows are the tuples from first on if it is full, else those in ids
+	full  bool
 	first uint32
 	rows  struct {
 		ids    [chunkSize]uint32
@@ -34,8 +34,8 @@ func (s *scan) Next(c *flow.Chunk) bool {
 			s.part.release() // at once: the others of the hour may go on for a while
 			return false
 		}
-		s.first, s.whole = first, s.part.full(cells, first)
-		if s.whole {
+		s.first, s.full = first, s.part.full(cells, first)
+		if s.full {
 			s.show(c, cells[:])
 			return true
 		}
@@ -46,8 +46,8 @@ func (s *scan) Next(c *flow.Chunk) bool {
 	}
 }
 
-// begin decides on the form of the chunks. Here and not in Scans, so that those who read the scans beside
-// each other number names beside each other.
+// begin decides on the form of the chunks. It does so in the first Next, so that those who read the scans
+// beside each other number names beside each other.
 func (s *scan) begin() {
 	s.begun = true
 	s.keys = s.names == flow.AllFields || s.names != 0 && s.part.isSparse()
@@ -74,7 +74,7 @@ func (s *scan) compact(cells *[chunkSize]flow.Totals) (n int) {
 
 // id returns the tuple of row i of the last chunk.
 func (s *scan) id(i int) uint32 {
-	if s.whole {
+	if s.full {
 		return s.first + uint32(i)
 	}
 	return s.rows.ids[i]
@@ -96,7 +96,7 @@ func (s *scan) show(c *flow.Chunk, totals []flow.Totals) {
 		}
 		c.Group, c.Dicts[f] = 1, s.by[f].names
 		of := s.by[f].chunks[s.first/chunkSize]
-		if s.whole {
+		if s.full {
 			c.Codes[f] = of[:]
 			continue
 		}

@@ -9,11 +9,17 @@ SOAK ?= 30m
 GIT = test -e .git && git
 VERSION := $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo '(devel)')
 REVISION := $(shell $(GIT) rev-parse HEAD 2>/dev/null || echo unknown)
-# The linker gets both, so Go need not ask git itself, which fails in a checkout of another user.
-BUILD = $(GO) build -trimpath -buildvcs=false \
+# When that was committed, as all files of a release say.
+SOURCE_DATE_EPOCH ?= $(shell $(GIT) log -1 --format=%ct 2>/dev/null || echo 1)
+# The linker gets both, so Go need not ask git itself, which fails in a checkout of another user. Without
+# C, and without the name of the folder, it is the same program from every machine, and needs no library.
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false \
 	-ldflags '-X "main.version=$(VERSION)" -X "main.revision=$(REVISION)"'
 
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+# Modules of their own, whose dependencies the server does not have. What Go caches of their tests does
+# not know the files of other modules that they read.
+MODULES = block/duckdb deploy/check deploy/packages
 
 # What vite writes, and what that is made of. npm ci writes NPM_DONE last.
 PAGE = web/dist/index.html
@@ -26,10 +32,11 @@ WITHOUT_PAGE = { [ "$${CI:-}" != true ] || { echo "with CI=true nothing is left 
 	echo "the tests of the page are left out" >&2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run build page binaries test tools check bench crash soak fuzz clean
+.PHONY: help run build page binaries test tools check release reproducible image image-files docker-test \
+	bench crash soak fuzz clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
 run: ## build flowd and serve on 127.0.0.1:8080; with its page, if npm is there
 	@{ sh .ci/npm && $(MAKE) --no-print-directory page; } || \
@@ -59,26 +66,85 @@ $(NPM_DONE): web/page/package-lock.json
 test: tools ## install what the tests need, and run all of them under the race detector
 	@if sh .ci/npm; then $(MAKE) --no-print-directory page; else $(WITHOUT_PAGE); fi
 	CGO_ENABLED=1 $(GO) test -race ./...
-	cd block/duckdb && CGO_ENABLED=1 $(GO) test ./...
+	@set -e; for module in $(MODULES); do (cd $$module && CGO_ENABLED=1 $(GO) test -count=1 ./...); done
 
 # The race detector needs a C compiler, DuckDB one for C++, tests of the server curl and strace,
-# those of the metrics promtool, and those of the page npm to build it and a browser to see it.
+# those of the metrics promtool, those of the page npm to build it and a browser to see it, those of
+# the clients in the documents python3, and those of the packages systemd's, Debian's and Red Hat's own.
 tools:
-	@sh .ci/tools $$($(GO) env CC) $$($(GO) env CXX) curl strace promtool=prometheus npm chromium
+	@sh .ci/tools "!$$($(GO) env CC)=$$($(GO) env CC) libc6-dev" $$($(GO) env CXX) curl strace promtool=prometheus \
+		npm chromium python3 systemd-analyze=systemd dpkg-deb=dpkg rpm
 
-check: ## formatting, vet, staticcheck, go.mod, the page, and builds for all platforms
+check: ## formatting, vet, staticcheck, known vulnerabilities, go.mod, the page, and builds for all platforms
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) vet ./... && $(GO) vet -tags docker ./deploy/docker
+	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags docker ./deploy/docker
 	$(GO) mod tidy -diff
-	cd block/duckdb && $(GO) vet ./... && $(GO) mod tidy -diff
+	@set -e; for module in $(MODULES); do (cd $$module && $(GO) vet ./... && $(GO) mod tidy -diff); done
+	GO=$(GO) sh .ci/vulnerabilities
 	@if sh .ci/npm; then $(MAKE) --no-print-directory $(NPM_DONE) && cd web/page && npm run check && npm test; \
 		else $(WITHOUT_PAGE); fi
 	@set -e; for platform in $(PLATFORMS); do \
 		echo "build for $$platform"; \
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -buildvcs=false -o /dev/null ./...; \
 	done
+
+release: page ## build programs for all platforms, packages and their checksums into bin/release/
+	rm -rf bin/release && mkdir -p bin/release
+	@set -e; for platform in $(PLATFORMS); do \
+		export GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+		for program in flowd flowload; do \
+			echo "$$program for $$platform"; \
+			$(BUILD) -o bin/release/$$program-$$GOOS-$$GOARCH ./cmd/$$program; \
+		done; \
+	done
+	@set -e; for platform in $(filter linux/%,$(PLATFORMS)); do \
+		arch=$${platform#*/}; \
+		(cd deploy/packages && $(GO) run . --version '$(VERSION)' --epoch $(SOURCE_DATE_EPOCH) --arch $$arch \
+			--binary ../../bin/release/flowd-linux-$$arch --out ../../bin/release); \
+	done
+	cd bin/release && export LC_ALL=C && sha256sum * >SHA256SUMS
+
+# Each copy has folders, a cache of Go and an umask of its own.
+reproducible: ## build a release twice in two folders, and compare
+	rm -rf bin/twice
+	@set -e; for copy in one two/again; do \
+		mkdir -p bin/twice/$$copy bin/twice/cache/$$copy; \
+		$(SOURCES) | tar --null --files-from=- --create --file=- | tar --extract --directory=bin/twice/$$copy; \
+		echo "a release in bin/twice/$$copy"; \
+		GOCACHE=$$PWD/bin/twice/cache/$$copy $(MAKE) --no-print-directory -C bin/twice/$$copy release PLATFORMS=$$($(GO) env GOOS)/$$($(GO) env GOARCH) \
+			VERSION='$(VERSION)' REVISION='$(REVISION)' SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH); \
+		umask 077; \
+	done
+	diff bin/twice/one/bin/release/SHA256SUMS bin/twice/two/again/bin/release/SHA256SUMS
+	cat bin/twice/one/bin/release/SHA256SUMS
+	rm -rf bin/twice
+# What git knows or would take.
+SOURCES = git ls-files -z --cached --others --exclude-standard --deduplicate
+
+# What .dockerignore lets into the image.
+image-files: page
+	rm -rf bin/image && mkdir -p bin/image/data
+	GOOS=linux $(BUILD) -o bin/image/ ./cmd/flowd
+
+IMAGE = flowd:$(subst $(close),,$(subst $(open),,$(VERSION)))
+open = (
+close = )
+image: image-files ## build the image flowd:latest, also called by its version
+	docker build --build-arg VERSION='$(VERSION)' --build-arg REVISION=$(REVISION) -t '$(IMAGE)' -t flowd:latest \
+		-f deploy/docker/Dockerfile .
+
+# The file system in which the packages are installed, once for all runs.
+bin/debian.tar:
+	mkdir -p bin
+	@sh .ci/tools mmdebstrap
+	mmdebstrap --quiet --variant=minbase --include=systemd-sysv,dbus,rpm bookworm $@
+
+docker-test: image-files ## run the image and the packages in containers, under load, killed, upgraded
+	@$(MAKE) --no-print-directory bin/debian.tar || { [ "$${CI:-}" != true ] || exit 1; \
+		echo "the packages are not installed anywhere" >&2; }
+	sh .ci/docker $(GO) test -tags docker -count=1 -timeout 20m ./deploy/docker
 
 CRASH_SERVER = bin/flowd serve --data bin/crash --listen 127.0.0.1:0 --segment-bytes 17MiB --log-level warn \
 	--checkpoint-log 1MiB --checkpoint-interval 1s --retention 10s --memory-budget 1MiB

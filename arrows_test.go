@@ -40,14 +40,14 @@ var arrows = []arrow{
 	{"httpapi", []string{"access", "flow", "limit", "query"}},
 	{"web", nil},
 	{"web/browser", nil},
-	{"deploy", nil},
+	{"deploy/...", nil},
+	{"client", []string{"disk", "flow"}},
 	{"config", nil},
 	{"access", nil},
-	{"deploy", nil},
 	{"limit", nil},
 	{"loadtest/flowfile", []string{"flow"}},
 	{"loadtest/bench", []string{"disk", "flow", "block", "loadtest/..."}},
-	{"loadtest/...", []string{"flow", "loadtest/..."}},
+	{"loadtest/...", []string{"client", "flow", "loadtest/..."}},
 }
 
 const (

@@ -30,10 +30,13 @@ func (n *notifier) Reloading() {
 	n.tell(daemon.SdNotifyReloading + "\n" + strings.TrimSpace(daemon.SdNotifyMonotonicUsec()))
 }
 
-// Stopping says that a stop has begun, and how long it may take by the settings: whatever the manager
-// would allow, it must not kill the server before.
-func (n *notifier) Stopping(within time.Duration) {
-	n.tell(fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, within.Microseconds()))
+// lastCheckpoint is longer than any last checkpoint takes on a disk that works.
+const lastCheckpoint = time.Minute
+
+// Stopping says that a stop has begun, and how long requests may take by the settings: whatever the manager
+// would allow, it must not kill the server before they and the last checkpoint are done.
+func (n *notifier) Stopping(requests time.Duration) {
+	n.tell(fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, (requests + lastCheckpoint).Microseconds()))
 }
 
 // Status says in one line what the server does, for systemctl status.

@@ -70,7 +70,7 @@ func TestManagerIsTold(t *testing.T) {
 		want string
 	}{
 		{n.Ready, "READY=1"},
-		{func() { n.Stopping(90 * time.Second) }, "STOPPING=1\nEXTEND_TIMEOUT_USEC=90000000"},
+		{func() { n.Stopping(90 * time.Second) }, "STOPPING=1\nEXTEND_TIMEOUT_USEC=150000000"},
 		{func() { n.Status("serving on http://127.0.0.1:8080") }, "STATUS=serving on http://127.0.0.1:8080"},
 		// An error's text must not say that the server is ready.
 		{func() { n.Status("not\nREADY=1\r\nyet") }, "STATUS=not READY=1 yet"},

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"flowd/disk/crashfs"
 )
 
 // In an outage one attempt is made at a time, after pauses that grow to the longest, however many
@@ -201,30 +203,33 @@ func TestDeadlines(t *testing.T) {
 
 // After Halt nothing is begun, what is under way is finished, and the rest is left to the next client.
 func TestHalt(t *testing.T) {
-	s := newMemoryServer()
-	begun, answer := make(chan struct{}, 2), make(chan struct{})
-	s.fault = func(int, *http.Request) fault { begun <- struct{}{}; return fault{wait: answer} }
-	o := s.options()
-	o.Connections, o.Dir = 2, t.TempDir()
-	c := open(t, o)
-	add(t, c, "a", 50)
-	<-begun
-	<-begun
-	c.Halt()
-	close(answer)
-	err := c.Close(t.Context())
-	var unsent *UnsentError
-	if !errors.As(err, &unsent) || unsent.Pending != (Count{3, 30}) || !strings.HasSuffix(err.Error(), "halted") {
-		t.Errorf("%v", err)
-	}
-	if diff := cmp.Diff(once("a", 20), s.held(t)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	s.fails(nil)
-	mustClose(t, open(t, o))
-	if diff := cmp.Diff(once("a", 50), s.held(t)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemoryServer()
+		s.fault = func(int, *http.Request) fault { time.Sleep(10 * time.Second); return fault{} }
+		o := s.options()
+		o.Connections, o.Dir, o.FS = 2, "spool", crashfs.New()
+		c := open(t, o)
+		add(t, c, "a", 50)
+		time.Sleep(time.Second) // the first two are under way
+		c.Halt()
+		begin := time.Now()
+		err := c.Close(t.Context())
+		var unsent *UnsentError
+		if !errors.As(err, &unsent) || unsent.Pending != (Count{3, 30}) || !strings.HasSuffix(err.Error(), "halted") {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(begin); took != 9*time.Second {
+			t.Errorf("Close took %v, want the rest of what was under way", took)
+		}
+		if diff := cmp.Diff(once("a", 20), s.held(t)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		s.fails(nil)
+		mustClose(t, open(t, o))
+		if diff := cmp.Diff(once("a", 50), s.held(t)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
 }
 
 // A token that the server refuses is asked for again before each attempt, so that a new one helps.

@@ -50,16 +50,21 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.R
 	if s.gate.Open() {
 		return everything, nil
 	}
-	right, refusal := s.gate.Check(access.Claim{
+	return s.rightTo(needs, access.Claim{
 		Addr:          addressOf(ctx),
 		Authorization: authorizationOf(&ctx.Request.Header),
 		Certificate:   clientCertificate(ctx),
 		Now:           ctx.Time(),
 	})
+}
+
+// rightTo returns the right that a claim has, or why it does not reach these scopes.
+func (s *Server) rightTo(needs access.Scopes, claim access.Claim) (*access.Right, *problem) {
+	right, refusal := s.gate.Check(claim)
 	switch {
 	case refusal != nil:
 		return nil, accessProblem(refusal)
-	case right.Scopes&needs != needs:
+	case !right.Scopes.Has(needs):
 		return nil, &problem{
 			status: fasthttp.StatusForbidden, reason: reasonScope,
 			detail: fmt.Sprintf("This takes the scope %s, and %s has %s; use another token, or have the scope added to it.",

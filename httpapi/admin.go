@@ -204,12 +204,13 @@ func (a *Admin) find(r *http.Request) (adminRoute, *problem) {
 		return to, nil
 	}
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // it is none on a Unix socket, where all are one address
-	return to, a.server.allow(to.needs, access.Claim{
+	_, p := a.server.rightTo(to.needs, access.Claim{
 		Addr:          addr.Addr().Unmap(),
 		Authorization: []byte(strings.Join(r.Header.Values("Authorization"), ",")),
 		Certificate:   a.certificate(r),
 		Now:           time.Now(),
 	})
+	return to, p
 }
 
 // reload answers what a reload changed.

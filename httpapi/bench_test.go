@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/access"
 	"flowd/flow"
 	"flowd/limit"
 	"flowd/query"
@@ -48,39 +49,27 @@ func (f *feed) SetWriteDeadline(time.Time) error { return nil }
 // BenchmarkServe takes batches through everything but the network and the shards, beside a bare
 // fasthttp server that reads the body and answers. Guarded is with tokens and rates.
 func BenchmarkServe(b *testing.B) {
+	endless := limit.Rates{Flows: 1 << 40, FlowsBurst: 1 << 40, Bytes: 1 << 40, BytesBurst: 1 << 40}
 	for _, flows := range []int{1, 100} {
 		body := flowsBody(flows)
+		serve := func(b *testing.B, gate *access.Gate, rates limit.Rates) {
+			server := newServer(b, &nullEngine{}, func(l *Limits) { l.Rates = rates })
+			server.gate = gate
+			f := &feed{left: b.N, request: append([]byte(head("POST", "/flows", "User-Agent: bench", bearing(writeToken),
+				"Content-Type: application/json", "Content-Length: "+itoa(len(body)))), body...)}
+			b.ReportAllocs()
+			b.ResetTimer()
+			if err := server.http.ServeConn(newConn(f, &server.limits, server.epoch)); err != nil {
+				b.Fatal(err)
+			}
+			if got := int(server.metrics.flows.Get()); got != b.N*flows {
+				b.Fatalf("%d flows counted, want %d", got, b.N*flows)
+			}
+		}
 		request := append([]byte(head("POST", "/flows", "User-Agent: bench",
 			"Content-Type: application/json", "Content-Length: "+itoa(len(body)))), body...)
-		b.Run("flowd-"+itoa(flows), func(b *testing.B) {
-			s := newServer(b, &nullEngine{}, nil).Server
-			f := &feed{request: request, left: b.N}
-			b.ReportAllocs()
-			b.ResetTimer()
-			if err := s.http.ServeConn(newConn(f, &s.limits, s.epoch)); err != nil {
-				b.Fatal(err)
-			}
-			if got := int(s.metrics.flows.Get()); got != b.N*flows {
-				b.Fatalf("%d flows counted, want %d", got, b.N*flows)
-			}
-		})
-		guarded := append([]byte(head("POST", "/flows", "User-Agent: bench", bearing(writeToken),
-			"Content-Type: application/json", "Content-Length: "+itoa(len(body)))), body...)
-		b.Run("guarded-"+itoa(flows), func(b *testing.B) {
-			s := newServer(b, &nullEngine{}, func(l *Limits) {
-				l.Rates = limit.Rates{Flows: 1 << 40, FlowsBurst: 1 << 40, Bytes: 1 << 40, BytesBurst: 1 << 40}
-			}).Server
-			s.gate = gateOf(b)
-			f := &feed{request: guarded, left: b.N}
-			b.ReportAllocs()
-			b.ResetTimer()
-			if err := s.http.ServeConn(newConn(f, &s.limits, s.epoch)); err != nil {
-				b.Fatal(err)
-			}
-			if got := int(s.metrics.flows.Get()); got != b.N*flows {
-				b.Fatalf("%d flows counted, want %d", got, b.N*flows)
-			}
-		})
+		b.Run("flowd-"+itoa(flows), func(b *testing.B) { serve(b, access.NewGate(access.Options{}), limit.Rates{}) })
+		b.Run("guarded-"+itoa(flows), func(b *testing.B) { serve(b, gateOf(b), endless) })
 		b.Run("bare-"+itoa(flows), func(b *testing.B) {
 			s := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
 				_ = ctx.PostBody()

@@ -1,7 +1,8 @@
 // Command bench measures flowd beside its rivals on one machine in one run, and prints one
 // table: taking flows in over HTTP, answering under load, the Go benchmarks that stand beside
-// the code, questions of a large hour, and what it costs to keep flows on a disk. Figures of different
-// machines or different runs say little about each other; the ratios within one run do.
+// the code, questions of a large hour, what tokens cost, what floods and slow connections leave to
+// others, and what it costs to keep flows on a disk. Figures of different machines or different runs
+// say little about each other; the ratios within one run do.
 //
 // It is run from the project's folder by "make bench", or go run ./loadtest/bench. It needs
 // Linux, to see what its servers use.

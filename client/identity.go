@@ -81,7 +81,7 @@ func (n *identity) take(strange string, log *slog.Logger) (agent string, seq uin
 			n.unkept()
 		}
 	}
-	if n.next == n.reserved {
+	if n.next >= n.reserved {
 		if err := n.reserve(); err != nil {
 			log.Error("the folder cannot keep which numbers are used; batches get a new agent's name that is used for this run alone",
 				"error", err)

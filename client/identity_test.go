@@ -1,6 +1,7 @@
 package client
 
 import (
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -78,6 +79,24 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The folder is always ahead of the numbers that are used, also where a block of them ends.
+func TestNumbersAreReserved(t *testing.T) {
+	fs := crashfs.New()
+	must(t, fs.MkdirAll("spool"))
+	n := identity{prefix: "web-1", folder: &spool{fs: fs, dir: "spool", durable: true}}
+	must(t, n.load())
+	for want := uint64(1); want <= 2*block+1; want++ {
+		agent, seq := n.take("", slog.New(slog.DiscardHandler))
+		if at := want % block; at > 1 && at < block-1 {
+			continue
+		}
+		kept, next, ok := parseNames(readFile(t, fs, "spool"+namesFile))
+		if !ok || kept != agent || seq != want || next <= seq {
+			t.Fatalf("%s %d is used, want %d, and the folder knows %s up to %d", agent, seq, want, kept, next)
+		}
 	}
 }
 

@@ -37,7 +37,13 @@ func abandon(t *testing.T, c *Client) *UnsentError {
 func TestRestart(t *testing.T) {
 	for _, encoding := range []Encoding{Plain, Gzip, Zstandard} {
 		s := newMemoryServer()
-		s.fails(func(post int, _ *http.Request) fault { return fault{hangUp: true, counts: post == 1} })
+		tried := make(chan struct{})
+		s.fails(func(post int, _ *http.Request) fault {
+			if post == 2 {
+				close(tried)
+			}
+			return fault{hangUp: true, counts: post == 1}
+		})
 		o := s.options()
 		o.Dir, o.Encoding, o.pause = filepath.Join(t.TempDir(), "a", "spool"), encoding, time.Millisecond
 		c := open(t, o)
@@ -45,9 +51,7 @@ func TestRestart(t *testing.T) {
 		if err := c.Save(); err != nil {
 			t.Fatal(err)
 		}
-		for len(s.received()) == 0 { // the first batch counts, and the client does not learn it
-			time.Sleep(time.Millisecond)
-		}
+		<-tried // the first batch counts, and the client has not learned it
 		unsent := abandon(t, c)
 		want := "client: 4 batches with 35 flows are not answered for; they stay in " + o.Dir + ": context canceled"
 		if unsent == nil || unsent.Error() != want || unsent.Lost.Batches != 0 {

@@ -141,7 +141,8 @@ type Stats struct {
 	// Tuples and Hours are what the shard holds: tuples, counted once in each dictionary, of which
 	// there may be several for a while, and hours.
 	Tuples, Hours uint64
-	// Bytes is the memory of both. What is kept for readers alone is not in it.
+	// Bytes is the memory of both, and of the numbers that questions have given to names. What is kept
+	// for the reader of one answer is not in it.
 	Bytes uint64
 	// Flows counts the flows added up since the start.
 	Flows uint64

@@ -55,6 +55,7 @@ func TestHealthcheckSaysWhy(t *testing.T) {
 		{503, `{"detail":"It stops, as the disk is full.","reasons":["draining","disk-full"]}`, "draining, disk-full: It stops"},
 		{503, `{"detail":"There are 9 connections already."}`, "is not ready: There are 9 connections already."},
 		{503, `{"detail":"a \u001b[31m red one"}`, `a \x1b[31m red one`},
+		{503, `{"detail":"a red one","reasons":["\u001b[31m"]}`, `\x1b[31m: a red one`},
 		{502, `<h1>Bad Gateway</h1>`, "is not ready: it answered 502 Bad Gateway"},
 		{302, ``, "is not ready: it answered 302 Found"},
 		{0, ``, "does not answer within 50ms"},

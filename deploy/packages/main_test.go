@@ -232,7 +232,6 @@ func TestVersions(t *testing.T) {
 	versions := []struct{ described, want string }{
 		{"0a1b2c3", "0~20261123120000.0a1b2c3"},
 		{"0a1b2c3-dirty", "0~20261123120000.0a1b2c3+dirty"},
-		{"(devel)", "0~20261123120000.devel"},
 		{"v0.1.0", "0.1.0"},
 		{"v0.1.0-12-g0a1b2c3", "0.1.0+12.g0a1b2c3"},
 		{"v1.2.3-rc.1", "1.2.3~rc.1"},
@@ -252,6 +251,9 @@ func TestVersions(t *testing.T) {
 				output(t, "dpkg", "--compare-versions", packageVersion(versions[i-1].described, at), "lt", got)
 			}
 		}
+	}
+	if archive := packageVersion("(devel)", at); archive != "0~20261123120000.devel" {
+		t.Errorf("a source archive is %s", archive)
 	}
 	if vault := packageVersion("vault", at); !strings.HasPrefix(vault, "0~") {
 		t.Errorf("the branch vault is the version %s", vault)

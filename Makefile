@@ -132,7 +132,7 @@ IMAGE = flowd:$(subst $(close),,$(subst $(open),,$(VERSION)))
 open = (
 close = )
 image: image-files ## build the image flowd:latest, also called by its version
-	docker build --build-arg VERSION='$(VERSION)' --build-arg REVISION=$(REVISION) -t '$(IMAGE)' -t flowd:latest \
+	docker build --platform linux/$$($(GO) env GOARCH) --build-arg VERSION='$(VERSION)' --build-arg REVISION=$(REVISION) -t '$(IMAGE)' -t flowd:latest \
 		-f deploy/docker/Dockerfile .
 
 # The file system in which the packages are installed, once for all runs.

@@ -149,3 +149,21 @@ func TestSuggestedSettings(t *testing.T) {
 		t.Errorf("%v: more is wrong than that files are not there:\n%s", err, out)
 	}
 }
+
+// Prometheus takes what Compose gives it, with the alerts beside it as Compose mounts them.
+func TestPrometheusOfCompose(t *testing.T) {
+	folder := t.TempDir()
+	for _, path := range []string{"docker/prometheus.yml", "prometheus/alerts.yml"} {
+		text, err := os.ReadFile(filepath.FromSlash(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, filepath.Base(path)), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := promtool(t, "check", "config", filepath.Join(folder, "prometheus.yml"))
+	if err != nil || !strings.Contains(out, "rule files found") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -74,8 +74,8 @@ type Account struct {
 	Duplicate Tally // of batches that counted already
 	Rejected  Tally // of batches that were readable, and refused
 	Expired   Tally // that the totals held until their hour expired
-	// Folded are those among Stored and Expired that count under the tuple of Other, since there were
-	// too many tuples to tell theirs from others. They are counted when they come, and stay.
+	// Folded are those among Stored and Expired that count under the tuple of Other, in batches of
+	// which some had to, since there were too many tuples. They are counted when they come, and stay.
 	Folded Tally
 }
 

@@ -18,7 +18,7 @@ import (
 //	kind 1: length (uvarint), key
 //	kind 2: length (uvarint), agent, seq (uvarint)
 //
-// Version 2 is that of a batch of which some flows were folded (Folder): the flows are those that count,
+// Version 2 is that of a batch of which some flows were folded (Batch.Fold): the flows are those that count,
 // and the fingerprint, little-endian, that of the flows as they came, which is what tells whether the
 // batch comes again.
 //

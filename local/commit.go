@@ -70,11 +70,13 @@ func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 // done before b is written to the log, which thus has the flows as they count, whatever the bounds are
 // when it is replayed; what tells whether b comes again stays that of the flows as they came.
 func (e *Engine) fold(b *flow.Batch, c *commit) {
-	var f flow.Folder
-	for _, i := range e.table.Excess(b) {
-		f.Fold(b, int(i))
+	excess := e.table.Excess(b)
+	if len(excess) == 0 {
+		return
 	}
-	if c.folded = f.Folded; c.folded != nil && e.log != nil {
+	b.Fold(excess)
+	c.folded = b.TallyOther() // as a replay, which does not know which of them were sent so
+	if e.log != nil {
 		c.flows = b.AppendFlows(c.flows[:0])
 	}
 }

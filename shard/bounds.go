@@ -2,6 +2,7 @@ package shard
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 
 	"flowd/flow"
@@ -19,9 +20,12 @@ type Bounds struct {
 // fullness is what the shards of a table know together of its bounds. It is read for every batch, and
 // written hardly ever.
 type fullness struct {
-	hour, all atomic.Uint64                     // of a shard; 0 is no bound
-	hours     atomic.Pointer[map[flow.Hour]int] // those that are full in so many shards; nil for none
-	full      atomic.Int64                      // so many shards have as many tuples as they may have
+	hour, all atomic.Uint64 // of a shard; 0 is no bound
+	full      atomic.Int64  // so many shards have as many tuples as they may have
+	fullHours atomic.Int64  // so many are in hours
+
+	mu    sync.RWMutex
+	hours map[flow.Hour]int // those that are full, in how many shards
 }
 
 // SetBounds changes the bounds, at any time. An hour that is full under the old ones stays so for those
@@ -38,12 +42,13 @@ func (t *Table) Crowded(hours []flow.HourTally) bool {
 	if t.fullness.full.Load() > 0 {
 		return true
 	}
-	full := t.fullness.hours.Load()
-	if full == nil {
+	if t.fullness.fullHours.Load() == 0 {
 		return false
 	}
+	t.fullness.mu.RLock()
+	defer t.fullness.mu.RUnlock()
 	for i := range hours {
-		if (*full)[hours[i].Hour] > 0 {
+		if t.fullness.hours[hours[i].Hour] > 0 {
 			return true
 		}
 	}
@@ -51,26 +56,13 @@ func (t *Table) Crowded(hours []flow.HourTally) bool {
 }
 
 // fill adds n to the number of shards where an hour is full.
-func (c *fullness) fill(label flow.Hour, n int) {
-	for {
-		old := c.hours.Load()
-		next := map[flow.Hour]int{}
-		if old != nil {
-			for h, shards := range *old {
-				next[h] = shards
-			}
-		}
-		if next[label] += n; next[label] == 0 {
-			delete(next, label)
-		}
-		to := &next
-		if len(next) == 0 {
-			to = nil
-		}
-		if c.hours.CompareAndSwap(old, to) {
-			return
-		}
+func (f *fullness) fill(label flow.Hour, n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.hours[label] += n; f.hours[label] == 0 {
+		delete(f.hours, label)
 	}
+	f.fullHours.Store(int64(len(f.hours)))
 }
 
 // Excess returns the numbers of the flows of b, ascending, whose tuples are new where there are as many

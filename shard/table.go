@@ -75,6 +75,7 @@ func newTable(o Options, h hasher) (*Table, error) {
 	t := &Table{tickets: make(chan struct{}, o.Batches), limits: limits{renewTuples, moveTuples, overlayFew, barrierStep, namesMost}}
 	t.batches.New = func() any { return new(flow.Batch) }
 	t.splits.New = func() any { return &Split{table: t, ends: make([]uint32, o.Shards)} }
+	t.fullness.hours = make(map[flow.Hour]int)
 	for i := range o.Shards {
 		t.shards = append(t.shards, newShard(i, o.Batches, h, t))
 	}

@@ -8,27 +8,10 @@ import (
 
 // getDiff answers what changed between two ranges of hours.
 func (s *Server) getDiff(ctx *fasthttp.RequestCtx) {
-	var asked question
-	p := s.readQuestion(ctx, diffParameters, &asked)
-	if p != nil {
-		s.refuse(ctx, p)
-		return
-	}
-	q, p := asked.diff()
-	if p != nil {
-		s.refuse(ctx, p)
-		return
-	}
-	in := typeOf(ctx, asked.format)
-	h := heading{contentType: in.header, vary: varyFormat}
-	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
-		rows, truncated, err := query.Diff(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
-		if err != nil {
-			return nil, err
-		}
-		h.truncated = truncated
-		l := newDiffLine(&q, in.format)
-		return &list[query.DiffRow]{punctuation: punctuate(in.format, l.header), write: l.write, rows: rows}, nil
+	answerTable(s, ctx, diffParameters, (*question).diff, func(q *query.DiffQuery, in format, o query.Options) (source, bool, error) {
+		rows, truncated, err := query.Diff(s.engine, q, o)
+		l := newDiffLine(q, in)
+		return &list[query.DiffRow]{punctuation: punctuate(in, l.header), write: l.write, rows: rows}, truncated, err
 	})
 }
 

@@ -8,27 +8,10 @@ import (
 
 // getPairs answers what the two ends of each conversation reported.
 func (s *Server) getPairs(ctx *fasthttp.RequestCtx) {
-	var asked question
-	p := s.readQuestion(ctx, pairsParameters, &asked)
-	if p != nil {
-		s.refuse(ctx, p)
-		return
-	}
-	q, p := asked.pairs()
-	if p != nil {
-		s.refuse(ctx, p)
-		return
-	}
-	in := typeOf(ctx, asked.format)
-	h := heading{contentType: in.header, vary: varyFormat}
-	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
-		rows, truncated, err := query.Pairs(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
-		if err != nil {
-			return nil, err
-		}
-		h.truncated = truncated
-		l := newPairLine(in.format)
-		return &list[query.PairRow]{punctuation: punctuate(in.format, l.header), write: l.write, rows: rows}, nil
+	answerTable(s, ctx, pairsParameters, (*question).pairs, func(q *query.PairsQuery, in format, o query.Options) (source, bool, error) {
+		rows, truncated, err := query.Pairs(s.engine, q, o)
+		l := newPairLine(in)
+		return &list[query.PairRow]{punctuation: punctuate(in, l.header), write: l.write, rows: rows}, truncated, err
 	})
 }
 

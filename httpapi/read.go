@@ -53,6 +53,30 @@ func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (source, error
 	s.answer(ctx, h, func(*answer, *heading) (source, error) { return ask() })
 }
 
+// answerTable answers a question Q, which read makes of its parameters, by the rows that ask returns and
+// whether there would be more.
+func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, read func(*question) (Q, *problem),
+	ask func(*Q, format, query.Options) (source, bool, error),
+) {
+	var asked question
+	p := s.readQuestion(ctx, known, &asked)
+	if p != nil {
+		s.refuse(ctx, p)
+		return
+	}
+	q, p := read(&asked)
+	if p != nil {
+		s.refuse(ctx, p)
+		return
+	}
+	in := typeOf(ctx, asked.format)
+	h := heading{contentType: in.header, vary: varyFormat}
+	s.answer(ctx, h, func(a *answer, h *heading) (src source, err error) {
+		src, h.truncated, err = ask(&q, in.format, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+		return src, err
+	})
+}
+
 func (s *Server) tooManyQueries() *problem {
 	return overloaded(reasonQueries, fmt.Sprintf("%d answers are being written already; ask again later, "+
 		"or raise max-queries.", s.current.Load().Queries))

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 
+	"flowd/clock"
 	"flowd/disk"
 	"flowd/flow"
 )
@@ -23,8 +24,10 @@ const (
 type Manifest struct {
 	// Generation is the number of the checkpoint that wrote it.
 	Generation uint64
-	// Written is when, in milliseconds since the Unix epoch.
+	// Written is when, in milliseconds since the Unix epoch, by the trusted clock.
 	Written int64
+	// Clock is what that clock goes on from; nil in a manifest of version 1.
+	Clock *clock.State
 	// Log is the position from which the log is to be replayed.
 	Log Position
 	// Windows is the side file with the dedupe windows; nil if there are none.
@@ -33,7 +36,12 @@ type Manifest struct {
 	Ledger flow.Account
 	// Hours are the hours that are kept, ascending.
 	Hours []HourEntry
+	// Expired are hours that expired, as far as they are remembered, ascending and apart.
+	Expired []HourRange
 }
+
+// HourRange is the hours from From to To, both included.
+type HourRange struct{ From, To flow.Hour }
 
 // Position is a place in the log.
 type Position struct{ Segment, Group uint64 }
@@ -49,6 +57,12 @@ type HourEntry struct {
 	LastWrite int64
 	// Saturated is how many times a total would have passed 2^64-1 and was held there.
 	Saturated uint64
+	// OpenedBy is the client whose flows came first, as far as it is known, and Live whether the
+	// hour was close to the clock then.
+	OpenedBy string
+	Live     bool
+	// ExpiredBefore says that the hour had expired when these flows came.
+	ExpiredBefore bool
 	// Block is the hour's file; the zero value for an hour without rows.
 	Block File
 }

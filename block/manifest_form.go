@@ -11,14 +11,18 @@ import (
 
 // The manifest is a line about the rest, and the rest as JSON that people can read:
 //
-//	flowd-manifest 1 length 00001234 crc32c 89abcdef\n
+//	flowd-manifest 2 length 00001234 crc32c 89abcdef\n
 //	{\n  "generation": 7, ...\n}\n
 //
 // Every version has this first line: the format's version, the bytes that follow it, and the CRC-32C
 // of the line without its last nine bytes, and of what follows. So damage is told from a newer
-// version, whatever that changed: a flipped bit in the 1 fails the checksum.
+// version, whatever that changed: a flipped bit in the 2 fails the checksum.
+//
+// Version 2 has the trusted clock, who opened an hour, and which hours expired. Version 1, which is
+// read too, is the same without them.
 const (
-	manifestVersion = 1
+	manifestVersion = 2
+	firstVersion    = 1
 	firstLine       = "flowd-manifest %d length %08d crc32c "
 	checksumForm    = "%08x\n"
 )
@@ -26,6 +30,9 @@ const (
 func formatManifest(m *Manifest) ([]byte, error) {
 	if reason := m.fault(); reason != "" {
 		return nil, fmt.Errorf("block: manifest of generation %d: %s", m.Generation, reason)
+	}
+	if m.Clock == nil {
+		return nil, fmt.Errorf("block: manifest of generation %d: it has no clock", m.Generation)
 	}
 	form := formOf(m)
 	body, err := form.marshal()
@@ -55,10 +62,10 @@ func parseManifest(text []byte) (*Manifest, error) {
 	if version > manifestVersion {
 		return nil, &NewerError{Found: version, Known: manifestVersion}
 	}
-	if version < manifestVersion {
+	if version < firstVersion {
 		return nil, corruptManifest("format %d was never written", version)
 	}
-	return parseBody(body)
+	return parseBody(version, body)
 }
 
 // unseal returns the version and what follows the first line.
@@ -78,7 +85,7 @@ func unseal(text []byte) (version uint64, body []byte, err error) {
 	// Sscanf is lenient about spaces, signs and zeros; what is written has one form.
 	if head == "" || head+fmt.Sprintf(checksumForm, crc) != string(line)+"\n" {
 		return 0, nil, corruptManifest("its first line is %.80q, not of the form %q", line,
-			"flowd-manifest 1 length 00001234 crc32c 89abcdef")
+			"flowd-manifest 2 length 00001234 crc32c 89abcdef")
 	}
 	if length != uint64(len(body)) {
 		return 0, nil, corruptManifest("%d bytes follow the first line, which says %d", len(body), length)
@@ -89,13 +96,16 @@ func unseal(text []byte) (version uint64, body []byte, err error) {
 	return version, body, nil
 }
 
-func parseBody(body []byte) (*Manifest, error) {
+func parseBody(version uint64, body []byte) (*Manifest, error) {
 	var form manifestForm
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	err := guardJSON(func() error { return decoder.Decode(&form) })
 	if err != nil {
-		return nil, corruptManifest("its JSON does not fit format %d: %s", manifestVersion, strings.TrimSpace(err.Error()))
+		return nil, corruptManifest("its JSON does not fit format %d: %s", version, strings.TrimSpace(err.Error()))
+	}
+	if (version == firstVersion) != (form.Clock == nil) {
+		return nil, corruptManifest("format %d with or without a clock: one of format 1 has none, and any later one has one", version)
 	}
 	m := form.manifest()
 	if reason := m.fault(); reason != "" {
@@ -135,6 +145,11 @@ func (m *Manifest) fault() string {
 		}
 		if generation > m.Generation {
 			return fmt.Sprintf("generation %d has the file %q of a later one", m.Generation, e.Block.Name)
+		}
+	}
+	for i, r := range m.Expired {
+		if r.From > r.To || i > 0 && m.Expired[i-1].To >= r.From {
+			return fmt.Sprintf("the expired hours %d to %d are not in order", r.From, r.To)
 		}
 	}
 	if m.Windows != nil && !isWindows(m.Windows.Name) {

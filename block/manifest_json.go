@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-json"
 
+	"flowd/clock"
 	"flowd/flow"
 )
 
@@ -15,10 +16,31 @@ import (
 type manifestForm struct {
 	Generation uint64       `json:"generation"`
 	Written    int64        `json:"written_ms"`
+	Clock      *clockForm   `json:"clock,omitempty"`
 	Log        positionForm `json:"log"`
 	Windows    *partForm    `json:"windows,omitempty"`
 	Ledger     accountForm  `json:"ledger"`
+	Expired    []rangeForm  `json:"expired,omitempty"`
 	Hours      []hourForm   `json:"hours,omitempty"`
+}
+
+type clockForm struct {
+	Time   int64     `json:"time_ms"`
+	Wall   int64     `json:"wall_ms"`
+	Ran    int64     `json:"ran_ms"`
+	Behind int64     `json:"behind_ms"`
+	Gaps   []gapForm `json:"gaps,omitempty"`
+}
+
+type gapForm struct {
+	Length int64 `json:"length_ms"`
+	Steady int64 `json:"steady_ms"`
+	Pause  bool  `json:"pause"`
+}
+
+type rangeForm struct {
+	From flow.Hour `json:"from"`
+	To   flow.Hour `json:"to"`
 }
 
 // marshal returns f with each hour on a line of its own, since there may be ten thousand of them.
@@ -68,6 +90,9 @@ type hourForm struct {
 	Tuples    uint64      `json:"tuples"`
 	LastWrite int64       `json:"last_write_ms"`
 	Saturated uint64      `json:"saturated"`
+	OpenedBy  string      `json:"opened_by,omitempty"`
+	Live      bool        `json:"live,omitempty"`
+	Before    bool        `json:"expired_before,omitempty"`
 	Block     *fileForm   `json:"block,omitempty"`
 }
 
@@ -121,10 +146,17 @@ func formOf(m *Manifest) manifestForm {
 		windows := partForm(*m.Windows)
 		form.Windows = &windows
 	}
+	if m.Clock != nil {
+		form.Clock = clockFormOf(m.Clock)
+	}
+	for _, r := range m.Expired {
+		form.Expired = append(form.Expired, rangeForm(r))
+	}
 	for i := range m.Hours {
 		e := &m.Hours[i]
 		form.Hours[i] = hourForm{
 			Hour: e.Hour, Account: accountFormOf(&e.Account), Tuples: e.Tuples, LastWrite: e.LastWrite, Saturated: e.Saturated,
+			OpenedBy: e.OpenedBy, Live: e.Live, Before: e.ExpiredBefore,
 		}
 		if e.Block != (File{}) {
 			file := fileForm(e.Block)
@@ -146,16 +178,39 @@ func (f *manifestForm) manifest() *Manifest {
 		windows := Part(*f.Windows)
 		m.Windows = &windows
 	}
+	if f.Clock != nil {
+		m.Clock = f.Clock.state()
+	}
+	for _, r := range f.Expired {
+		m.Expired = append(m.Expired, HourRange(r))
+	}
 	for i := range f.Hours {
 		h := &f.Hours[i]
 		m.Hours[i] = HourEntry{
 			Hour: h.Hour, Account: h.Account.account(), Tuples: h.Tuples, LastWrite: h.LastWrite, Saturated: h.Saturated,
+			OpenedBy: h.OpenedBy, Live: h.Live, ExpiredBefore: h.Before,
 		}
 		if h.Block != nil {
 			m.Hours[i].Block = File(*h.Block)
 		}
 	}
 	return m
+}
+
+func clockFormOf(s *clock.State) *clockForm {
+	form := &clockForm{Time: s.Time, Wall: s.Wall, Ran: s.Ran, Behind: s.Behind}
+	for _, g := range s.Gaps {
+		form.Gaps = append(form.Gaps, gapForm(g))
+	}
+	return form
+}
+
+func (f *clockForm) state() *clock.State {
+	s := &clock.State{Time: f.Time, Wall: f.Wall, Ran: f.Ran, Behind: f.Behind}
+	for _, g := range f.Gaps {
+		s.Gaps = append(s.Gaps, clock.Gap(g))
+	}
+	return s
 }
 
 func accountFormOf(a *flow.Account) accountForm {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"flowd/clock"
 	"flowd/disk/crashfs"
 	"flowd/flow"
 )
@@ -41,6 +42,20 @@ var anyManifest = rapid.Custom(func(t *rapid.T) *Manifest {
 		Log:        Position{rapid.Uint64().Draw(t, "segment"), rapid.Uint64().Draw(t, "group")},
 		Ledger:     anyAccount.Draw(t, "ledger"),
 	}
+	m.Clock = &clock.State{
+		Time: rapid.Int64().Draw(t, "time"), Wall: rapid.Int64().Draw(t, "wall"),
+		Ran: rapid.Int64().Draw(t, "ran"), Behind: rapid.Int64().Draw(t, "behind"),
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "gaps") {
+		m.Clock.Gaps = append(m.Clock.Gaps, clock.Gap{
+			Length: rapid.Int64().Draw(t, "length"), Steady: rapid.Int64().Draw(t, "steady"), Pause: rapid.Bool().Draw(t, "pause"),
+		})
+	}
+	ends := rapid.SliceOfNDistinct(rapid.Uint32Max(flow.MaxHour), 0, 10, rapid.ID).Draw(t, "expired")
+	slices.Sort(ends)
+	for ; len(ends) > 1; ends = ends[2:] {
+		m.Expired = append(m.Expired, HourRange{flow.Hour(ends[0]), flow.Hour(ends[1])})
+	}
 	if rapid.Bool().Draw(t, "has windows") {
 		m.Windows = &Part{WindowsName(rapid.Uint64().Draw(t, "windows")), rapid.Int64().Draw(t, "size"), rapid.Uint32().Draw(t, "crc")}
 	}
@@ -50,6 +65,8 @@ var anyManifest = rapid.Custom(func(t *rapid.T) *Manifest {
 		e := HourEntry{
 			Hour: flow.Hour(h), Account: anyAccount.Draw(t, "account"), Tuples: rapid.Uint64().Draw(t, "tuples"),
 			LastWrite: rapid.Int64().Draw(t, "last write"), Saturated: rapid.Uint64().Draw(t, "saturated"),
+			OpenedBy: rapid.String().Draw(t, "opened by"), Live: rapid.Bool().Draw(t, "live"),
+			ExpiredBefore: rapid.Bool().Draw(t, "expired before"),
 		}
 		if rapid.Bool().Draw(t, "has a block") {
 			e.Block = File{
@@ -92,9 +109,13 @@ func smallManifest() *Manifest {
 	return &Manifest{
 		Generation: 7, Written: 1_700_000_000_123, Log: Position{12, 34}, Ledger: account,
 		Windows: &Part{WindowsName(7), 100, 0xdeadbeef},
+		Clock: &clock.State{
+			Time: 1_700_000_000_123, Wall: 1_700_000_000_456, Ran: 5, Gaps: []clock.Gap{{Length: 333, Steady: 2, Pause: true}},
+		},
+		Expired: []HourRange{{2, 4}},
 		Hours: []HourEntry{
 			{Hour: 1, Account: account, Tuples: 2, LastWrite: 1_700_000_000_000, Block: File{FileName(1, 6), 4000, 1, 2, 2}},
-			{Hour: 5, LastWrite: 1_700_000_000_000, Saturated: 1},
+			{Hour: 5, LastWrite: 1_700_000_000_000, Saturated: 1, OpenedBy: "agents", Live: true, ExpiredBefore: true},
 		},
 	}
 }
@@ -106,9 +127,13 @@ func TestManifestForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"flowd-manifest 1 length 0000", " crc32c ", "\n{\n  \"generation\": 7,\n  \"written_ms\": 1700000000123,\n",
+		"flowd-manifest 2 length 0000", " crc32c ", "\n{\n  \"generation\": 7,\n  \"written_ms\": 1700000000123,\n",
 		"\"log\": {\n    \"segment\": 12,\n    \"group\": 34\n  }", "\"name\": \"windows-00000007\"",
 		"\"bytes_tx\": 18446744073709551621,\n", "\"bytes_rx\": 18446744073709551615\n",
+		"\"clock\": {\n    \"time_ms\": 1700000000123,\n    \"wall_ms\": 1700000000456,\n    \"ran_ms\": 5,\n    \"behind_ms\": 0,\n",
+		"\"gaps\": [\n      {\n        \"length_ms\": 333,\n        \"steady_ms\": 2,\n        \"pause\": true\n",
+		"\"expired\": [\n    {\n      \"from\": 2,\n      \"to\": 4\n",
+		"\"saturated\":1,\"opened_by\":\"agents\",\"live\":true,\"expired_before\":true}\n",
 		"\n  \"hours\": [\n    {\"hour\":1,\"account\":{\"received\":{\"flows\":3,",
 		"\"tuples\":2,\"last_write_ms\":1700000000000,\"saturated\":0,\"block\":{",
 		"\"block\":{\"name\":\"hours/hour=1/00000006.parquet\",\"size\":4000,\"crc32c\":1,\"footer_crc32c\":2,\"rows\":2}},\n",
@@ -163,7 +188,9 @@ func TestManifestSaysWhatIsWrong(t *testing.T) {
 		"it is empty": {},
 		" bytes follow the first line, which says 12345678":                        []byte(fmt.Sprintf(firstLine+checksumForm, 1, 12345678, 0) + string(body)),
 		"format 0 was never written":                                               seal(0, body),
-		"has format 2, and the newest known here is 1":                             seal(2, []byte("what comes then")),
+		"has format 3, and the newest known here is 2":                             seal(3, []byte("what comes then")),
+		"the expired hours 2 to 4 are not in order":                                replaced("\"expired\": [", "\"expired\": [{\"from\": 7, \"to\": 8},"),
+		"format 1 with or without a clock":                                         seal(1, body),
 		"not of the form":                                                          []byte("{}"),
 		"\"340282366920938463463374607431768211456\" is not a whole number":        replaced("18446744073709551621", "340282366920938463463374607431768211456"),
 		"\"-1\" is not a whole number below 2^128":                                 replaced("18446744073709551621", "-1"),
@@ -172,15 +199,15 @@ func TestManifestSaysWhatIsWrong(t *testing.T) {
 		"hour 1 has the file \"hours/hour=2/00000006.parquet\"":                    replaced("hour=1/", "hour=2/"),
 		"generation 7 has the file \"hours/hour=1/00000008.parquet\" of a later":   replaced("00000006.p", "00000008.p"),
 		"the dedupe windows have the file \"../passwd\"":                           replaced("windows-00000007", "../passwd"),
-		"its JSON does not fit format 1: json: unknown field \"more\"":             replaced("\"hours\":", "\"more\": 1, \"hours\":"),
-		"its JSON does not fit format 1: json: cannot unmarshal string into Go st": replaced("\"generation\": 7", "\"generation\": \"7\""),
+		"its JSON does not fit format 2: json: unknown field \"more\"":             replaced("\"hours\":", "\"more\": 1, \"hours\":"),
+		"its JSON does not fit format 2: json: cannot unmarshal string into Go st": replaced("\"generation\": 7", "\"generation\": \"7\""),
 	} {
 		if _, err := parseManifest(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, without %q", err, want)
 		}
 	}
 	var newer *NewerError
-	if _, err := parseManifest(seal(2, body)); !errors.As(err, &newer) || *newer != (NewerError{Found: 2, Known: 1}) {
+	if _, err := parseManifest(seal(3, body)); !errors.As(err, &newer) || *newer != (NewerError{Found: 3, Known: 2}) {
 		t.Errorf("a newer version is %v", err)
 	}
 }
@@ -203,5 +230,21 @@ func TestManifestThatIsWrongIsNotWritten(t *testing.T) {
 	}
 	if _, err := ReadManifest(fsys, "data"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFirstManifestVersion reads what the first version wrote.
+func TestFirstManifestVersion(t *testing.T) {
+	body := []byte("{\"generation\": 3, \"written_ms\": 5, \"log\": {\"segment\": 1, \"group\": 2}, \"ledger\": {}, " +
+		"\"hours\": [{\"hour\":7,\"account\":{},\"tuples\":1,\"last_write_ms\":4,\"saturated\":0}]}")
+	got, err := parseManifest(seal(firstVersion, body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Manifest{
+		Generation: 3, Written: 5, Log: Position{1, 2}, Hours: []HourEntry{{Hour: 7, Tuples: 1, LastWrite: 4}},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
 	}
 }

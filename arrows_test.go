@@ -47,7 +47,7 @@ var arrows = []arrow{
 	{"access", nil},
 	{"limit", nil},
 	{"loadtest/flowfile", []string{"flow"}},
-	{"loadtest/bench", []string{"disk", "flow", "block", "loadtest/..."}},
+	{"loadtest/bench", []string{"clock", "disk", "flow", "block", "loadtest/..."}},
 	{"loadtest/...", []string{"client", "flow", "loadtest/..."}},
 }
 

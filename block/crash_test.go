@@ -15,6 +15,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"flowd/clock"
 	"flowd/disk/crashfs"
 	"flowd/flow"
 )
@@ -155,7 +156,7 @@ func (run *crashRun) work() {
 
 // write writes new blocks for some hours, and returns the manifest with them.
 func (run *crashRun) write(generation uint64) (*Manifest, error) {
-	m := &Manifest{Generation: generation}
+	m := &Manifest{Generation: generation, Clock: &clock.State{}}
 	windows, err := WritePart(run.fs, "data", WindowsName(generation), func(w io.Writer) error {
 		_, err := fmt.Fprint(w, run.rng.Uint64())
 		return err

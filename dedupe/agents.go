@@ -83,6 +83,15 @@ func (t *agentTable) check(id id, seq, print uint64, now int64) (duplicate bool,
 	return false, nil
 }
 
+// known is Windows.Known for an agent.
+func (t *agentTable) known(id id, seq, print uint64) (duplicate bool, err error) {
+	n, known := t.index[id]
+	if !known {
+		return false, nil
+	}
+	return t.at(n).check(seq, print)
+}
+
 // check tells what sequence seq is to an agent.
 func (a *agent) check(seq, print uint64) (duplicate bool, err error) {
 	if seq > a.highest {

@@ -73,6 +73,18 @@ func (w *Windows) Check(o *flow.Origin, fingerprint uint64, now int64) (duplicat
 	return false, nil
 }
 
+// Known tells of a batch that is about to be refused for another reason whether it counts already, as
+// Check does, but notes nothing.
+func (w *Windows) Known(o *flow.Origin, fingerprint uint64, now int64) (duplicate bool, err error) {
+	switch {
+	case o.Key != "":
+		return w.keys.known(w.id('k', o.Client, o.Key), fingerprint, now)
+	case o.Agent != "":
+		return w.agents.known(w.id('a', o.Client, o.Agent), o.Seq, fingerprint)
+	}
+	return false, nil
+}
+
 // id stands for a name of a client: the first half of a SHA-256, so that nobody finds two names
 // with the same.
 type id [16]byte

@@ -47,19 +47,29 @@ func (k *keyWindow) at(n uint64) *keyEntry {
 
 // check is Windows.Check for a key.
 func (k *keyWindow) check(id id, print uint64, now int64) (duplicate bool, err error) {
-	if n, known := k.index[id]; known {
-		if e := k.at(n); within(k.window, e.time, now) {
-			if e.print != print {
-				return false, flow.ErrReused
-			}
-			return true, nil
-		}
+	if duplicate, err = k.known(id, print, now); duplicate || err != nil {
+		return duplicate, err
 	}
 	if k.next-k.first == k.most {
 		k.forgetFirst(now)
 	}
 	k.add(keyEntry{id, print, now})
 	return false, nil
+}
+
+// known is Windows.Known for a key.
+func (k *keyWindow) known(id id, print uint64, now int64) (duplicate bool, err error) {
+	n, known := k.index[id]
+	if !known {
+		return false, nil
+	}
+	switch e := k.at(n); {
+	case !within(k.window, e.time, now):
+		return false, nil
+	case e.print != print:
+		return false, flow.ErrReused
+	}
+	return true, nil
 }
 
 // add appends an entry, for which there is room.

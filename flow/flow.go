@@ -85,4 +85,6 @@ type HourTotals struct {
 	Tuples uint64
 	Flows  uint64
 	Totals Totals
+	// ExpiredBefore says that the hour had expired when these flows came, so that they are a part of it.
+	ExpiredBefore bool
 }

@@ -83,6 +83,8 @@ type Account struct {
 type HourAccount struct {
 	Hour Hour
 	Account
+	// ExpiredBefore is that of HourTotals.
+	ExpiredBefore bool
 }
 
 // Ledger is the account of all flows since the first start on the same data. Hours has the hours

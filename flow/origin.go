@@ -17,6 +17,16 @@ type Origin struct {
 	Agent string
 	// Seq is the number of the batch, from 1, if Agent is given.
 	Seq uint64
+	// Address is where the batch came from. Records do not keep it.
+	Address string
+}
+
+// Payer returns who is held to a share of what all clients have together: Client, else Address.
+func (o *Origin) Payer() string {
+	if o.Client != "" {
+		return o.Client
+	}
+	return o.Address
 }
 
 // Limits of an Origin.
@@ -76,6 +86,20 @@ var (
 	// counts is known after the next start.
 	ErrInDoubt = errors.New("flow: the log failed while the batch was written to it")
 )
+
+// HoursError refuses a batch for the hours that it is of. Nothing of it counts.
+type HoursError struct {
+	// Bound is the setting that they are beyond: "max-hours" or "max-ahead".
+	Bound string
+	// Detail is a sentence for the client: what is the case, and what to do.
+	Detail string
+	// Fields are the first MaxFieldErrors hours that are wrong by themselves, and Omitted counts the
+	// rest.
+	Fields  []FieldError
+	Omitted int
+}
+
+func (e *HoursError) Error() string { return "flow: " + e.Bound + ": " + e.Detail }
 
 // UnavailableError refuses a batch, or a question, for a reason of the server's own.
 type UnavailableError struct {

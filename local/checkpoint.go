@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flowd/block"
+	"flowd/clock"
 	"flowd/dedupe"
 	"flowd/flow"
 	"flowd/shard"
@@ -27,22 +28,38 @@ import (
 
 // cut is all that a checkpoint is about, as of one position of the log.
 type cut struct {
-	at         int64 // Unix milliseconds
-	generation uint64
-	position   wal.Position
-	account    flow.Account
-	hours      map[flow.Hour]hourCut
-	frozen     *shard.Frozen
-	windows    *dedupe.Snapshot
-	received   uint64
+	at    int64 // Unix milliseconds of the trusted clock
+	clock *clock.Acceptance
+	// acceptClock says that an operator takes the wall clock to be right.
+	acceptClock bool
+	generation  uint64
+	position    wal.Position
+	account     flow.Account
+	hours       map[flow.Hour]hourCut
+	frozen      *shard.Frozen
+	windows     *dedupe.Snapshot
+	received    uint64
+	expired     []block.HourRange // once the checkpoint has taken effect
+	fillers     string            // who sent most, if hours go for their bytes
 }
 
 // hourCut is an hour at the cut. Its block is the one before.
 type hourCut struct {
-	account flow.Account
-	written int64
-	block   *blockRef
-	fate    shard.Fate
+	account       flow.Account
+	written       int64
+	openedBy      string
+	live          bool
+	expiredBefore bool
+	block         *blockRef
+	fate          shard.Fate
+	why           expiry // if it expires
+}
+
+// entry returns what the manifest knows of the hour, with a block.
+func (h *hourCut) entry(of block.HourEntry) block.HourEntry {
+	of.Account, of.LastWrite = h.account, h.written
+	of.OpenedBy, of.Live, of.ExpiredBefore = h.openedBy, h.live, h.expiredBefore
+	return of
 }
 
 // made is what a checkpoint has written.
@@ -56,11 +73,12 @@ type made struct {
 	inDoubt bool
 }
 
-// checkpoint makes one, and logs what came of it.
-func (k *keeper) checkpoint() error {
+// checkpoint makes one, and logs what came of it. AcceptClock says that an operator takes the wall
+// clock to be right.
+func (k *keeper) checkpoint(acceptClock bool) error {
 	k.begun = k.o.Clock()
 	began := time.Now()
-	err := k.tryCheckpoint()
+	err := k.tryCheckpoint(acceptClock)
 	k.took = time.Since(began)
 	if err != nil {
 		k.failures++
@@ -75,10 +93,10 @@ func (k *keeper) checkpoint() error {
 	return nil
 }
 
-func (k *keeper) tryCheckpoint() error {
+func (k *keeper) tryCheckpoint(acceptClock bool) error {
 	k.generation++
 	tuples := k.tuplesInMemory()
-	c := &cut{generation: k.generation}
+	c := &cut{generation: k.generation, acceptClock: acceptClock}
 	var err error
 	if k.ask(func() { err = k.cut(c, tuples) }); err != nil {
 		return err
@@ -105,6 +123,9 @@ func (k *keeper) tryCheckpoint() error {
 	var old []*blockRef
 	k.ask(func() { old = k.install(c, m) })
 	k.covered = c.received
+	k.persisted, k.clockMoved = c.at, false
+	k.sayExpired(c)
+	k.watchClock()
 	return k.clean(c, m, old)
 }
 
@@ -115,12 +136,17 @@ func (e *Engine) cut(c *cut, tuples map[flow.Hour]uint64) error {
 	if e.log != nil && e.log.Err() != nil {
 		return e.log.Err()
 	}
-	c.at = e.now()
+	c.clock = e.clock.Accept(c.acceptClock)
+	c.at = c.clock.State.Time
 	c.hours = make(map[flow.Hour]hourCut, len(e.hours))
 	for label, h := range e.hours {
-		c.hours[label] = hourCut{h.account, h.written, h.block, shard.Keep}
+		c.hours[label] = hourCut{
+			account: h.account, written: h.written, openedBy: h.openedBy, live: h.live, expiredBefore: h.expiredBefore,
+			block: h.block, fate: shard.Keep,
+		}
 	}
 	e.decide(c, tuples)
+	c.expired = e.expired.with(c.expiring())
 	c.account = e.account
 	c.received = e.stats.received.Load()
 	c.windows = e.windows.Snapshot()
@@ -145,8 +171,8 @@ func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
 		}
 	}
 	m.manifest = block.Manifest{
-		Generation: c.generation, Written: c.at,
-		Log: block.Position(c.position), Ledger: c.account,
+		Generation: c.generation, Written: c.at, Clock: &c.clock.State,
+		Log: block.Position(c.position), Ledger: c.account, Expired: c.expired,
 	}
 	name := block.WindowsName(c.generation)
 	part, err := block.WritePart(k.o.FS, k.o.Dir, name, func(w io.Writer) error {
@@ -165,9 +191,7 @@ func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
 		case isNew:
 			m.manifest.Hours = append(m.manifest.Hours, entry)
 		case h.block != nil:
-			entry := h.block.entry
-			entry.Account, entry.LastWrite = h.account, h.written
-			m.manifest.Hours = append(m.manifest.Hours, entry)
+			m.manifest.Hours = append(m.manifest.Hours, h.entry(h.block.entry))
 		default:
 			return fmt.Errorf("hour %d: the account has %d flows, and the shards do not know it", label, h.account.Stored.Flows)
 		}
@@ -209,10 +233,7 @@ func (k *keeper) writeHour(c *cut, h *shard.FrozenHour, m *made) error {
 	if err != nil {
 		return err
 	}
-	m.blocks[h.Hour] = block.HourEntry{
-		Hour: h.Hour, Account: of.account, Tuples: sums.Rows,
-		LastWrite: of.written, Saturated: saturated, Block: file,
-	}
+	m.blocks[h.Hour] = of.entry(block.HourEntry{Hour: h.Hour, Tuples: sums.Rows, Saturated: saturated, Block: file})
 	k.stats.rowsWritten.Add(int64(sums.Rows))
 	if saturated == 0 && (sums.BytesTx != held.BytesTx || sums.BytesRx != held.BytesRx) {
 		k.stats.imbalancedBlocks.Add(1)
@@ -227,6 +248,7 @@ func (k *keeper) writeHour(c *cut, h *shard.FrozenHour, m *made) error {
 func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
 	e.order.Lock()
 	defer e.order.Unlock()
+	c.clock.Apply()
 	c.frozen.Install()
 	for label, at := range c.hours {
 		h := e.hours[label]
@@ -243,7 +265,7 @@ func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
 			continue
 		}
 		e.expire(label, at.account)
-		e.stats.hoursExpired.Add(1)
+		e.stats.hoursExpired[at.why].Add(1)
 	}
 	return old
 }

@@ -40,8 +40,8 @@ func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 	c := e.pool.Get().(*commit)
 	c.origin = o
 	c.tally = b.Tally(c.tally[:0])
-	c.err = e.checkHours(c.tally)
-	waits := e.log != nil || o.Named() || c.err != nil
+	c.err = e.checkHours(b, c.tally)
+	waits := e.log != nil || o.Named() || c.err != nil || e.opensHours(c.tally)
 	if waits {
 		c.flows = b.AppendFlows(c.flows[:0])
 		c.print = flow.Fingerprint(c.flows)
@@ -96,6 +96,7 @@ type group struct {
 	commits []*commit
 	records [][]byte
 	bytes   int // of flows and what comes around them, about
+	opening map[flow.Hour]opening
 }
 
 // maxGroup bounds a group in bytes, but for one batch that is larger by itself: a sync of so much
@@ -205,6 +206,7 @@ func (g *group) add(c *commit, limit int) bool {
 func (g *group) reset() {
 	clear(g.commits)
 	clear(g.records)
+	clear(g.opening)
 	g.commits, g.records, g.bytes = g.commits[:0], g.records[:0], 0
 }
 
@@ -246,9 +248,8 @@ func (e *Engine) receive(c *commit, now int64, refused error) {
 	if c.err == nil {
 		c.err = refused
 	}
-	if c.err == nil && c.origin.Named() {
-		c.duplicate, c.err = e.windows.Check(&c.origin, c.print, now)
-		c.err = windowError(c.err)
+	if c.err == nil {
+		c.duplicate, c.err = e.checkNew(c, now)
 	}
 	if c.err == nil && !c.duplicate && e.log != nil {
 		c.record = flow.AppendRecord(c.record[:0], &flow.RecordHead{
@@ -258,45 +259,37 @@ func (e *Engine) receive(c *commit, now int64, refused error) {
 	}
 }
 
-// checkHours refuses a batch that would make more hours than are kept. It is done before the batch
-// is handed over, for without a log nobody waits for what the committer says.
-func (e *Engine) checkHours(tally []flow.HourTally) error {
-	if len(tally) > e.o.MaxHours {
-		return flow.ErrTooManyHours
+// checkNew decides whether c counts already, or may not, by its hours and its name. An hour that it
+// may not open refuses it before its name is noted, but not if it counts already.
+func (e *Engine) checkNew(c *commit, now int64) (duplicate bool, err error) {
+	if refused := e.admitHours(c, now); refused != nil {
+		if duplicate, err = e.windows.Known(&c.origin, c.print, now); !duplicate && err == nil {
+			err = refused
+		}
+		return duplicate, err
 	}
-	// Checkpoints bring the hours back to MaxHours. Some more are let in until one has.
-	if int(e.stats.hours.Load())+len(tally) <= 2*e.o.MaxHours+hoursSlack {
-		return nil
+	if c.origin.Named() {
+		if duplicate, err = e.windows.Check(&c.origin, c.print, now); duplicate || err != nil {
+			return duplicate, windowError(err)
+		}
 	}
-	fresh := false
-	e.order.RLock()
-	for i := range tally {
-		fresh = fresh || e.hours[tally[i].Hour] == nil
-	}
-	e.order.RUnlock()
-	if !fresh {
-		return nil
-	}
-	e.keeper.wake()
-	return &flow.UnavailableError{Reason: "hours", Detail: fmt.Sprintf(
-		"There are more hours than max-hours (%d), and old ones have to expire first; send it again later, or raise max-hours.",
-		e.o.MaxHours)}
+	e.noteOpenings(c, now)
+	return false, nil
 }
-
-// hoursSlack is how many hours more than twice the most may be there for a moment.
-const hoursSlack = 64
 
 // count enters c into the account, and sends it to the shards if it counts.
 func (e *Engine) count(c *commit, now int64) {
+	by := opener{c.origin.Payer(), now, e.clock}
 	switch {
 	case c.err != nil:
-		e.enter(c.tally, rejected, now)
+		e.enter(c.tally, rejected, &by)
 		e.table.Discard(c.split)
 	case c.duplicate:
-		e.enter(c.tally, duplicate, now)
+		e.enter(c.tally, duplicate, &by)
 		e.table.Discard(c.split)
 	default:
-		e.enter(c.tally, stored, now)
+		e.enter(c.tally, stored, &by)
+		e.noteSender(c)
 		e.enterFolded(c.folded)
 		e.table.Send(c.split)
 	}
@@ -350,7 +343,7 @@ func (e *Engine) unavailable(reason, detail string, cause error) error {
 func (e *Engine) becomeReady() {
 	if s := e.status.Load(); !s.Ready() && e.log.SpaceErr() == nil {
 		e.o.Logger.Info("batches can be taken again")
-		e.setStatus(&flow.Status{})
+		e.setStatus(e.readyStatus())
 	}
 }
 

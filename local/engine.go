@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"flowd/clock"
 	"flowd/dedupe"
 	"flowd/flow"
 	"flowd/shard"
@@ -31,6 +32,7 @@ import (
 type Engine struct {
 	o      Options
 	limits atomic.Pointer[Limits] // as they are now, in place of those of o
+	clock  *clock.Clock
 	table  *shard.Table
 
 	commits chan *commit
@@ -43,14 +45,23 @@ type Engine struct {
 	order sync.RWMutex
 	// hours is written by the committer, with order held; others read it with order held.
 	hours map[flow.Hour]*hour
+	// known are their labels without a log, for those who may not wait for the committer.
+	known sync.Map
+	// horizon is the largest label that is not too far ahead of the clock.
+	horizon atomic.Int64
 
 	// What follows is the committer's own.
 	account flow.Account
 	windows *dedupe.Windows
 	group   group
+	others  otherHours
+	expired expiredHours
+	senders senders
+	fresh   []flow.Hour // memory of admitHours
 
 	log      *wal.Log     // nil without Options.Logged
 	position wal.Position // behind what was replayed
+	latest   int64        // when the last record that was replayed was written, Unix milliseconds
 	folder   io.Closer    // the lock; nil in memory
 	keeper   *keeper
 	status   atomic.Pointer[flow.Status]
@@ -69,7 +80,12 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		o: o, table: table,
+		clock:   clock.New(clock.Options{Wall: o.Clock, Uptime: o.Uptime, Hold: o.ClockHold}),
 		hours:   make(map[flow.Hour]*hour),
+		group:   group{opening: make(map[flow.Hour]opening)},
+		others:  otherHours{by: make(map[string]int)},
+		expired: expiredHours{set: make(map[flow.Hour]struct{})},
+		senders: make(senders),
 		windows: dedupe.New(o.dedupe()),
 		commits: make(chan *commit, commitQueue),
 		turn:    make(chan struct{}, 1),
@@ -99,9 +115,12 @@ func (e *Engine) Open() error {
 		e.log.Start()
 	}
 	e.table.SetBounds(e.limits.Load().Bounds)
+	e.setHorizon()
+	e.keeper.watchClock()
+	e.sayBounds()
 	e.running.Go(e.commitLoop)
+	e.setStatus(e.readyStatus())
 	e.keeper.start()
-	e.setStatus(&flow.Status{})
 	return nil
 }
 
@@ -110,6 +129,7 @@ func (e *Engine) Open() error {
 func (e *Engine) SetLimits(l Limits) {
 	e.limits.Store(&l)
 	e.table.SetBounds(l.Bounds)
+	e.setHorizon()
 }
 
 // Places returns how many batches are lent at most at once.
@@ -122,7 +142,7 @@ func (e *Engine) Close() error {
 	e.keeper.end()
 	var err error
 	if failed := e.log != nil && e.log.Err() != nil; e.o.Dir != "" && e.keeper.changed() && !failed {
-		err = e.keeper.checkpoint()
+		err = e.keeper.checkpoint(false)
 	}
 	close(e.commits)
 	e.running.Wait()
@@ -179,7 +199,11 @@ func (e *Engine) Hours() ([]flow.HourTotals, error) {
 	e.order.RLock()
 	view := e.viewHours()
 	e.order.RUnlock()
-	return view.totals(), nil
+	hours := view.totals()
+	for i := range hours {
+		hours[i].ExpiredBefore = e.ExpiredBefore(hours[i].Hour, hours[i].Hour+1)
+	}
+	return hours, nil
 }
 
 // Ledger returns the account as of now.
@@ -188,4 +212,5 @@ func (e *Engine) Ledger() (ledger flow.Ledger, err error) {
 	return ledger, nil
 }
 
-func (e *Engine) now() int64 { return e.o.Clock().UnixMilli() }
+// now returns the trusted time, in milliseconds since the Unix epoch.
+func (e *Engine) now() int64 { return e.clock.Now() }

@@ -12,8 +12,8 @@ type keeper struct {
 	*Engine
 	turning sync.WaitGroup
 	stop    chan struct{}
-	woken   chan struct{}   // holds one
-	wanted  chan chan error // checkpoints asked for
+	woken   chan struct{} // holds one
+	wanted  chan wanted   // checkpoints asked for
 
 	generation uint64 // of the last attempt
 	sideFile   string // with the windows, of the last checkpoint
@@ -21,9 +21,17 @@ type keeper struct {
 	begun      time.Time
 	took       time.Duration // the last checkpoint
 	covered    uint64        // flows received before it
+	persisted  int64         // trusted time of it, Unix milliseconds
+	clockMoved bool          // since
 	failures   int
 	checked    time.Time
 	last       atomic.Int64 // when the last checkpoint succeeded, Unix milliseconds
+}
+
+// wanted is a checkpoint that is asked for; acceptClock is that of keeper.checkpoint.
+type wanted struct {
+	acceptClock bool
+	answer      chan error
 }
 
 const (
@@ -38,12 +46,12 @@ const (
 
 func newKeeper(e *Engine) *keeper {
 	return &keeper{
-		Engine: e, stop: make(chan struct{}), woken: make(chan struct{}, 1), wanted: make(chan chan error),
+		Engine: e, stop: make(chan struct{}), woken: make(chan struct{}, 1), wanted: make(chan wanted),
 	}
 }
 
 func (k *keeper) start() {
-	k.begun, k.checked = k.o.Clock(), k.o.Clock()
+	k.begun, k.checked, k.persisted = k.o.Clock(), k.o.Clock(), k.now()
 	k.turning.Go(k.loop)
 }
 
@@ -68,8 +76,8 @@ func (k *keeper) loop() {
 		select {
 		case <-k.stop:
 			return
-		case answer := <-k.wanted:
-			answer <- k.checkpoint()
+		case w := <-k.wanted:
+			w.answer <- k.checkpoint(w.acceptClock)
 		case <-k.woken:
 			k.turn()
 		case <-tick.C:
@@ -83,9 +91,11 @@ func (k *keeper) turn() {
 	if s := k.Status(); k.log != nil && (!s.Ready() || k.log.Err() != nil) {
 		k.ask(func() { _ = k.reserve(1) }) // notes it if there is room again, or a sync has failed
 	}
+	k.watchClock()
+	k.tellClock()
 	if why := k.due(); why != "" {
 		k.o.Logger.Debug("checkpoint", "why", why)
-		_ = k.checkpoint() // which says itself what failed, and is tried again
+		_ = k.checkpoint(false) // which says itself what failed, and is tried again
 	}
 	if now := k.o.Clock(); now.Sub(k.checked) >= checkEvery {
 		k.checked = now
@@ -104,8 +114,14 @@ func (k *keeper) due() string {
 		return ""
 	case k.expiring():
 		return "hours expire"
+	case k.stats.clock.Load().Due:
+		return "time that is counted now"
 	case k.o.Dir == "":
 		return ""
+	case k.clockMoved && since > rest*k.took:
+		return "the clock was set"
+	case k.now()-k.persisted > max(k.o.ClockHold/4, time.Hour).Milliseconds():
+		return "the trusted time"
 	case k.changed() && since >= k.o.CheckpointEvery:
 		return "time"
 	case k.log != nil && k.log.Size() >= k.o.CheckpointLog:
@@ -144,7 +160,11 @@ func (k *keeper) pace(busy time.Duration) {
 // Checkpoint writes what changed since the last one to hour blocks, and returns when that is done.
 // The engine makes checkpoints by itself; this is for those that cannot wait.
 func (e *Engine) Checkpoint() error {
-	answer := make(chan error)
-	e.keeper.wanted <- answer
-	return <-answer
+	return e.keeper.want(false)
+}
+
+func (k *keeper) want(acceptClock bool) error {
+	w := wanted{acceptClock, make(chan error)}
+	k.wanted <- w
+	return <-w.answer
 }

@@ -17,9 +17,16 @@ type hour struct {
 	asked   atomic.Int64
 	// version changes whenever flows do. It begins at random, so that none comes again.
 	version uint64
+	// openedBy is the client whose flows came first, as far as it is known, and live whether the hour
+	// was close to the clock then. expiredBefore says that the hour had expired when they came.
+	openedBy      string
+	live          bool
+	expiredBefore bool
 	// block is the hour on disk as of the last checkpoint, nil if it was not part of one.
 	block *blockRef
 }
+
+func newHour() *hour { return &hour{version: rand.Uint64()} }
 
 // column is one of the account's outcomes of a batch.
 type column func(*flow.Account) *flow.Tally
@@ -30,7 +37,7 @@ func rejected(a *flow.Account) *flow.Tally  { return &a.Rejected }
 
 // enter adds what came in to the account: as received, and as what became of it. Only flows that
 // are stored make an hour; others are entered for it if it exists, and in the whole anyway.
-func (e *Engine) enter(tally []flow.HourTally, outcome column, now int64) {
+func (e *Engine) enter(tally []flow.HourTally, outcome column, by *opener) {
 	isStored := outcome(&e.account) == &e.account.Stored
 	for i := range tally {
 		t := tally[i].Tally()
@@ -42,14 +49,12 @@ func (e *Engine) enter(tally []flow.HourTally, outcome column, now int64) {
 			if !isStored {
 				continue
 			}
-			h = &hour{version: rand.Uint64()}
-			e.hours[tally[i].Hour] = h
-			e.stats.hours.Add(1)
+			h = e.openHour(tally[i].Hour, by)
 		}
 		h.account.Received.Add(t)
 		outcome(&h.account).Add(t)
 		if isStored {
-			h.written = max(h.written, now)
+			h.written = max(h.written, by.now)
 			h.version++
 		}
 	}
@@ -77,9 +82,13 @@ func (e *Engine) expire(label flow.Hour, at flow.Account) {
 	for _, of := range []column{received, stored, duplicate, rejected, folded} {
 		of(&h.account).Sub(*of(&at))
 	}
-	if h.account.Stored.Flows == 0 {
-		delete(e.hours, label)
-		e.stats.hours.Add(-1)
+	e.expired.add(label)
+	switch {
+	case h.account.Stored.Flows == 0:
+		e.forget(label, h)
+	case !h.expiredBefore:
+		h.expiredBefore = true
+		e.stats.partialHours.Add(1)
 	}
 }
 
@@ -90,7 +99,7 @@ func folded(a *flow.Account) *flow.Tally   { return &a.Folded }
 func (e *Engine) ledger() flow.Ledger {
 	l := flow.Ledger{Account: e.account, Hours: make([]flow.HourAccount, 0, len(e.hours))}
 	for label, h := range e.hours {
-		l.Hours = append(l.Hours, flow.HourAccount{Hour: label, Account: h.account})
+		l.Hours = append(l.Hours, flow.HourAccount{Hour: label, Account: h.account, ExpiredBefore: h.expiredBefore})
 	}
 	slices.SortFunc(l.Hours, func(a, b flow.HourAccount) int { return cmp.Compare(a.Hour, b.Hour) })
 	return l

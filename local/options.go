@@ -28,6 +28,12 @@ type Options struct {
 	Logger *slog.Logger
 	// Clock is the time; nil is the machine's.
 	Clock func() time.Time
+	// Uptime grows with the time that passes while the program runs. Nil is the machine's monotonic
+	// clock, or Clock if that is given.
+	Uptime func() time.Duration
+	// ClockHold is for how long of running a clock that went ahead is not believed before hours
+	// expire by it: see clock.Options.Hold.
+	ClockHold time.Duration
 
 	// Shards and Batches are those of shard.Options.
 	Shards, Batches int
@@ -41,7 +47,7 @@ type Options struct {
 	MemoryBudget int64
 
 	Limits
-	// MaxHours is how many hours are kept; the same go first. A batch with more is refused.
+	// MaxHours is how many hours are kept. A batch that would open more is refused, but for live hours.
 	MaxHours int
 
 	// Window, Keys and Agents bound what is remembered of named batches: see dedupe.Options.
@@ -56,6 +62,9 @@ type Limits struct {
 	// RetentionBytes is how many bytes the hour blocks may take; 0 is no bound. Beyond it hours
 	// expire, those first whose last flow came longest ago.
 	RetentionBytes int64
+	// MaxAhead is how far ahead of the clock an hour may be; 0 is no bound. Labels below 100,000 are
+	// taken for those of people who number hours as they like.
+	MaxAhead time.Duration
 	// Bounds are how many tuples there may be in memory. Flows of others are folded.
 	Bounds shard.Bounds
 }
@@ -67,7 +76,8 @@ func DefaultOptions() Options {
 		CheckpointEvery: 5 * time.Minute,
 		CheckpointLog:   512 << 20,
 		MemoryBudget:    1 << 30,
-		Limits:          Limits{Retention: 90 * 24 * time.Hour},
+		ClockHold:       24 * time.Hour,
+		Limits:          Limits{Retention: 90 * 24 * time.Hour, MaxAhead: 48 * time.Hour},
 		MaxHours:        10_000,
 		Window:          24 * time.Hour,
 		Keys:            1_000_000,
@@ -82,6 +92,10 @@ func (o *Options) check() error {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
+		if o.Uptime == nil {
+			began := time.Now()
+			o.Uptime = func() time.Duration { return time.Since(began) }
+		}
 	}
 	switch {
 	case o.Logger == nil:
@@ -91,6 +105,8 @@ func (o *Options) check() error {
 	case o.CheckpointEvery <= 0 || o.CheckpointLog <= 0 || o.MemoryBudget <= 0:
 		return fmt.Errorf("local: checkpoints every %v or %d bytes, and a budget of %d bytes: all must be over 0",
 			o.CheckpointEvery, o.CheckpointLog, o.MemoryBudget)
+	case o.ClockHold < 0:
+		return fmt.Errorf("local: a clock hold of %v: it must be at least 0", o.ClockHold)
 	case o.MaxHours < 1:
 		return fmt.Errorf("local: %d hours: at least 1 is required", o.MaxHours)
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"path"
 	"time"
 
@@ -39,6 +38,7 @@ func (e *Engine) recover() (err error) {
 	}
 	e.table.Start()
 	err = e.replay(reader)
+	e.resumeClock(m)
 	if err == nil {
 		err = e.goOn(m, reader)
 	}
@@ -94,7 +94,8 @@ func (e *Engine) manifest() (*block.Manifest, error) {
 	if err := errors.Join(e.o.FS.SyncDir(path.Dir(e.o.Dir)), e.o.FS.SyncDir(e.o.Dir)); err != nil {
 		return nil, err
 	}
-	m = &block.Manifest{Written: e.now()}
+	state := e.clock.Accept(false).State
+	m = &block.Manifest{Written: state.Time, Clock: &state}
 	return m, block.WriteManifest(e.o.FS, e.o.Dir, m)
 }
 
@@ -106,12 +107,16 @@ func (e *Engine) adopt(m *block.Manifest) error {
 		if err := e.checkSize(entry.Block); err != nil {
 			return err
 		}
-		e.hours[entry.Hour] = &hour{
-			account: entry.Account, written: entry.LastWrite, version: rand.Uint64(), block: e.newBlock(entry),
+		h := newHour()
+		h.account, h.written, h.block = entry.Account, entry.LastWrite, e.newBlock(entry)
+		h.openedBy, h.live, h.expiredBefore = entry.OpenedBy, entry.Live, entry.ExpiredBefore
+		if m.Clock == nil {
+			h.live = liveAt(entry.Hour, entry.LastWrite)
 		}
+		e.keep(entry.Hour, h)
 		labels = append(labels, entry.Hour)
 	}
-	e.stats.hours.Store(int64(len(labels)))
+	e.expired.readRanges(m.Expired)
 	e.table.SetBelow(labels)
 	e.keeper.generation = m.Generation
 	e.keeper.last.Store(m.Written)

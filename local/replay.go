@@ -24,6 +24,7 @@ func (e *Engine) replay(reader *wal.Reader) error {
 	err := r.read()
 	close(r.jobs)
 	workers.Wait()
+	e.latest = r.latest
 	if err == nil {
 		err = r.failed
 	}
@@ -40,6 +41,7 @@ type replaying struct {
 	jobs    chan *replayed
 	pool    sync.Pool // of *replayed
 	records int
+	latest  int64 // when the latest record was written, Unix milliseconds
 	said    time.Time
 
 	mu     sync.Mutex // of what the workers share, and of the engine's account
@@ -50,7 +52,7 @@ type replaying struct {
 // replayed is a record on its way to a worker.
 type replayed struct {
 	at    wal.Position
-	time  int64
+	from  opener
 	flows []byte
 	tally []flow.HourTally
 	// folded says that flows of Other were folded, before they were written.
@@ -73,7 +75,9 @@ func (r *replaying) read() error {
 			_, _ = e.windows.Check(&head.Origin, head.Fingerprint(), head.UnixMilli)
 		}
 		job := r.pool.Get().(*replayed)
-		job.at, job.time, job.folded = r.reader.Position(), head.UnixMilli, head.Folded
+		job.at, job.folded = r.reader.Position(), head.Folded
+		job.from = opener{client: head.Origin.Payer(), now: head.UnixMilli}
+		r.latest = max(r.latest, head.UnixMilli)
 		job.flows = append(job.flows[:0], head.Flows...)
 		r.jobs <- job
 		r.records++
@@ -128,7 +132,7 @@ func (r *replaying) apply(job *replayed) error {
 	e.table.Append(b)
 	r.mu.Lock()
 	r.flows += n
-	e.enter(job.tally, stored, job.time)
+	e.enter(job.tally, stored, &job.from)
 	e.enterFolded(folded)
 	r.mu.Unlock()
 	return nil

@@ -8,14 +8,12 @@ import (
 	"flowd/shard"
 )
 
-// decide gives every hour of c its fate. Hours expire whose last flow came too long ago, then
-// those whose last flow came first, until what is left keeps the bounds. Of the rest, hours are
-// spilled until memory keeps its budget: those first that were neither written nor read for
-// longest. Tuples are those of the hours in memory.
+// decide gives every hour of c its fate. Hours expire whose last flow came too long ago, then what
+// is too much on disk. Of the rest, hours are spilled until memory keeps its budget: those first that
+// were neither written nor read for longest. Tuples are those of the hours in memory.
 func (e *Engine) decide(c *cut, tuples map[flow.Hour]uint64) {
 	byWrite := make([]flow.Hour, 0, len(c.hours))
 	var bytes int64
-	limits := e.limits.Load()
 	for label, h := range c.hours {
 		byWrite = append(byWrite, label)
 		bytes += h.bytes()
@@ -24,20 +22,56 @@ func (e *Engine) decide(c *cut, tuples map[flow.Hour]uint64) {
 		return cmp.Or(cmp.Compare(c.hours[a].written, c.hours[b].written), cmp.Compare(a, b))
 	})
 	kept := byWrite[:0:0]
-	for i, label := range byWrite {
-		h := c.hours[label]
-		left := len(byWrite) - i
-		if !e.aged(h.written, c.at) && left <= e.o.MaxHours && (limits.RetentionBytes == 0 || bytes <= limits.RetentionBytes) {
-			kept = byWrite[i:]
-			break
+	for _, label := range byWrite {
+		if h := c.hours[label]; e.aged(h.written, c.at) {
+			bytes -= h.bytes()
+			h.fate, h.why = shard.Expire, byAge
+			c.hours[label] = h
+			continue
 		}
-		bytes -= h.bytes()
-		h.fate = shard.Expire
-		c.hours[label] = h
+		kept = append(kept, label)
+	}
+	if most := e.limits.Load().RetentionBytes; most > 0 && bytes > most {
+		kept = e.expireBytes(c, kept, bytes, most)
 	}
 	if e.o.Dir != "" {
 		e.spill(c, kept, tuples)
 	}
+}
+
+// expireBytes has hours expire until the rest takes no more than most bytes, and returns the rest. While
+// hours that one client opened, and that were not live then, take more than half of that, they go
+// first: a client with a wrong clock, or one who means harm, does not drive out the hours of others by
+// its own. Else those go whose last flow came first, of which labels are in order.
+func (e *Engine) expireBytes(c *cut, labels []flow.Hour, bytes, most int64) (kept []flow.Hour) {
+	c.fillers = e.senders.String()
+	clear(e.senders)
+	opened := make(map[string]int64)
+	for _, label := range labels {
+		if h := c.hours[label]; !h.live {
+			opened[h.openedBy] += h.bytes()
+		}
+	}
+	expire := func(label flow.Hour) {
+		h := c.hours[label]
+		bytes -= h.bytes()
+		h.fate, h.why = shard.Expire, byBytes
+		c.hours[label] = h
+	}
+	for _, label := range labels {
+		h := c.hours[label]
+		if bytes > most && !h.live && opened[h.openedBy] > most/2 {
+			opened[h.openedBy] -= h.bytes()
+			expire(label)
+			continue
+		}
+		kept = append(kept, label)
+	}
+	for len(kept) > 0 && bytes > most {
+		expire(kept[0])
+		kept = kept[1:]
+	}
+	return kept
 }
 
 // bytes returns what the hour takes on disk.
@@ -103,9 +137,6 @@ func (e *Engine) tuplesInMemory() map[flow.Hour]uint64 {
 func (e *Engine) expiring() bool {
 	e.order.RLock()
 	defer e.order.RUnlock()
-	if len(e.hours) > e.o.MaxHours {
-		return true
-	}
 	now, bytes := e.now(), int64(0)
 	for _, h := range e.hours {
 		if e.aged(h.written, now) {

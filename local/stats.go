@@ -2,6 +2,7 @@ package local
 
 import (
 	"sync/atomic"
+	"time"
 
 	"flowd/dedupe"
 	"flowd/shard"
@@ -17,7 +18,10 @@ type counters struct {
 	checkpointTime    atomic.Int64 // nanoseconds
 	rowsWritten       atomic.Int64
 	hoursSpilled      atomic.Int64
-	hoursExpired      atomic.Int64
+	hoursExpired      [expiries]atomic.Int64
+	otherHours        atomic.Int64 // that were not live when they were opened
+	partialHours      atomic.Int64 // that had expired before
+	clock             atomic.Pointer[clockReport]
 	damaged           atomic.Int64
 	tornBytes         atomic.Int64
 	imbalancedBlocks  atomic.Int64
@@ -51,8 +55,17 @@ type Stats struct {
 	LastCheckpoint                 int64
 	// RowsWritten counts rows of blocks written.
 	RowsWritten int64
-	// HoursSpilled and HoursExpired count hours that left memory, and that were forgotten.
-	HoursSpilled, HoursExpired int64
+	// OtherHours counts those that were not live when they were opened, and OtherHoursMax is how many
+	// of these there may be.
+	OtherHours, OtherHoursMax int
+	// HoursSpilled and HoursExpired count hours that left memory, and that were forgotten; HoursExpiredEarly
+	// those of the latter that went before their retention was over.
+	HoursSpilled, HoursExpired, HoursExpiredEarly int64
+	// ClockHeld is time by which the wall clock went ahead and that is not counted, and ClockPaused
+	// that of restarts; ClockBehind is how far it went back. HoursHeld counts the hours that would
+	// expire if the time held were counted.
+	ClockHeld, ClockPaused, ClockBehind time.Duration
+	HoursHeld                           int
 	// DamagedReads counts questions that a damaged block could not answer.
 	DamagedReads int64
 	// TornBytes is what was cut off the log's end at the start.
@@ -91,7 +104,13 @@ func (e *Engine) Stats() Stats {
 	s.CheckpointSeconds = float64(c.checkpointTime.Load()) / 1e9
 	s.LastCheckpoint = e.keeper.last.Load()
 	s.RowsWritten = c.rowsWritten.Load()
-	s.HoursSpilled, s.HoursExpired = c.hoursSpilled.Load(), c.hoursExpired.Load()
+	s.HoursSpilled = c.hoursSpilled.Load()
+	s.HoursExpiredEarly = c.hoursExpired[byBytes].Load()
+	s.HoursExpired = c.hoursExpired[byAge].Load() + s.HoursExpiredEarly
+	s.OtherHours, s.OtherHoursMax = int(c.otherHours.Load()), e.otherHoursMax()
+	if r := c.clock.Load(); r != nil {
+		s.ClockHeld, s.ClockPaused, s.ClockBehind, s.HoursHeld = r.Held, r.Paused, r.Behind, r.hours
+	}
 	s.DamagedReads, s.TornBytes = c.damaged.Load(), c.tornBytes.Load()
 	s.Checks, s.ImbalancedBlocks = c.checks.Load(), c.imbalancedBlocks.Load()
 	s.FoldedFlows, s.FoldedBytes = c.foldedFlows.Load(), c.foldedBytes.Load()

@@ -18,6 +18,7 @@ import (
 	_ "github.com/duckdb/duckdb-go/v2"
 
 	"flowd/block"
+	"flowd/clock"
 	"flowd/disk"
 	"flowd/flow"
 )
@@ -194,7 +195,7 @@ func TestTypes(t *testing.T) {
 // runs: the files that the manifest names, which it reads as JSON behind a line.
 func TestFilesOfTheManifest(t *testing.T) {
 	dir := t.TempDir()
-	m := &block.Manifest{Generation: 2}
+	m := &block.Manifest{Generation: 2, Clock: &clock.State{}}
 	for generation := range uint64(4) {
 		r := flow.Row{Key: ordinary.Key(), Totals: flow.Totals{BytesTx: generation}, Hour: 5}
 		f, _, err := block.Write(disk.OS, dir, &listRows{[]flow.Row{r}}, block.Options{Hour: 5, Generation: generation})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"flowd/block"
+	"flowd/clock"
 	"flowd/disk"
 	"flowd/flow"
 	"flowd/loadtest"
@@ -139,7 +140,8 @@ func writeHours(ctx context.Context, dir string, first flow.Hour, rows []flow.Ro
 	if err := errors.Join(errs...); err != nil {
 		return 0, err
 	}
-	m := block.Manifest{Generation: generation, Written: now, Hours: entries}
+	settled := clock.Settled(now)
+	m := block.Manifest{Generation: generation, Written: now, Clock: &settled, Hours: entries}
 	for i := range entries {
 		m.Ledger.Received.Add(entries[i].Account.Received)
 		m.Ledger.Stored.Add(entries[i].Account.Stored)

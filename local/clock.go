@@ -1,0 +1,135 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"flowd/block"
+	"flowd/clock"
+	"flowd/flow"
+)
+
+// clockReport is how the clocks stand, and how many hours would expire if the time held were counted.
+type clockReport struct {
+	clock.Report
+	hours int
+}
+
+// clockSaid is by how much clocks must differ for an operator to be told.
+const clockSaid = time.Minute
+
+// resumeClock goes on from the time that the manifest has, or from the last record after it.
+func (e *Engine) resumeClock(m *block.Manifest) {
+	if m.Clock != nil {
+		e.clock.Resume(*m.Clock, e.latest)
+		return
+	}
+	// A version that knew no trusted clock wrote records by the wall clock, whatever it said.
+	most := m.Written + e.clock.Hold().Milliseconds()
+	e.clock.Resume(clock.Settled(m.Written), min(e.latest, most))
+}
+
+// watchClock looks at the clocks, and says what is new about them. The keeper calls it each second.
+func (k *keeper) watchClock() {
+	found := clockReport{Report: k.clock.Observe()}
+	before := k.stats.clock.Load()
+	if before == nil {
+		before = &clockReport{}
+	}
+	k.setHorizon()
+	k.clockMoved = k.clockMoved || found.Moved.Abs() >= clockSaid
+	if found.Held > 0 {
+		found.hours = k.agedBy(k.now() + (found.Held + found.Paused).Milliseconds())
+	}
+	k.stats.clock.Store(&found)
+	if found.Moved.Abs() >= clockSaid {
+		k.o.Logger.Warn("the machine's clock was set", "by", found.Moved.String(), "clock", text(k.clock.Wall()), "trusted", text(k.now()))
+	}
+	switch said := before.Held >= clockSaid; {
+	case found.Held >= clockSaid && (!said || found.Held > before.Held+clockSaid):
+		k.o.Logger.Warn("expiry is held back: the clock is ahead by more than the time that is known to have passed",
+			"held", found.Held.String(), "clock", text(k.clock.Wall()), "trusted", text(k.now()),
+			"hours_that_would_expire", found.hours, "counted_after_running", found.Remaining.Round(time.Second).String(),
+			"or", "POST /-/accept-clock at the admin listener")
+	case said && found.Held < clockSaid:
+		k.o.Logger.Info("expiry is not held back any more", "trusted", text(k.now()))
+	}
+	if found.Behind >= clockSaid && before.Behind < clockSaid {
+		k.o.Logger.Warn("the machine's clock is behind the trusted time, which goes on", "by", found.Behind.String(),
+			"clock", text(k.clock.Wall()), "trusted", text(k.now()))
+	}
+	if found.Paused > 0 && before.Paused == 0 {
+		k.o.Logger.Info("the server did not run for a while, which is not counted yet", "time", found.Paused.Round(time.Second).String())
+	}
+}
+
+func text(unixMilli int64) string { return time.UnixMilli(unixMilli).UTC().Format(time.RFC3339) }
+
+// agedBy counts the hours that would have aged at a time.
+func (e *Engine) agedBy(at int64) (n int) {
+	e.order.RLock()
+	defer e.order.RUnlock()
+	for _, h := range e.hours {
+		if e.aged(h.written, at) {
+			n++
+		}
+	}
+	return n
+}
+
+// readyStatus is the status of an engine that takes batches, with what an operator should know.
+func (e *Engine) readyStatus() *flow.Status {
+	s := &flow.Status{}
+	r := e.stats.clock.Load()
+	switch {
+	case r == nil:
+	case r.Held >= clockSaid:
+		s.Detail = fmt.Sprintf("Expiry is held back: the machine's clock is %v ahead of the time that is known to have passed. "+
+			"%d hours would expire; they do once the server has run with this clock for %v more, or on POST /-/accept-clock.",
+			r.Held, r.hours, r.Remaining.Round(time.Minute))
+	case r.Behind >= clockSaid:
+		s.Detail = fmt.Sprintf("The machine's clock is %v behind the trusted time, which goes on.", r.Behind)
+	}
+	return s
+}
+
+// tellClock has the status say how the clocks stand.
+func (k *keeper) tellClock() {
+	want, now := k.readyStatus(), k.status.Load()
+	if !now.Ready() || now.Detail == want.Detail {
+		return
+	}
+	k.ask(func() { // so that a failure which the committer has just found stays
+		if k.status.Load().Ready() {
+			k.setStatus(want)
+		}
+	})
+}
+
+// AcceptedClock is what came of Engine.AcceptClock. Times are in Unix milliseconds.
+type AcceptedClock struct {
+	// Before and After are the trusted time then and now, and Clock what the machine's clock says.
+	Before, After, Clock int64
+	// Expired is how many hours went because of it, with the checkpoint that made it durable.
+	Expired int64
+}
+
+// errNotOpen is for questions that come before the start is over.
+var errNotOpen = errors.New("the server is starting")
+
+// AcceptClock has the trusted time follow the machine's clock, as an operator says that it is right, and
+// makes a checkpoint of that, by which hours expire. It may be called by many at once.
+func (e *Engine) AcceptClock() (AcceptedClock, error) {
+	if status := e.status.Load(); !status.Ready() && !status.ReadOnly {
+		return AcceptedClock{}, errNotOpen
+	}
+	a := AcceptedClock{Before: e.now(), Clock: e.clock.Wall()}
+	expired := e.stats.hoursExpired[byAge].Load()
+	if err := e.keeper.want(true); err != nil {
+		return a, err
+	}
+	a.After, a.Expired = e.now(), e.stats.hoursExpired[byAge].Load()-expired
+	e.o.Logger.Warn("the machine's clock was accepted", "before", text(a.Before), "after", text(a.After), "hours_expired", a.Expired)
+	return a, nil
+}

@@ -1,0 +1,155 @@
+package local
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"flowd/flow"
+	"flowd/shard"
+)
+
+// expiry is why an hour expires.
+type expiry uint8
+
+const (
+	byAge   expiry = iota // Retention is over
+	byBytes               // the blocks take more than RetentionBytes
+	expiries
+)
+
+// expiring returns the hours that expire, in ascending order.
+func (c *cut) expiring() []flow.Hour {
+	var labels []flow.Hour
+	for label, h := range c.hours {
+		if h.fate == shard.Expire {
+			labels = append(labels, label)
+		}
+	}
+	slices.Sort(labels)
+	return labels
+}
+
+// eachSaid is how many hours that go at once have a line each; more are summed up.
+const eachSaid = 20
+
+// sayExpired logs which hours went, and why. An hour that goes before its time is a warning.
+func (k *keeper) sayExpired(c *cut) {
+	var aged, early []flow.Hour
+	for _, label := range c.expiring() {
+		if c.hours[label].why == byBytes {
+			early = append(early, label)
+		} else {
+			aged = append(aged, label)
+		}
+	}
+	k.say(c, aged, func(what string, of []any) {
+		k.o.Logger.Info(what, append(of, "reason", "age", "retention", k.limits.Load().Retention.String())...)
+	})
+	k.say(c, early, func(what string, of []any) {
+		k.o.Logger.Warn(what+" before its retention was over", append(of, "reason", "bytes", "bound", "retention-bytes",
+			"limit", k.limits.Load().RetentionBytes, "most_flows_by", c.fillers)...)
+	})
+}
+
+// say has write log hours that expired: each, or all at once where there are many.
+func (k *keeper) say(c *cut, labels []flow.Hour, write func(what string, of []any)) {
+	if len(labels) > eachSaid {
+		var flows uint64
+		var bytes int64
+		for _, label := range labels {
+			h := c.hours[label]
+			flows += h.account.Stored.Flows
+			bytes += h.bytes()
+		}
+		write("many an hour expired", []any{
+			"hours", len(labels), "first", labels[0], "last", labels[len(labels)-1], "flows", flows, "block_bytes", bytes,
+		})
+		return
+	}
+	for _, label := range labels {
+		h := c.hours[label]
+		write("an hour expired", []any{
+			"hour", label, "last_write", text(h.written), "flows", h.account.Stored.Flows, "block_bytes", h.bytes(), "opened_by", h.openedBy,
+		})
+	}
+}
+
+// sayBounds warns of bounds that do not fit each other.
+func (e *Engine) sayBounds() {
+	kept := e.limits.Load().Retention
+	if wanted := int(kept/time.Hour) + 2*liveSpan + 1; kept > 0 && wanted > e.o.MaxHours {
+		e.o.Logger.Warn("max-hours is below the hours of retention: live hours are taken all the same, but for others there is little room",
+			"max_hours", e.o.MaxHours, "hours_of_retention", wanted, "others", e.otherHoursMax())
+	}
+}
+
+// ExpiredBefore tells whether of the hours from from up to, not including, to, one had expired before
+// the flows came that it has now. It takes no lock where no hour has.
+func (e *Engine) ExpiredBefore(from, to flow.Hour) bool {
+	if e.stats.partialHours.Load() == 0 {
+		return false
+	}
+	e.order.RLock()
+	defer e.order.RUnlock()
+	for label, h := range e.hours {
+		if h.expiredBefore && label >= from && label < to {
+			return true
+		}
+	}
+	return false
+}
+
+// senders counts the flows that clients sent, so that it can be said who fills the disk. Beyond
+// sendersMost clients, one that is new takes the place, and the count, of the one with the least: so
+// who sent more than an equal share of all is there in any case (Metwally, Agrawal and El Abbadi,
+// Efficient computation of frequent and top-k elements in data streams, 2005).
+type senders map[string]uint64
+
+const (
+	sendersMost = 64
+	sendersSaid = 3
+)
+
+func (s senders) add(client string, flows uint64) {
+	if n, ok := s[client]; ok || len(s) < sendersMost {
+		s[client] = n + flows
+		return
+	}
+	least, count := "", uint64(0)
+	for name, n := range s {
+		if least == "" || n < count {
+			least, count = name, n
+		}
+	}
+	delete(s, least)
+	s[client] = count + flows
+}
+
+// String names those who sent most.
+func (s senders) String() string {
+	names := make([]string, 0, len(s))
+	for name := range s {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(s[b], s[a]), cmp.Compare(a, b)) })
+	names = names[:min(len(names), sendersSaid)]
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%q %d", name, s[name])
+	}
+	return strings.Join(names, ", ")
+}
+
+// noteSender counts c for the one who sent it, while the disk is bounded. The committer calls it.
+func (e *Engine) noteSender(c *commit) {
+	if e.limits.Load().RetentionBytes == 0 {
+		return
+	}
+	flows := uint64(0)
+	for i := range c.tally {
+		flows += c.tally[i].Flows
+	}
+	e.senders.add(c.origin.Payer(), flows)
+}

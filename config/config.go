@@ -43,7 +43,9 @@ type Config struct {
 
 	Retention      time.Duration `name:"retention" default:"2160h" range:"0s..876000h" group:"Retention:" reload:"yes" help:"How long an hour is kept after the last flow was added to it; 0 is for ever."`
 	RetentionBytes Size          `name:"retention-bytes" default:"0" range:"0..1024TiB" group:"Retention:" reload:"yes" help:"Most bytes of hours on disk; beyond it, those go that no flow was added to for longest; 0 is no bound."`
-	MaxHours       int           `name:"max-hours" default:"10000" range:"1..1000000" group:"Retention:" help:"Most hours kept; beyond it, the same go. A batch with more hours is answered 413."`
+	MaxHours       int           `name:"max-hours" default:"10000" range:"1..1000000" group:"Retention:" help:"Most hours kept; a batch that would open more is answered 400, but hours within two days of the clock are always taken. A batch with more hours by itself is answered 413."`
+	MaxAhead       time.Duration `name:"max-ahead" default:"48h" range:"0s..876000h" group:"Retention:" reload:"yes" help:"How far ahead of the clock an hour of a flow may be; one further is answered 400; 0 is no bound. Hours below 100000 are taken for those of people who number hours as they like."`
+	ClockHold      time.Duration `name:"clock-hold" default:"24h" range:"0s..8760h" group:"Retention:" help:"How long the server must run with a clock that went ahead, or after a pause that was longer than this, before hours expire by it; 0 is not at all."`
 
 	IdempotencyWindow time.Duration `name:"idempotency-window" default:"24h" range:"1s..8760h" group:"Idempotency:" help:"How long an Idempotency-Key is remembered, so that its batch counts once, and an agent after its last batch."`
 	IdempotencyKeys   int           `name:"idempotency-keys" default:"1000000" range:"1..100000000" group:"Idempotency:" help:"Most keys remembered; beyond it, the oldest are forgotten."`

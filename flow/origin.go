@@ -3,6 +3,7 @@ package flow
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 )
 
 // Origin names a batch, so that it counts once however often it is sent: by Key, or by Agent and
@@ -17,16 +18,30 @@ type Origin struct {
 	Agent string
 	// Seq is the number of the batch, from 1, if Agent is given.
 	Seq uint64
-	// Address is where the batch came from. Records do not keep it.
+	// Sender is who is held to a share of what all clients have together. Records do not keep it.
+	Sender Sender
+}
+
+// Sender is a client as limits see it.
+type Sender struct {
+	// Name is that of its token, or none.
+	Name string
+	// Address is the 4 bytes of its IPv4 address, or the first 8 of its IPv6 address, as one host may
+	// have a whole network of those. It does not matter for one with a name.
 	Address string
 }
 
-// Payer returns who is held to a share of what all clients have together: Client, else Address.
-func (o *Origin) Payer() string {
-	if o.Client != "" {
-		return o.Client
+// String returns the name, or the address or network, or nothing if neither is known.
+func (s Sender) String() string {
+	switch raw := []byte(s.Address); {
+	case s.Name != "":
+		return s.Name
+	case len(raw) == 4:
+		return netip.AddrFrom4([4]byte(raw)).String()
+	case len(raw) == 8:
+		return netip.PrefixFrom(netip.AddrFrom16([16]byte(append(raw, make([]byte, 8)...))), 64).String()
 	}
-	return o.Address
+	return ""
 }
 
 // Limits of an Origin.

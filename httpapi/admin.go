@@ -38,6 +38,9 @@ type AdminOptions struct {
 	// An error says what is wrong with them, to an operator, and then nothing has changed; as a
 	// *ReloadError it says so place by place.
 	Reload func() (Reloaded, error)
+	// AcceptClock has expiry go by the machine's clock, as an operator takes it to be right. It may be
+	// called by many at once.
+	AcceptClock func() (AcceptedClock, error)
 	// Hosts are names, beside localhost, that the server is called by.
 	Hosts []string
 	// TLS secures the connections; nil leaves them in clear.
@@ -72,6 +75,7 @@ func (e *ReloadError) Error() string {
 type Admin struct {
 	server *Server
 	change func() (Reloaded, error)
+	accept func() (AcceptedClock, error)
 	hosts  []string
 	tls    *TLS
 	http   http.Server
@@ -91,7 +95,7 @@ type adminRoute struct {
 // NewAdmin returns a server that serves nothing yet.
 func NewAdmin(o AdminOptions) *Admin {
 	ctx, stop := context.WithCancel(context.Background())
-	a := &Admin{server: o.Server, change: o.Reload, hosts: o.Hosts, tls: o.TLS, turn: make(chan struct{}, 1), stop: stop}
+	a := &Admin{server: o.Server, change: o.Reload, accept: o.AcceptClock, hosts: o.Hosts, tls: o.TLS, turn: make(chan struct{}, 1), stop: stop}
 	a.http = http.Server{
 		Handler:                      a,
 		DisableGeneralOptionsHandler: true,
@@ -116,9 +120,10 @@ func (a *Admin) routes() map[string]adminRoute {
 		return adminRoute{methods: get, needs: access.Admin, handle: handle, long: true}
 	}
 	return map[string]adminRoute{
-		"/-/reload": {methods: post, needs: access.Admin, handle: a.reload},
-		"/metrics":  {methods: get, needs: access.Metrics, handle: a.through(a.server.exposition)},
-		"/livez":    live, "/health": live, "/-/healthy": live,
+		"/-/reload":       {methods: post, needs: access.Admin, handle: a.reload},
+		"/-/accept-clock": {methods: post, needs: access.Admin, handle: a.acceptClock, long: true},
+		"/metrics":        {methods: get, needs: access.Metrics, handle: a.through(a.server.exposition)},
+		"/livez":          live, "/health": live, "/-/healthy": live,
 		"/readyz": ready, "/-/ready": ready,
 		// Without pprof's cmdline: arguments may hold what not everybody with this right should see.
 		pprofPath:                  profile(pprof.Index),
@@ -192,7 +197,7 @@ func (a *Admin) find(r *http.Request) (adminRoute, *problem) {
 	case !ok:
 		return to, &problem{
 			status: http.StatusNotFound, reason: reasonUnknownPath,
-			detail: "There is nothing at this path of the admin listener; POST /-/reload reloads the settings, profiles are at " +
+			detail: "There is nothing at this path of the admin listener; POST /-/reload reloads the settings, POST /-/accept-clock accepts the clock, profiles are at " +
 				pprofPath + ", and flows at the other listener.",
 		}
 	case !slices.Contains(to.methods, r.Method):

@@ -33,7 +33,8 @@ func serveAdmin(t *testing.T, ts *testServer, change func(*AdminOptions)) *admin
 	if ts == nil {
 		ts = newServer(t, newTable(t), nil)
 	}
-	o := AdminOptions{Server: ts.Server, Reload: func() (Reloaded, error) { return Reloaded{}, errors.New("no reload here") }}
+	o := AdminOptions{Server: ts.Server, Reload: func() (Reloaded, error) { return Reloaded{}, errors.New("no reload here") },
+		AcceptClock: func() (AcceptedClock, error) { return AcceptedClock{}, errors.New("no clock here") }}
 	if change != nil {
 		change(&o)
 	}
@@ -97,6 +98,8 @@ func TestAdminRoutes(t *testing.T) {
 		{"GET", "/metrics", 200, "flowd_http_connections 0\n"},
 		{"POST", "/-/reload", 200, `{"changed":[],"restart":[]}`},
 		{"POST", "/api/v1/-/reload", 200, `{"changed":[],"restart":[]}`},
+		{"POST", "/-/accept-clock", 200, `{"before":"b","after":"a","clock":"c","hours_expired":3}`},
+		{"GET", "/-/accept-clock", 405, "does not take this method"},
 		{"GET", "/debug/pprof/", 200, "Types of profiles available"},
 		{"GET", "/api/v1/debug/pprof/goroutine?debug=2", 200, "httpapi.(*Admin).Serve"},
 		{"GET", "/debug/pprof/goroutine?debug=1", 200, "goroutine profile"},

@@ -75,6 +75,7 @@ type heading struct {
 	vary        []byte // the headers of the request that the answer depends on
 	tag         []byte // ETag, if it has one
 	truncated   bool
+	partial     bool // an hour had expired before the flows came that it has
 }
 
 var answers = sync.Pool{New: func() any {
@@ -141,7 +142,10 @@ func (a *answer) head(ctx *fasthttp.RequestCtx, h heading) {
 		header.SetCanonical(headerETag, h.tag)
 	}
 	if h.truncated {
-		header.SetCanonical(headerTruncated, truncated)
+		header.SetCanonical(headerTruncated, yes)
+	}
+	if h.partial {
+		header.SetCanonical(headerExpiredBefore, yes)
 	}
 }
 

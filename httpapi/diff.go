@@ -8,7 +8,7 @@ import (
 
 // getDiff answers what changed between two ranges of hours.
 func (s *Server) getDiff(ctx *fasthttp.RequestCtx) {
-	answerTable(s, ctx, diffParameters, (*question).diff, func(q *query.DiffQuery, in format, o query.Options) (source, bool, error) {
+	answerTable(s, ctx, diffParameters, (*question).diff, hoursOfDiff, func(q *query.DiffQuery, in format, o query.Options) (source, bool, error) {
 		rows, truncated, err := query.Diff(s.engine, q, o)
 		l := newDiffLine(q, in)
 		return &list[query.DiffRow]{punctuation: punctuate(in, l.header), write: l.write, rows: rows}, truncated, err
@@ -37,3 +37,5 @@ func (l *diffLine) write(r *query.DiffRow, dst []byte) []byte {
 	w.word(r.Change())
 	return w.finish()
 }
+
+func hoursOfDiff(q *query.DiffQuery) []query.Hours { return []query.Hours{q.Before, q.After} }

@@ -25,6 +25,7 @@ func (e *nullEngine) Scan(flow.Hour, flow.ScanOptions) ([]flow.Scan, error) {
 func (e *nullEngine) Find(flow.Hour, []flow.Key) ([]flow.Row, bool, error) { return nil, false, nil }
 func (e *nullEngine) Version(h flow.Hour) (uint64, error)                  { return uint64(h), nil }
 func (e *nullEngine) Hours() ([]flow.HourTotals, error)                    { return nil, nil }
+func (e *nullEngine) ExpiredBefore(flow.Hour, flow.Hour) bool              { return false }
 func (e *nullEngine) Ledger() (flow.Ledger, error)                         { return flow.Ledger{}, nil }
 func (e *nullEngine) Status() flow.Status                                  { return flow.Status{} }
 
@@ -97,6 +98,7 @@ type hookEngine struct {
 	version func(flow.Hour) (uint64, error)
 	hours   func() ([]flow.HourTotals, error)
 	ledger  func() (flow.Ledger, error)
+	partial func(from, to flow.Hour) bool
 	status  atomic.Pointer[flow.Status]
 }
 
@@ -147,6 +149,13 @@ func (e *hookEngine) Ledger() (flow.Ledger, error) {
 		return e.ledger()
 	}
 	return e.Engine.Ledger()
+}
+
+func (e *hookEngine) ExpiredBefore(from, to flow.Hour) bool {
+	if e.partial != nil {
+		return e.partial(from, to)
+	}
+	return e.Engine.ExpiredBefore(from, to)
 }
 
 func (e *hookEngine) Status() flow.Status {

@@ -21,7 +21,7 @@ func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	in := typeOf(ctx, asked.format)
-	h := heading{contentType: in.header, vary: varyFormat}
+	h := heading{contentType: in.header, vary: varyFormat, partial: s.partial(query.Hours{From: q.From, To: q.To})}
 	// The version of an hour tells when flows of any VPC came, so it is not for who is bound to some.
 	if q.To == q.From+1 && (asked.bound == nil || asked.bound.All()) {
 		// The version is asked for before the rows: those may be newer than their tag, never older.
@@ -52,6 +52,9 @@ func notModified(ctx *fasthttp.RequestCtx, h heading) {
 	ctx.SetStatusCode(fasthttp.StatusNotModified)
 	ctx.Response.Header.SetCanonical(headerETag, h.tag)
 	ctx.Response.Header.SetCanonical(headerVary, h.vary)
+	if h.partial {
+		ctx.Response.Header.SetCanonical(headerExpiredBefore, yes)
+	}
 }
 
 // rowsAtOnce is how many rows are taken from a query in one go.

@@ -39,7 +39,12 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	ctx.SetContentType(jsonType)
-	ctx.SetBodyString(`{"status":"ready"}`)
+	body := []byte(`{"status":"ready"`)
+	if detail != "" {
+		// It takes requests all the same: this is for an operator.
+		body = appendJSON(append(body, `,"detail":`...), detail)
+	}
+	ctx.SetBody(append(body, '}'))
 }
 
 // version answers which program runs.

@@ -22,7 +22,8 @@ func (s *Server) getHours(ctx *fasthttp.RequestCtx) {
 	})
 }
 
-// writeHour appends {"hour":1,"tuples":2,"flows":3,"bytes_tx":4,"bytes_rx":5}.
+// writeHour appends {"hour":1,"tuples":2,"flows":3,"bytes_tx":4,"bytes_rx":5}, and
+// "expired_before":true to an hour that is not whole.
 func writeHour(h *flow.HourTotals, dst []byte) []byte {
 	dst = append(dst, `{"hour":`...)
 	dst = strconv.AppendUint(dst, uint64(h.Hour), 10)
@@ -34,7 +35,15 @@ func writeHour(h *flow.HourTotals, dst []byte) []byte {
 	dst = strconv.AppendUint(dst, h.Totals.BytesTx, 10)
 	dst = append(dst, `,"bytes_rx":`...)
 	dst = strconv.AppendUint(dst, h.Totals.BytesRx, 10)
-	return append(dst, '}')
+	return append(appendPartial(dst, h.ExpiredBefore), '}')
+}
+
+// appendPartial appends that an hour had expired before, if it had.
+func appendPartial(dst []byte, partial bool) []byte {
+	if partial {
+		dst = append(dst, `,"expired_before":true`...)
+	}
+	return dst
 }
 
 // getBoundHours answers in what hours there are flows of some VPCs, and how many bytes. It adds them up:
@@ -53,18 +62,19 @@ func (s *Server) getBoundHours(ctx *fasthttp.RequestCtx, bound *access.VPCs) {
 			return nil, err
 		}
 		a.flows.rows = rows
-		a.flows.list = list[flow.Row]{punctuation: punctuate(jsonFormat, ""), write: writeBoundHour, from: &a.flows}
+		a.flows.list = list[flow.Row]{punctuation: punctuate(jsonFormat, ""), write: s.writeBoundHour, from: &a.flows}
 		return &a.flows.list, nil
 	})
 }
 
-// writeBoundHour appends {"hour":1,"bytes_tx":2,"bytes_rx":3}.
-func writeBoundHour(r *flow.Row, dst []byte) []byte {
+// writeBoundHour appends {"hour":1,"bytes_tx":2,"bytes_rx":3}, and "expired_before":true to an hour that
+// is not whole: whoever adds its bytes up should know, whatever VPC is asked for.
+func (s *Server) writeBoundHour(r *flow.Row, dst []byte) []byte {
 	dst = append(dst, `{"hour":`...)
 	dst = strconv.AppendUint(dst, uint64(r.Hour), 10)
 	dst = append(dst, `,"bytes_tx":`...)
 	dst = strconv.AppendUint(dst, r.Totals.BytesTx, 10)
 	dst = append(dst, `,"bytes_rx":`...)
 	dst = strconv.AppendUint(dst, r.Totals.BytesRx, 10)
-	return append(dst, '}')
+	return append(appendPartial(dst, s.engine.ExpiredBefore(r.Hour, r.Hour+1)), '}')
 }

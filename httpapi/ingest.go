@@ -93,6 +93,7 @@ func (in *intake) run() *problem {
 	head := &in.head
 	p := in.server.readHead(&in.ctx.Request.Header, head)
 	head.origin.Client = in.right.Name // keys of one token say nothing of those of another
+	head.origin.Sender = flow.Sender{Name: in.right.Name, Address: in.client}
 	if p == nil {
 		p = in.readBody()
 	}
@@ -232,10 +233,7 @@ func batchProblem(err error) *problem {
 	}
 	var invalid *flow.DecodeError
 	if errors.As(err, &invalid) {
-		p.fields = invalid.Fields
-		if invalid.Omitted > 0 {
-			p.detail += fmt.Sprintf(" %d more are not listed.", invalid.Omitted)
-		}
+		return p.withFields(invalid.Fields, invalid.Omitted)
 	}
 	return p
 }

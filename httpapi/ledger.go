@@ -31,7 +31,7 @@ func writeHourAccount(h *flow.HourAccount, dst []byte) []byte {
 	dst = append(dst, `{"hour":`...)
 	dst = strconv.AppendUint(dst, uint64(h.Hour), 10)
 	dst = append(dst, ',')
-	return append(appendAccount(dst, &h.Account), '}')
+	return append(appendPartial(appendAccount(dst, &h.Account), h.ExpiredBefore), '}')
 }
 
 // balanced reports whether the account comes out even, in flows and in bytes each way.

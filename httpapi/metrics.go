@@ -74,6 +74,8 @@ const (
 	reasonReused
 	reasonTooOld
 	reasonTooManyHours
+	reasonMaxHours
+	reasonMaxAhead
 	reasonInDoubt
 	reasonFailed
 	reasonDamagedBlock
@@ -116,6 +118,8 @@ var reasonNames = [reasons]string{
 	reasonReused:        "name_reused",
 	reasonTooOld:        "sequence_too_old",
 	reasonTooManyHours:  "too_many_hours",
+	reasonMaxHours:      "max_hours",
+	reasonMaxAhead:      "max_ahead",
 	reasonInDoubt:       "in_doubt",
 	reasonFailed:        "failed",
 	reasonDamagedBlock:  "damaged-block",

@@ -20,6 +20,11 @@ var optional = map[string][]string{
 	"Row":     {"src_app", "dest_app", "vpc_id", "hour"},
 	"DiffRow": {"src_app", "dest_app", "vpc_id"},
 	"Problem": {"errors", "reasons"},
+	"Ready":   {"detail"},
+
+	"HourTotals":  {"expired_before"},
+	"BoundHour":   {"expired_before"},
+	"HourAccount": {"expired_before"},
 }
 
 // A schema that allows more than there is would hold as well, so what it must say is asked for here:

@@ -8,7 +8,7 @@ import (
 
 // getPairs answers what the two ends of each conversation reported.
 func (s *Server) getPairs(ctx *fasthttp.RequestCtx) {
-	answerTable(s, ctx, pairsParameters, (*question).pairs, func(q *query.PairsQuery, in format, o query.Options) (source, bool, error) {
+	answerTable(s, ctx, pairsParameters, (*question).pairs, hoursOfPairs, func(q *query.PairsQuery, in format, o query.Options) (source, bool, error) {
 		rows, truncated, err := query.Pairs(s.engine, q, o)
 		l := newPairLine(in)
 		return &list[query.PairRow]{punctuation: punctuate(in, l.header), write: l.write, rows: rows}, truncated, err
@@ -46,3 +46,5 @@ func reportedBy(r *query.PairRow) string {
 	}
 	return "b"
 }
+
+func hoursOfPairs(q *query.PairsQuery) []query.Hours { return []query.Hours{q.Hours} }

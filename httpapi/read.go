@@ -11,10 +11,11 @@ import (
 
 // Headers of answers, as bytes in the form in which fasthttp keeps them.
 var (
-	headerVary      = []byte(fasthttp.HeaderVary)
-	headerETag      = []byte("Etag")
-	headerTruncated = []byte("Flowd-Truncated")
-	truncated       = []byte("true")
+	headerVary          = []byte(fasthttp.HeaderVary)
+	headerETag          = []byte("Etag")
+	headerTruncated     = []byte("Flowd-Truncated")
+	headerExpiredBefore = []byte("Flowd-Expired-Before")
+	yes                 = []byte("true")
 
 	varyFormat   = []byte("Accept, Accept-Encoding")
 	varyEncoding = []byte("Accept-Encoding")
@@ -53,10 +54,20 @@ func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (source, error
 	s.answer(ctx, h, func(*answer, *heading) (source, error) { return ask() })
 }
 
+// partial tells whether an hour among some had expired before the flows came that it has.
+func (s *Server) partial(hours ...query.Hours) bool {
+	for _, h := range hours {
+		if s.engine.ExpiredBefore(h.From, h.To) {
+			return true
+		}
+	}
+	return false
+}
+
 // answerTable answers a question Q, which read makes of its parameters, by the rows that ask returns and
-// whether there would be more.
+// whether there would be more. Over returns the hours that Q is about.
 func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, read func(*question) (Q, *problem),
-	ask func(*Q, format, query.Options) (source, bool, error),
+	over func(*Q) []query.Hours, ask func(*Q, format, query.Options) (source, bool, error),
 ) {
 	var asked question
 	p := s.readQuestion(ctx, known, &asked)
@@ -72,6 +83,7 @@ func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, 
 	in := typeOf(ctx, asked.format)
 	h := heading{contentType: in.header, vary: varyFormat}
 	s.answer(ctx, h, func(a *answer, h *heading) (src source, err error) {
+		h.partial = s.partial(over(&q)...)
 		src, h.truncated, err = ask(&q, in.format, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
 		return src, err
 	})

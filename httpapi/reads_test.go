@@ -222,3 +222,60 @@ func TestLongestElements(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// partlyExpired is an engine of which one hour had expired before the flows came that it has.
+func partlyExpired(t *testing.T, hour flow.Hour) *hookEngine {
+	table := newTable(t)
+	return &hookEngine{
+		Engine:  table,
+		partial: func(from, to flow.Hour) bool { return from <= hour && hour < to },
+		hours: func() ([]flow.HourTotals, error) {
+			hours, err := table.Hours()
+			for i := range hours {
+				hours[i].ExpiredBefore = hours[i].Hour == hour
+			}
+			return hours, err
+		},
+		ledger: func() (flow.Ledger, error) {
+			l, err := table.Ledger()
+			for i := range l.Hours {
+				l.Hours[i].ExpiredBefore = l.Hours[i].Hour == hour
+			}
+			return l, err
+		},
+	}
+}
+
+// An hour that had expired before its flows came says so wherever its bytes are told.
+func TestExpiredBefore(t *testing.T) {
+	t.Parallel()
+	ts := newServer(t, partlyExpired(t, 5), nil)
+	ts.gate = gateOf(t)
+	ts.run()
+	for _, hour := range []int{4, 5} {
+		ts.do("POST", "/flows", strings.Replace(oneFlow("a", hour), `"v"`, `"vpc-a"`, 1), bearing(writeToken))
+	}
+	const header = "Flowd-Expired-Before"
+	for target, want := range map[string]string{
+		"/flows?hour=4": "", "/flows?hour=5": "true", "/flows?from=0&to=5": "", "/flows?from=4&to=6&group_by=vpc_id": "true", "/flows?from=3": "true",
+		"/diff?a=5&b=4": "true", "/diff?a=4&b=5": "true", "/diff?a=3&b=4": "", "/pairs?hour=5": "true", "/pairs?hour=4": "",
+	} {
+		r := ts.do("GET", target, "", bearing(readToken))
+		if got := r.Header.Get(header); r.StatusCode != 200 || got != want {
+			t.Errorf("%s: %d, %s %q, want %q", target, r.StatusCode, header, got, want)
+		}
+	}
+	tag := ts.do("GET", "/flows?hour=5", "", bearing(readToken)).Header.Get("Etag")
+	if r := ts.do("GET", "/flows?hour=5", "", bearing(readToken), "If-None-Match: "+tag); r.StatusCode != 304 || r.Header.Get(header) != "true" {
+		t.Errorf("unchanged: %d, %q", r.StatusCode, r.Header.Get(header))
+	}
+	for _, token := range []string{readToken, boundToken} {
+		body := ts.do("GET", "/hours", "", bearing(token)).body
+		if strings.Count(body, `"expired_before":true}`) != 1 || !strings.HasSuffix(body, `"expired_before":true}]`) {
+			t.Errorf("/hours: %s", body)
+		}
+	}
+	if body := ts.do("GET", "/ledger", "", bearing(readToken)).body; strings.Count(body, `"expired_before":true`) != 1 {
+		t.Errorf("/ledger: %s", body)
+	}
+}

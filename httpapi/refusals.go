@@ -66,7 +66,10 @@ func appendProblem(err error, o *flow.Origin) *problem {
 	if o.Agent != "" {
 		name = fmt.Sprintf("sequence %d of this agent", o.Seq)
 	}
+	var hours *flow.HoursError
 	switch {
+	case errors.As(err, &hours):
+		return hoursProblem(hours)
 	case errors.Is(err, flow.ErrReused):
 		return &problem{
 			status: fasthttp.StatusUnprocessableEntity, reason: reasonReused,
@@ -90,6 +93,25 @@ func appendProblem(err error, o *flow.Origin) *problem {
 		return inDoubt(err, o)
 	}
 	return engineProblem(err, "Nothing of the batch counts.")
+}
+
+// hoursProblem makes a problem of hours that may not be. To send the batch again does not help, so it is
+// an error of the client's.
+func hoursProblem(err *flow.HoursError) *problem {
+	p := &problem{status: fasthttp.StatusBadRequest, reason: reasonMaxHours, detail: err.Detail}
+	if err.Bound == "max-ahead" {
+		p.reason = reasonMaxAhead
+	}
+	return p.withFields(err.Fields, err.Omitted)
+}
+
+// withFields adds what is wrong, place by place.
+func (p *problem) withFields(fields []flow.FieldError, omitted int) *problem {
+	p.fields = fields
+	if omitted > 0 {
+		p.detail += fmt.Sprintf(" %d more are not listed.", omitted)
+	}
+	return p
 }
 
 // inDoubt says that nobody knows yet whether a batch counts.

@@ -41,6 +41,9 @@ type Engine interface {
 	Version(h flow.Hour) (uint64, error)
 	// Hours returns what hours there are, in ascending order.
 	Hours() ([]flow.HourTotals, error)
+	// ExpiredBefore tells whether of the hours from from up to, not including, to, one had expired
+	// before the flows came that it has now, so that it is not whole.
+	ExpiredBefore(from, to flow.Hour) bool
 	// Ledger returns the account of all flows as of now.
 	Ledger() (flow.Ledger, error)
 	// Status returns whether the engine can do its work. It is asked for every request, so it

@@ -77,6 +77,8 @@ func (e *tableEngine) Version(flow.Hour) (uint64, error)   { return e.changes.Lo
 
 func (e *tableEngine) Find(flow.Hour, []flow.Key) ([]flow.Row, bool, error) { return nil, false, nil }
 
+func (e *tableEngine) ExpiredBefore(flow.Hour, flow.Hour) bool { return false }
+
 func (e *tableEngine) Labels(from, to flow.Hour) (labels []flow.Hour, err error) {
 	for _, h := range e.Table.Hours() {
 		if h.Hour >= from && h.Hour < to {

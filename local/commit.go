@@ -279,7 +279,7 @@ func (e *Engine) checkNew(c *commit, now int64) (duplicate bool, err error) {
 
 // count enters c into the account, and sends it to the shards if it counts.
 func (e *Engine) count(c *commit, now int64) {
-	by := opener{c.origin.Payer(), now, e.clock}
+	by := opener{c.origin.Sender, now, e.clock}
 	switch {
 	case c.err != nil:
 		e.enter(c.tally, rejected, &by)

@@ -3,6 +3,7 @@ package local
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -106,40 +107,43 @@ func (e *Engine) ExpiredBefore(from, to flow.Hour) bool {
 // sendersMost clients, one that is new takes the place, and the count, of the one with the least: so
 // who sent more than an equal share of all is there in any case (Metwally, Agrawal and El Abbadi,
 // Efficient computation of frequent and top-k elements in data streams, 2005).
-type senders map[string]uint64
+type senders map[flow.Sender]uint64
 
 const (
 	sendersMost = 64
 	sendersSaid = 3
 )
 
-func (s senders) add(client string, flows uint64) {
+func (s senders) add(client flow.Sender, flows uint64) {
 	if n, ok := s[client]; ok || len(s) < sendersMost {
 		s[client] = n + flows
 		return
 	}
-	least, count := "", uint64(0)
-	for name, n := range s {
-		if least == "" || n < count {
-			least, count = name, n
+	var least flow.Sender
+	count := uint64(math.MaxUint64)
+	for known, n := range s {
+		if n < count {
+			least, count = known, n
 		}
 	}
 	delete(s, least)
 	s[client] = count + flows
 }
 
-// String names those who sent most.
+// String names those who sent most, and how many flows.
 func (s senders) String() string {
-	names := make([]string, 0, len(s))
-	for name := range s {
-		names = append(names, name)
+	all := make([]flow.Sender, 0, len(s))
+	for sender := range s {
+		all = append(all, sender)
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(s[b], s[a]), cmp.Compare(a, b)) })
-	names = names[:min(len(names), sendersSaid)]
-	for i, name := range names {
-		names[i] = fmt.Sprintf("%q %d", name, s[name])
+	slices.SortFunc(all, func(a, b flow.Sender) int {
+		return cmp.Or(cmp.Compare(s[b], s[a]), cmp.Compare(a.String(), b.String()))
+	})
+	var said []string
+	for _, sender := range all[:min(len(all), sendersSaid)] {
+		said = append(said, fmt.Sprintf("%q %d", sender, s[sender]))
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(said, ", ")
 }
 
 // noteSender counts c for the one who sent it, while the disk is bounded. The committer calls it.
@@ -151,5 +155,5 @@ func (e *Engine) noteSender(c *commit) {
 	for i := range c.tally {
 		flows += c.tally[i].Flows
 	}
-	e.senders.add(c.origin.Payer(), flows)
+	e.senders.add(c.origin.Sender, flows)
 }

@@ -27,7 +27,7 @@ const (
 
 // opener is who opens an hour, and when.
 type opener struct {
-	client string
+	sender flow.Sender
 	now    int64        // Unix milliseconds of the trusted clock
 	clock  *clock.Clock // whose wall clock is looked at too; nil in a replay
 }
@@ -91,18 +91,18 @@ func (e *Engine) admitHours(c *commit, now int64) error {
 	if len(e.fresh) == 0 {
 		return nil
 	}
-	by := opener{c.origin.Payer(), now, e.clock}
+	by, client := opener{c.origin.Sender, now, e.clock}, c.origin.Sender.String()
 	wanted := 0
 	for _, label := range e.fresh {
 		if !by.live(label) {
 			wanted++
 		}
 	}
-	count, own := e.others.count, e.others.by[by.client]
+	count, own := e.others.count, e.others.by[client]
 	for _, o := range e.group.opening {
 		if !o.live {
 			count++
-			if o.client == by.client {
+			if o.client == client {
 				own++
 			}
 		}
@@ -127,7 +127,7 @@ func (e *Engine) tooManyOthers(c *commit, wanted, own, count int) error {
 
 // firstOther returns the first of e.fresh that is not live.
 func (e *Engine) firstOther(c *commit) flow.Hour {
-	by := opener{c.origin.Payer(), e.now(), e.clock}
+	by := opener{now: e.now(), clock: e.clock}
 	for _, label := range e.fresh {
 		if !by.live(label) {
 			return label
@@ -138,16 +138,19 @@ func (e *Engine) firstOther(c *commit) flow.Hour {
 
 // noteOpenings has what follows in the group know the hours that c opens.
 func (e *Engine) noteOpenings(c *commit, now int64) {
-	by := opener{c.origin.Payer(), now, e.clock}
+	by, client := opener{c.origin.Sender, now, e.clock}, ""
 	for _, label := range e.fresh {
-		e.group.opening[label] = opening{by.client, by.live(label)}
+		if client == "" {
+			client = c.origin.Sender.String()
+		}
+		e.group.opening[label] = opening{client, by.live(label)}
 	}
 }
 
 // openHour makes an hour that flows have come for.
 func (e *Engine) openHour(label flow.Hour, by *opener) *hour {
 	h := newHour()
-	h.openedBy, h.live, h.expiredBefore = by.client, by.live(label), e.expired.has(label)
+	h.openedBy, h.live, h.expiredBefore = by.sender.String(), by.live(label), e.expired.has(label)
 	e.keep(label, h)
 	return h
 }

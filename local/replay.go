@@ -76,7 +76,7 @@ func (r *replaying) read() error {
 		}
 		job := r.pool.Get().(*replayed)
 		job.at, job.folded = r.reader.Position(), head.Folded
-		job.from = opener{client: head.Origin.Payer(), now: head.UnixMilli}
+		job.from = opener{sender: flow.Sender{Name: head.Origin.Client}, now: head.UnixMilli}
 		r.latest = max(r.latest, head.UnixMilli)
 		job.flows = append(job.flows[:0], head.Flows...)
 		r.jobs <- job

@@ -28,7 +28,7 @@ func newEngine(c *config.Config, logger *slog.Logger) (*local.Engine, error) {
 		Shards: int(c.Shards), Batches: c.QueueBatches,
 		CheckpointEvery: c.CheckpointInterval, CheckpointLog: int64(c.CheckpointLog),
 		MemoryBudget: int64(c.MemoryBudget),
-		Limits:       engineLimits(c), MaxHours: c.MaxHours,
+		Limits:       engineLimits(c), MaxHours: c.MaxHours, ClockHold: c.ClockHold,
 		Window: c.IdempotencyWindow, Keys: c.IdempotencyKeys, Agents: c.MaxAgents,
 	})
 }
@@ -36,7 +36,7 @@ func newEngine(c *config.Config, logger *slog.Logger) (*local.Engine, error) {
 // engineLimits returns those settings of the engine that may change while it runs.
 func engineLimits(c *config.Config) local.Limits {
 	return local.Limits{
-		Retention: c.Retention, RetentionBytes: int64(c.RetentionBytes),
+		Retention: c.Retention, RetentionBytes: int64(c.RetentionBytes), MaxAhead: c.MaxAhead,
 		Bounds: shard.Bounds{HourTuples: uint64(c.MaxTuplesHour), Tuples: uint64(c.MaxTuples)},
 	}
 }

@@ -73,7 +73,12 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 
 // adminOptions are those of the admin listener. Within the machine it is in clear, beyond it as the other.
 func (c *serveCommand) adminOptions(r *reloader) httpapi.AdminOptions {
-	o := httpapi.AdminOptions{Server: r.server, Reload: r.Reload}
+	o := httpapi.AdminOptions{Server: r.server, Reload: r.Reload, AcceptClock: func() (httpapi.AcceptedClock, error) {
+		a, err := r.engine.AcceptClock()
+		return httpapi.AcceptedClock{
+			Before: moment(a.Before), After: moment(a.After), Clock: moment(a.Clock), HoursExpired: a.Expired,
+		}, err
+	}}
 	if host, _, err := net.SplitHostPort(string(c.AdminListen)); err == nil && !config.IsLoopback(string(c.AdminListen)) {
 		o.Hosts, o.TLS = []string{host}, r.tls
 	}

@@ -55,6 +55,8 @@ type HourEntry struct {
 	Tuples uint64
 	// LastWrite is when flows were last added, in milliseconds since the Unix epoch.
 	LastWrite int64
+	// Slack and Gaps are those of the clock.Stamp of LastWrite.
+	Slack, Gaps int64
 	// Saturated is how many times a total would have passed 2^64-1 and was held there.
 	Saturated uint64
 	// OpenedBy is the client whose flows came first, as far as it is known, and Live whether the

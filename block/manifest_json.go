@@ -25,17 +25,22 @@ type manifestForm struct {
 }
 
 type clockForm struct {
-	Time   int64     `json:"time_ms"`
-	Wall   int64     `json:"wall_ms"`
-	Ran    int64     `json:"ran_ms"`
-	Behind int64     `json:"behind_ms"`
-	Gaps   []gapForm `json:"gaps,omitempty"`
+	Time    int64     `json:"time_ms"`
+	Wall    int64     `json:"wall_ms"`
+	Ran     int64     `json:"ran_ms"`
+	Counted int64     `json:"counted_ms"`
+	Behind  int64     `json:"behind_ms"`
+	Gaps    []gapForm `json:"gaps,omitempty"`
+	Undone  []gapForm `json:"undone,omitempty"`
+	BackAt  int64     `json:"back_at_ms"`
+	Steady  int64     `json:"steady_ms"`
 }
 
 type gapForm struct {
+	At     int64 `json:"at_ms"`
 	Length int64 `json:"length_ms"`
 	Steady int64 `json:"steady_ms"`
-	Pause  bool  `json:"pause"`
+	Short  bool  `json:"short"`
 }
 
 type rangeForm struct {
@@ -89,6 +94,8 @@ type hourForm struct {
 	Account   accountForm `json:"account"`
 	Tuples    uint64      `json:"tuples"`
 	LastWrite int64       `json:"last_write_ms"`
+	Slack     int64       `json:"slack_ms,omitempty"`
+	Gaps      int64       `json:"gaps_ms,omitempty"`
 	Saturated uint64      `json:"saturated"`
 	OpenedBy  string      `json:"opened_by,omitempty"`
 	Live      bool        `json:"live,omitempty"`
@@ -156,7 +163,7 @@ func formOf(m *Manifest) manifestForm {
 		e := &m.Hours[i]
 		form.Hours[i] = hourForm{
 			Hour: e.Hour, Account: accountFormOf(&e.Account), Tuples: e.Tuples, LastWrite: e.LastWrite, Saturated: e.Saturated,
-			OpenedBy: e.OpenedBy, Live: e.Live, Before: e.ExpiredBefore,
+			Slack: e.Slack, Gaps: e.Gaps, OpenedBy: e.OpenedBy, Live: e.Live, Before: e.ExpiredBefore,
 		}
 		if e.Block != (File{}) {
 			file := fileForm(e.Block)
@@ -188,7 +195,7 @@ func (f *manifestForm) manifest() *Manifest {
 		h := &f.Hours[i]
 		m.Hours[i] = HourEntry{
 			Hour: h.Hour, Account: h.Account.account(), Tuples: h.Tuples, LastWrite: h.LastWrite, Saturated: h.Saturated,
-			OpenedBy: h.OpenedBy, Live: h.Live, ExpiredBefore: h.Before,
+			Slack: h.Slack, Gaps: h.Gaps, OpenedBy: h.OpenedBy, Live: h.Live, ExpiredBefore: h.Before,
 		}
 		if h.Block != nil {
 			m.Hours[i].Block = File(*h.Block)
@@ -198,17 +205,25 @@ func (f *manifestForm) manifest() *Manifest {
 }
 
 func clockFormOf(s *clock.State) *clockForm {
-	form := &clockForm{Time: s.Time, Wall: s.Wall, Ran: s.Ran, Behind: s.Behind}
+	form := &clockForm{Time: s.Time, Wall: s.Wall, Ran: s.Ran, Counted: s.Counted, Behind: s.Behind}
+	form.BackAt, form.Steady = s.BackAt, s.Steady
 	for _, g := range s.Gaps {
 		form.Gaps = append(form.Gaps, gapForm(g))
+	}
+	for _, g := range s.Undone {
+		form.Undone = append(form.Undone, gapForm(g))
 	}
 	return form
 }
 
 func (f *clockForm) state() *clock.State {
-	s := &clock.State{Time: f.Time, Wall: f.Wall, Ran: f.Ran, Behind: f.Behind}
+	s := &clock.State{Time: f.Time, Wall: f.Wall, Ran: f.Ran, Counted: f.Counted, Behind: f.Behind}
+	s.BackAt, s.Steady = f.BackAt, f.Steady
 	for _, g := range f.Gaps {
 		s.Gaps = append(s.Gaps, clock.Gap(g))
+	}
+	for _, g := range f.Undone {
+		s.Undone = append(s.Undone, clock.Gap(g))
 	}
 	return s
 }

@@ -44,12 +44,16 @@ var anyManifest = rapid.Custom(func(t *rapid.T) *Manifest {
 	}
 	m.Clock = &clock.State{
 		Time: rapid.Int64().Draw(t, "time"), Wall: rapid.Int64().Draw(t, "wall"),
-		Ran: rapid.Int64().Draw(t, "ran"), Behind: rapid.Int64().Draw(t, "behind"),
+		Ran: rapid.Int64().Draw(t, "ran"), Counted: rapid.Int64().Draw(t, "counted"), Behind: rapid.Int64().Draw(t, "behind"),
 	}
-	for range rapid.IntRange(0, 3).Draw(t, "gaps") {
-		m.Clock.Gaps = append(m.Clock.Gaps, clock.Gap{
-			Length: rapid.Int64().Draw(t, "length"), Steady: rapid.Int64().Draw(t, "steady"), Pause: rapid.Bool().Draw(t, "pause"),
-		})
+	m.Clock.BackAt, m.Clock.Steady = rapid.Int64().Draw(t, "back at"), rapid.Int64().Draw(t, "steady")
+	for _, gaps := range []*[]clock.Gap{&m.Clock.Gaps, &m.Clock.Undone} {
+		for range rapid.IntRange(0, 3).Draw(t, "gaps") {
+			*gaps = append(*gaps, clock.Gap{
+				At: rapid.Int64().Draw(t, "at"), Length: rapid.Int64().Draw(t, "length"),
+				Steady: rapid.Int64().Draw(t, "steady"), Short: rapid.Bool().Draw(t, "short"),
+			})
+		}
 	}
 	ends := rapid.SliceOfNDistinct(rapid.Uint32Max(flow.MaxHour), 0, 10, rapid.ID).Draw(t, "expired")
 	slices.Sort(ends)
@@ -65,7 +69,7 @@ var anyManifest = rapid.Custom(func(t *rapid.T) *Manifest {
 		e := HourEntry{
 			Hour: flow.Hour(h), Account: anyAccount.Draw(t, "account"), Tuples: rapid.Uint64().Draw(t, "tuples"),
 			LastWrite: rapid.Int64().Draw(t, "last write"), Saturated: rapid.Uint64().Draw(t, "saturated"),
-			OpenedBy: rapid.String().Draw(t, "opened by"), Live: rapid.Bool().Draw(t, "live"),
+			Slack: rapid.Int64().Draw(t, "slack"), Gaps: rapid.Int64().Draw(t, "gaps"), OpenedBy: rapid.String().Draw(t, "opened by"), Live: rapid.Bool().Draw(t, "live"),
 			ExpiredBefore: rapid.Bool().Draw(t, "expired before"),
 		}
 		if rapid.Bool().Draw(t, "has a block") {
@@ -110,7 +114,7 @@ func smallManifest() *Manifest {
 		Generation: 7, Written: 1_700_000_000_123, Log: Position{12, 34}, Ledger: account,
 		Windows: &Part{WindowsName(7), 100, 0xdeadbeef},
 		Clock: &clock.State{
-			Time: 1_700_000_000_123, Wall: 1_700_000_000_456, Ran: 5, Gaps: []clock.Gap{{Length: 333, Steady: 2, Pause: true}},
+			Time: 1_700_000_000_123, Wall: 1_700_000_000_456, Ran: 5, Counted: 6, Gaps: []clock.Gap{{At: 1_700_000_000_100, Length: 333, Steady: 2, Short: true}},
 		},
 		Expired: []HourRange{{2, 4}},
 		Hours: []HourEntry{
@@ -130,8 +134,8 @@ func TestManifestForm(t *testing.T) {
 		"flowd-manifest 2 length 0000", " crc32c ", "\n{\n  \"generation\": 7,\n  \"written_ms\": 1700000000123,\n",
 		"\"log\": {\n    \"segment\": 12,\n    \"group\": 34\n  }", "\"name\": \"windows-00000007\"",
 		"\"bytes_tx\": 18446744073709551621,\n", "\"bytes_rx\": 18446744073709551615\n",
-		"\"clock\": {\n    \"time_ms\": 1700000000123,\n    \"wall_ms\": 1700000000456,\n    \"ran_ms\": 5,\n    \"behind_ms\": 0,\n",
-		"\"gaps\": [\n      {\n        \"length_ms\": 333,\n        \"steady_ms\": 2,\n        \"pause\": true\n",
+		"\"clock\": {\n    \"time_ms\": 1700000000123,\n    \"wall_ms\": 1700000000456,\n    \"ran_ms\": 5,\n    \"counted_ms\": 6,\n    \"behind_ms\": 0,\n",
+		"\"gaps\": [\n      {\n        \"at_ms\": 1700000000100,\n        \"length_ms\": 333,\n        \"steady_ms\": 2,\n        \"short\": true\n",
 		"\"expired\": [\n    {\n      \"from\": 2,\n      \"to\": 4\n",
 		"\"saturated\":1,\"opened_by\":\"agents\",\"live\":true,\"expired_before\":true}\n",
 		"\n  \"hours\": [\n    {\"hour\":1,\"account\":{\"received\":{\"flows\":3,",

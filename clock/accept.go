@@ -27,7 +27,7 @@ func (c *Clock) Observe() Report {
 	defer c.mu.Unlock()
 	r := Report{Moved: duration(c.advance()), Behind: duration(c.s.Behind)}
 	for _, g := range c.s.Gaps {
-		if g.Pause {
+		if g.Short {
 			r.Paused += duration(g.Length)
 			continue
 		}
@@ -54,11 +54,40 @@ type Acceptance struct {
 	all   bool
 }
 
-// part is how much of a gap is counted.
+// part is how much of a gap is counted, and when the gap came.
 type part struct {
-	id     uint64
-	length int64
+	id         uint64
+	at, length int64
 }
+
+// Shift returns what a stamp becomes that was made before the acceptance took effect: what was stamped
+// after a gap is not older for it.
+func (a *Acceptance) Shift(s Stamp) Stamp {
+	at := s.Time
+	for _, p := range a.parts {
+		if at >= p.at {
+			s.Time += p.length
+		} else {
+			s.Gaps += p.length
+		}
+	}
+	return s
+}
+
+// Stamp is a moment, for an age to be told from it later. All are in milliseconds.
+type Stamp struct {
+	// Time is the trusted time then.
+	Time int64
+	// Slack is by how much time was uncertain: Options.Hold if the wall clock had not proved itself, as
+	// after a start, or else 0. A pause before may have been that much longer than it seemed, which comes
+	// to light as a gap only when the clock is set right.
+	Slack int64
+	// Gaps is how much time of gaps that came later was counted.
+	Gaps int64
+}
+
+// Age returns how long before now the moment was, in the best case, in milliseconds.
+func (s Stamp) Age(now int64) int64 { return now - s.Time - min(s.Slack, s.Gaps) }
 
 // Accept returns an acceptance of the gaps that have stood for long enough; or, if an operator says
 // that the wall clock is right, of all of them. An acceptance of none is one too.
@@ -68,7 +97,7 @@ func (c *Clock) Accept(all bool) *Acceptance {
 	c.advance()
 	a := &Acceptance{clock: c, parts: c.due(all), all: all}
 	trial := Clock{o: c.o, s: c.s, ids: slices.Clone(c.ids)}
-	trial.s.Gaps = slices.Clone(c.s.Gaps)
+	trial.s.Gaps, trial.s.Undone = slices.Clone(c.s.Gaps), slices.Clone(c.s.Undone)
 	trial.count(a)
 	a.State = trial.s
 	return a
@@ -97,7 +126,7 @@ func (a *Acceptance) Apply() {
 func (c *Clock) due(all bool) (parts []part) {
 	var pauses int64
 	for _, g := range c.s.Gaps {
-		if g.Pause {
+		if g.Short {
 			pauses += g.Length
 		}
 	}
@@ -106,14 +135,14 @@ func (c *Clock) due(all bool) (parts []part) {
 		switch {
 		case all || g.Steady >= c.hold():
 			n = g.Length
-		case g.Pause:
+		case g.Short:
 			n = min(g.Length, max(0, pauses-c.hold()))
 		}
-		if g.Pause {
+		if g.Short {
 			pauses -= n
 		}
 		if n > 0 {
-			parts = append(parts, part{c.ids[i], n})
+			parts = append(parts, part{c.ids[i], g.At, n})
 		}
 	}
 	return parts
@@ -122,8 +151,17 @@ func (c *Clock) due(all bool) (parts []part) {
 // count moves the time of the gaps of a to the trusted time. What of a gap is gone meanwhile was
 // taken back by the wall clock, which thus is behind.
 func (c *Clock) count(a *Acceptance) {
+	for _, gaps := range [][]Gap{c.s.Gaps, c.s.Undone} {
+		for i := range gaps {
+			gaps[i].At = a.Shift(Stamp{Time: gaps[i].At}).Time
+		}
+	}
+	if c.s.BackAt != 0 {
+		c.s.BackAt = a.Shift(Stamp{Time: c.s.BackAt}).Time
+	}
 	for _, p := range a.parts {
 		c.s.Time += p.length
+		c.s.Counted += p.length
 		left := p.length
 		if i := slices.Index(c.ids, p.id); i >= 0 {
 			g := &c.s.Gaps[i]
@@ -137,6 +175,6 @@ func (c *Clock) count(a *Acceptance) {
 		c.s.Behind += left
 	}
 	if a.all {
-		c.s.Behind = 0
+		c.s.Behind, c.s.Undone, c.s.BackAt = 0, nil, 0
 	}
 }

@@ -32,6 +32,8 @@ type Options struct {
 type State struct {
 	// Time is the trusted time, Wall what the wall clock was expected to say then.
 	Time, Wall int64
+	// Counted is how much of Time is gaps that were counted: the rest passed while the program ran.
+	Counted int64
 	// Ran is how long the program has run on this state. Below Options.Hold no wall clock has proved
 	// itself yet, so that what it is moved by is taken for its being set right.
 	Ran int64
@@ -39,15 +41,23 @@ type State struct {
 	Behind int64
 	// Gaps are those that are not counted, the oldest first.
 	Gaps []Gap
+	// Steady is how long the program ran since it started or the wall clock was last moved.
+	Steady int64
+	// Undone is what the wall clock took away of gaps by going back, the latest last, and BackAt the
+	// trusted time of the first start at which it was behind, or 0: a pause may hide in that. Both are
+	// forgotten once Steady reaches Options.Hold.
+	Undone []Gap
+	BackAt int64
 }
 
 // Gap is time that may have passed.
 type Gap struct {
-	// Length is how long it is, Steady how long the program ran since, in milliseconds.
-	Length, Steady int64
-	// Pause says that the program did not run meanwhile, and that the gap is no longer than
-	// Options.Hold, as with any restart.
-	Pause bool
+	// At is the trusted time when it came, so that what was written then or later did not live through
+	// it. Length is how long it is, Steady how long the program ran since. All are in milliseconds.
+	At, Length, Steady int64
+	// Short says that the program did not run meanwhile, and came back within Options.Hold, as with any
+	// restart.
+	Short bool
 }
 
 // Settled is the state of a program that kept no other than the time at which it last wrote.
@@ -68,8 +78,10 @@ const (
 // Clock is the trusted time. Its methods may be called from any goroutine.
 type Clock struct {
 	o Options
-	// offset is the trusted time less the uptime, in milliseconds.
-	offset atomic.Int64
+	// offset is the trusted time less the uptime, in milliseconds, and running the same without gaps.
+	offset, running atomic.Int64
+	// proved is from when on, by Running, the wall clock has stood for long enough.
+	proved atomic.Int64
 
 	mu   sync.Mutex
 	up   int64 // when state was right, in milliseconds of Options.Uptime
@@ -99,6 +111,30 @@ func New(o Options) *Clock {
 // uptime does not.
 func (c *Clock) Now() int64 { return c.offset.Load() + c.uptime() }
 
+// Running returns the trusted time less all gaps: a time in milliseconds that goes on while the program
+// runs, and stands still while it does not. It goes on from where it was in a later run.
+func (c *Clock) Running() int64 { return c.running.Load() + c.uptime() }
+
+// Stamp returns the stamp of now.
+func (c *Clock) Stamp() Stamp {
+	up := c.uptime()
+	s := Stamp{Time: c.offset.Load() + up}
+	if c.running.Load()+up < c.proved.Load() {
+		s.Slack = c.hold()
+	}
+	return s
+}
+
+// StampAt returns the stamp of a later time, at which the program ran on s and hold, as it does for
+// Options.Hold.
+func (s *State) StampAt(time int64, hold time.Duration) Stamp {
+	stamp := Stamp{Time: time}
+	if s.Steady+time-s.Time < hold.Milliseconds() {
+		stamp.Slack = hold.Milliseconds()
+	}
+	return stamp
+}
+
 // Wall returns what the machine's clock says, in milliseconds since the Unix epoch.
 func (c *Clock) Wall() int64 { return c.o.Wall().UnixMilli() }
 
@@ -109,19 +145,24 @@ func (c *Clock) uptime() int64 { return c.o.Uptime().Milliseconds() }
 func (c *Clock) hold() int64   { return c.o.Hold.Milliseconds() }
 
 // publish lets Now go on from the state. The caller holds mu, or has c alone.
-func (c *Clock) publish() { c.offset.Store(c.s.Time - c.up) }
+func (c *Clock) publish() {
+	c.offset.Store(c.s.Time - c.up)
+	c.running.Store(c.s.Time - c.s.Counted - c.up)
+	c.proved.Store(c.s.Time - c.s.Counted + c.hold() - c.s.Steady)
+}
 
 // Resume goes on from s, which an earlier run left. Latest is a later trusted time that is known of
 // that run, as of its last record; 0 if none is.
 func (c *Clock) Resume(s State, latest int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.Gaps = slices.Clone(s.Gaps)
+	s.Gaps, s.Undone = slices.Clone(s.Gaps), slices.Clone(s.Undone)
 	c.s, c.ids = s, nil
 	for range s.Gaps {
 		c.ids = append(c.ids, c.nextID())
 	}
-	c.pass(max(0, latest-s.Time))
+	// What comes after a pause is later than all that came before it.
+	c.pass(max(0, latest-s.Time) + 1)
 	c.up = c.uptime()
 	c.move(c.Wall()-c.s.Wall, true)
 	c.publish()
@@ -134,6 +175,9 @@ func (c *Clock) pass(ms int64) {
 	c.s.Ran = min(c.s.Ran+ms, int64(maxRan))
 	for i := range c.s.Gaps {
 		c.s.Gaps[i].Steady += ms
+	}
+	if c.s.Steady += ms; c.s.Steady >= c.hold() {
+		c.s.Undone, c.s.BackAt, c.s.Steady = nil, 0, c.hold()
 	}
 }
 
@@ -154,11 +198,14 @@ func (c *Clock) advance() (moved int64) {
 // program did not run since.
 func (c *Clock) move(d int64, paused bool) {
 	c.s.Wall += d
+	stood := c.s.Steady >= c.hold()
+	c.s.Steady = 0
 	young := c.s.Ran < c.hold()
 	if d < 0 {
 		if left := c.cancel(-d); !young {
 			c.s.Behind += left
 		}
+		c.mayHide(paused)
 		return
 	}
 	restart := paused && d <= c.hold()
@@ -166,18 +213,49 @@ func (c *Clock) move(d int64, paused bool) {
 		return
 	}
 	// A clock that went back and returns has not let time pass. But one that is far behind, and moves
-	// by no more than a restart takes, has been behind all the while.
-	if !(restart && c.s.Behind > c.hold()) {
+	// by no more than a restart takes, or that has been behind for long and does not return, stays there.
+	at := c.s.Time
+	stays := restart && c.s.Behind > c.hold() || paused && stood && d < c.s.Behind
+	if !stays {
 		back := min(d, c.s.Behind)
 		c.s.Behind -= back
-		d -= back
+		d = c.redo(d-back, restart)
+		if c.s.BackAt != 0 {
+			at = c.s.BackAt
+		}
+		if back > 0 {
+			c.mayHide(paused)
+		}
 	}
 	switch {
 	case d > 0 && c.o.Hold == 0:
 		c.s.Time += d
+		c.s.Counted += d
 	case d > 0:
-		c.add(Gap{Length: d, Pause: paused && d <= c.hold()})
+		c.add(Gap{At: at, Length: d, Short: restart})
 	}
+}
+
+// mayHide notes that a pause may hide in a start at which the wall clock was behind.
+func (c *Clock) mayHide(paused bool) {
+	if paused && c.s.BackAt == 0 {
+		c.s.BackAt = c.s.Time
+	}
+}
+
+// redo gives gaps back what the wall clock took from them, and returns what is left. The pause that a
+// gap was is where it was, however late the clock is set right.
+func (c *Clock) redo(ms int64, short bool) (left int64) {
+	for n := len(c.s.Undone); ms > 0 && n > 0; n-- {
+		g := &c.s.Undone[n-1]
+		part := min(ms, g.Length)
+		ms -= part
+		c.add(Gap{At: g.At, Length: part, Short: short})
+		if g.Length -= part; g.Length == 0 {
+			c.s.Undone = c.s.Undone[:n-1]
+		}
+	}
+	return ms
 }
 
 // cancel takes ms off the newest gaps, and returns what is left.
@@ -187,6 +265,7 @@ func (c *Clock) cancel(ms int64) (left int64) {
 		off := min(ms, g.Length)
 		g.Length -= off
 		ms -= off
+		c.undo(Gap{At: g.At, Length: off})
 		if g.Length == 0 {
 			c.s.Gaps, c.ids = c.s.Gaps[:n-1], c.ids[:n-1]
 		}
@@ -194,10 +273,22 @@ func (c *Clock) cancel(ms int64) (left int64) {
 	return ms
 }
 
+// undo remembers what was taken from a gap. Whether that was short is told by what gives it back.
+func (c *Clock) undo(g Gap) {
+	if c.o.Hold == 0 {
+		return
+	}
+	if c.s.Undone = append(c.s.Undone, g); len(c.s.Undone) > maxGaps {
+		c.s.Undone[1].At = min(c.s.Undone[0].At, c.s.Undone[1].At)
+		c.s.Undone[1].Length += c.s.Undone[0].Length
+		c.s.Undone = slices.Delete(c.s.Undone, 0, 1)
+	}
+}
+
 func (c *Clock) add(g Gap) {
 	if n := len(c.s.Gaps); n == maxGaps {
 		newest := c.s.Gaps[n-1]
-		g = Gap{Length: g.Length + newest.Length, Pause: g.Pause && newest.Pause}
+		g = Gap{At: newest.At, Length: g.Length + newest.Length, Short: g.Short && newest.Short}
 		c.s.Gaps, c.ids = c.s.Gaps[:n-1], c.ids[:n-1]
 	}
 	c.s.Gaps = append(c.s.Gaps, g)

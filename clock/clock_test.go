@@ -69,9 +69,9 @@ func (m *machine) restart(pause time.Duration, recorded bool) {
 	m.Resume(m.saved, latest)
 }
 
-// lag is how far the trusted time is behind the true one.
+// lag is how far the trusted time is behind the true one, in whole seconds.
 func (m *machine) lag() time.Duration {
-	return time.Duration(birth.Add(m.true).UnixMilli()-m.Now()) * time.Millisecond
+	return (time.Duration(birth.Add(m.true).UnixMilli()-m.Now()) * time.Millisecond).Round(time.Second)
 }
 
 // settled is a machine whose clock was right for two days.
@@ -88,6 +88,7 @@ func settled(t *testing.T) *machine {
 func (m *machine) want(t *testing.T, what string, lag, held, paused, behind time.Duration) {
 	t.Helper()
 	r := m.Observe()
+	r.Held, r.Paused, r.Behind = r.Held.Round(time.Second), r.Paused.Round(time.Second), r.Behind.Round(time.Second)
 	if m.lag() != lag || r.Held != held || r.Paused != paused || r.Behind != behind {
 		t.Errorf("%s: lag %v, held %v, paused %v, behind %v; want %v, %v, %v, %v",
 			what, m.lag(), r.Held, r.Paused, r.Behind, lag, held, paused, behind)
@@ -119,11 +120,11 @@ func TestAheadAtAStart(t *testing.T) {
 		m := settled(t)
 		m.wrong = jump
 		m.restart(time.Minute, false)
-		if r := m.Observe(); r.Held+r.Paused != jump+time.Minute || m.lag() != time.Minute || (r.Held > 0) != (jump >= day) {
+		if r := m.Observe(); (r.Held+r.Paused).Round(time.Second) != jump+time.Minute || m.lag() != time.Minute || (r.Held > 0) != (jump >= day) {
 			t.Errorf("%v: %+v, lag %v", jump, r, m.lag())
 		}
 		m.wrong = 0
-		m.want(t, "set right", time.Minute, m.Observe().Held, m.Observe().Paused, 0)
+		m.want(t, "set right", time.Minute, m.Observe().Held.Round(time.Second), m.Observe().Paused.Round(time.Second), 0)
 		m.run(day, time.Minute)
 		m.want(t, "after the hold", 0, 0, 0, 0)
 	}
@@ -169,7 +170,7 @@ func TestPauses(t *testing.T) {
 	m.save(false)
 	m.restart(60*day, false)
 	m.want(t, "long", 60*day, 60*day, 0, 0)
-	if left := m.Observe().Remaining; left != day {
+	if left := m.Observe().Remaining; left != day { // the pause has just ended
 		t.Error("remaining", left)
 	}
 	m.save(true)
@@ -270,7 +271,7 @@ func TestNeverFasterThanTime(t *testing.T) {
 		for step := range 60 {
 			d := time.Duration(r.Int64N(int64(6 * time.Hour)))
 			if m.wrong != 0 && wrongFor+d >= day-2*time.Second {
-				m.wrong, wrongFor = 0, 0
+				m.wrong, wrongFor, rightFor = 0, 0, 0
 				m.Observe()
 				m.save(false) // as the engine does when the clock was moved
 			}

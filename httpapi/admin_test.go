@@ -83,7 +83,10 @@ func (as *adminServer) do(method, target string, headers ...string) reply {
 
 func TestAdminRoutes(t *testing.T) {
 	t.Parallel()
-	as := serveAdmin(t, nil, func(o *AdminOptions) { o.Reload = func() (Reloaded, error) { return Reloaded{}, nil } })
+	as := serveAdmin(t, nil, func(o *AdminOptions) {
+		o.Reload = func() (Reloaded, error) { return Reloaded{}, nil }
+		o.AcceptClock = func() (AcceptedClock, error) { return AcceptedClock{"b", "a", "c", 3}, nil }
+	})
 	for _, c := range []struct {
 		method, target string
 		status         int
@@ -138,7 +141,7 @@ func TestAdminRoutes(t *testing.T) {
 	if p := problemIn(t, as.do("GET", "/readyz"), 503); !slices.Equal(p.Reasons, []string{"draining"}) {
 		t.Errorf("reasons %q", p.Reasons)
 	}
-	if got := as.ts.metric(`flowd_http_requests_rejected_total{reason="method"}`); got != "4" {
+	if got := as.ts.metric(`flowd_http_requests_rejected_total{reason="method"}`); got != "5" {
 		t.Errorf("%s refusals for the method counted", got)
 	}
 }

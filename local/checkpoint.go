@@ -46,7 +46,7 @@ type cut struct {
 // hourCut is an hour at the cut. Its block is the one before.
 type hourCut struct {
 	account       flow.Account
-	written       int64
+	written       clock.Stamp
 	openedBy      string
 	live          bool
 	expiredBefore bool
@@ -57,7 +57,8 @@ type hourCut struct {
 
 // entry returns what the manifest knows of the hour, with a block.
 func (h *hourCut) entry(of block.HourEntry) block.HourEntry {
-	of.Account, of.LastWrite = h.account, h.written
+	of.Account = h.account
+	of.LastWrite, of.Slack, of.Gaps = h.written.Time, h.written.Slack, h.written.Gaps
 	of.OpenedBy, of.Live, of.ExpiredBefore = h.openedBy, h.live, h.expiredBefore
 	return of
 }
@@ -141,7 +142,7 @@ func (e *Engine) cut(c *cut, tuples map[flow.Hour]uint64) error {
 	c.hours = make(map[flow.Hour]hourCut, len(e.hours))
 	for label, h := range e.hours {
 		c.hours[label] = hourCut{
-			account: h.account, written: h.written, openedBy: h.openedBy, live: h.live, expiredBefore: h.expiredBefore,
+			account: h.account, written: c.clock.Shift(h.written), openedBy: h.openedBy, live: h.live, expiredBefore: h.expiredBefore,
 			block: h.block, fate: shard.Keep,
 		}
 	}
@@ -249,6 +250,9 @@ func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
 	e.order.Lock()
 	defer e.order.Unlock()
 	c.clock.Apply()
+	for _, h := range e.hours {
+		h.written = c.clock.Shift(h.written)
+	}
 	c.frozen.Install()
 	for label, at := range c.hours {
 		h := e.hours[label]

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"flowd/block"
@@ -19,15 +20,30 @@ type clockReport struct {
 // clockSaid is by how much clocks must differ for an operator to be told.
 const clockSaid = time.Minute
 
-// resumeClock goes on from the time that the manifest has, or from the last record after it.
-func (e *Engine) resumeClock(m *block.Manifest) {
+// recorded is the clock as records have it that are replayed.
+type recorded struct {
+	from clock.State // of the manifest
+	most int64       // the latest time that is believed
+	last int64       // the latest that was read
+	hold time.Duration
+}
+
+// recordedFrom returns the clock of the records after m.
+func (e *Engine) recordedFrom(m *block.Manifest) recorded {
+	hold := e.clock.Hold()
 	if m.Clock != nil {
-		e.clock.Resume(*m.Clock, e.latest)
-		return
+		return recorded{from: *m.Clock, most: math.MaxInt64, hold: hold}
 	}
 	// A version that knew no trusted clock wrote records by the wall clock, whatever it said.
-	most := m.Written + e.clock.Hold().Milliseconds()
-	e.clock.Resume(clock.Settled(m.Written), min(e.latest, most))
+	return recorded{from: clock.Settled(m.Written), most: m.Written + hold.Milliseconds(), hold: hold}
+}
+
+// at returns the stamp of a record. One that was written while a checkpoint
+// counted a gap has the time of before; in truth all records are later than the manifest.
+func (r *recorded) at(unixMilli int64) clock.Stamp {
+	at := min(max(unixMilli, r.from.Time), r.most)
+	r.last = max(r.last, at)
+	return r.from.StampAt(at, r.hold)
 }
 
 // watchClock looks at the clocks, and says what is new about them. The keeper calls it each second.
@@ -40,7 +56,7 @@ func (k *keeper) watchClock() {
 	k.setHorizon()
 	k.clockMoved = k.clockMoved || found.Moved.Abs() >= clockSaid
 	if found.Held > 0 {
-		found.hours = k.agedBy(k.now() + (found.Held + found.Paused).Milliseconds())
+		found.hours = k.agedBy(k.clock.Accept(true))
 	}
 	k.stats.clock.Store(&found)
 	if found.Moved.Abs() >= clockSaid {
@@ -66,12 +82,12 @@ func (k *keeper) watchClock() {
 
 func text(unixMilli int64) string { return time.UnixMilli(unixMilli).UTC().Format(time.RFC3339) }
 
-// agedBy counts the hours that would have aged at a time.
-func (e *Engine) agedBy(at int64) (n int) {
+// agedBy counts the hours that would expire by an acceptance.
+func (e *Engine) agedBy(a *clock.Acceptance) (n int) {
 	e.order.RLock()
 	defer e.order.RUnlock()
 	for _, h := range e.hours {
-		if e.aged(h.written, at) {
+		if e.aged(a.Shift(h.written), a.State.Time) {
 			n++
 		}
 	}

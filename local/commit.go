@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"flowd/clock"
 	"flowd/dedupe"
 	"flowd/flow"
 	"flowd/shard"
@@ -218,10 +219,10 @@ func (e *Engine) commitGroup() {
 	if len(g.commits) == 0 {
 		return
 	}
-	now := e.now()
+	now := e.clock.Stamp()
 	err := e.reserve(g.bytes)
 	for _, c := range g.commits {
-		e.receive(c, now, err)
+		e.receive(c, now.Time, err)
 	}
 	if err == nil && len(g.records) > 0 {
 		if _, err := e.log.Append(g.records); err != nil {
@@ -263,13 +264,13 @@ func (e *Engine) receive(c *commit, now int64, refused error) {
 // may not open refuses it before its name is noted, but not if it counts already.
 func (e *Engine) checkNew(c *commit, now int64) (duplicate bool, err error) {
 	if refused := e.admitHours(c, now); refused != nil {
-		if duplicate, err = e.windows.Known(&c.origin, c.print, now); !duplicate && err == nil {
+		if duplicate, err = e.windows.Known(&c.origin, c.print, e.clock.Running()); !duplicate && err == nil {
 			err = refused
 		}
 		return duplicate, err
 	}
 	if c.origin.Named() {
-		if duplicate, err = e.windows.Check(&c.origin, c.print, now); duplicate || err != nil {
+		if duplicate, err = e.windows.Check(&c.origin, c.print, e.clock.Running()); duplicate || err != nil {
 			return duplicate, windowError(err)
 		}
 	}
@@ -278,7 +279,7 @@ func (e *Engine) checkNew(c *commit, now int64) (duplicate bool, err error) {
 }
 
 // count enters c into the account, and sends it to the shards if it counts.
-func (e *Engine) count(c *commit, now int64) {
+func (e *Engine) count(c *commit, now clock.Stamp) {
 	by := opener{c.origin.Sender, now, e.clock}
 	switch {
 	case c.err != nil:

@@ -61,7 +61,6 @@ type Engine struct {
 
 	log      *wal.Log     // nil without Options.Logged
 	position wal.Position // behind what was replayed
-	latest   int64        // when the last record that was replayed was written, Unix milliseconds
 	folder   io.Closer    // the lock; nil in memory
 	keeper   *keeper
 	status   atomic.Pointer[flow.Status]

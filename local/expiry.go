@@ -73,7 +73,7 @@ func (k *keeper) say(c *cut, labels []flow.Hour, write func(what string, of []an
 	for _, label := range labels {
 		h := c.hours[label]
 		write("an hour expired", []any{
-			"hour", label, "last_write", text(h.written), "flows", h.account.Stored.Flows, "block_bytes", h.bytes(), "opened_by", h.openedBy,
+			"hour", label, "last_write", text(h.written.Time), "flows", h.account.Stored.Flows, "block_bytes", h.bytes(), "opened_by", h.openedBy,
 		})
 	}
 }

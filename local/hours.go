@@ -28,13 +28,13 @@ const (
 // opener is who opens an hour, and when.
 type opener struct {
 	sender flow.Sender
-	now    int64        // Unix milliseconds of the trusted clock
+	now    clock.Stamp
 	clock  *clock.Clock // whose wall clock is looked at too; nil in a replay
 }
 
 // live tells whether an hour is live for o.
 func (o *opener) live(label flow.Hour) bool {
-	return liveAt(label, o.now) || o.clock != nil && liveAt(label, o.clock.Wall())
+	return liveAt(label, o.now.Time) || o.clock != nil && liveAt(label, o.clock.Wall())
 }
 
 func liveAt(label flow.Hour, at int64) bool {
@@ -91,7 +91,7 @@ func (e *Engine) admitHours(c *commit, now int64) error {
 	if len(e.fresh) == 0 {
 		return nil
 	}
-	by, client := opener{c.origin.Sender, now, e.clock}, c.origin.Sender.String()
+	by, client := opener{now: clock.Stamp{Time: now}, clock: e.clock}, c.origin.Sender.String()
 	wanted := 0
 	for _, label := range e.fresh {
 		if !by.live(label) {
@@ -127,7 +127,7 @@ func (e *Engine) tooManyOthers(c *commit, wanted, own, count int) error {
 
 // firstOther returns the first of e.fresh that is not live.
 func (e *Engine) firstOther(c *commit) flow.Hour {
-	by := opener{now: e.now(), clock: e.clock}
+	by := opener{now: e.clock.Stamp(), clock: e.clock}
 	for _, label := range e.fresh {
 		if !by.live(label) {
 			return label
@@ -138,7 +138,7 @@ func (e *Engine) firstOther(c *commit) flow.Hour {
 
 // noteOpenings has what follows in the group know the hours that c opens.
 func (e *Engine) noteOpenings(c *commit, now int64) {
-	by, client := opener{c.origin.Sender, now, e.clock}, ""
+	by, client := opener{now: clock.Stamp{Time: now}, clock: e.clock}, ""
 	for _, label := range e.fresh {
 		if client == "" {
 			client = c.origin.Sender.String()

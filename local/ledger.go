@@ -6,14 +6,15 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"flowd/clock"
 	"flowd/flow"
 )
 
 // hour is what the engine knows of an hour beside its totals.
 type hour struct {
 	account flow.Account
-	// written is when the last flow came, asked when it was last read: Unix milliseconds.
-	written int64
+	// written is when the last flow came; asked when it was last read, in Unix milliseconds.
+	written clock.Stamp
 	asked   atomic.Int64
 	// version changes whenever flows do. It begins at random, so that none comes again.
 	version uint64
@@ -54,7 +55,9 @@ func (e *Engine) enter(tally []flow.HourTally, outcome column, by *opener) {
 		h.account.Received.Add(t)
 		outcome(&h.account).Add(t)
 		if isStored {
-			h.written = max(h.written, by.now)
+			if by.now.Time >= h.written.Time {
+				h.written = by.now
+			}
 			h.version++
 		}
 	}

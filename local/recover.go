@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"flowd/block"
+	"flowd/clock"
 	"flowd/dedupe"
 	"flowd/disk"
 	"flowd/flow"
@@ -37,8 +38,9 @@ func (e *Engine) recover() (err error) {
 		return err
 	}
 	e.table.Start()
-	err = e.replay(reader)
-	e.resumeClock(m)
+	records := e.recordedFrom(m)
+	err = e.replay(reader, &records)
+	e.clock.Resume(records.from, records.last)
 	if err == nil {
 		err = e.goOn(m, reader)
 	}
@@ -108,7 +110,8 @@ func (e *Engine) adopt(m *block.Manifest) error {
 			return err
 		}
 		h := newHour()
-		h.account, h.written, h.block = entry.Account, entry.LastWrite, e.newBlock(entry)
+		h.account, h.block = entry.Account, e.newBlock(entry)
+		h.written = clock.Stamp{Time: entry.LastWrite, Slack: entry.Slack, Gaps: entry.Gaps}
 		h.openedBy, h.live, h.expiredBefore = entry.OpenedBy, entry.Live, entry.ExpiredBefore
 		if m.Clock == nil {
 			h.live = liveAt(entry.Hour, entry.LastWrite)

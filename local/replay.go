@@ -13,8 +13,8 @@ import (
 // replay counts what the log has. Records are read, verified and looked up in the windows in
 // their order by one goroutine; they are decoded and added up by others, in any order, since
 // totals add.
-func (e *Engine) replay(reader *wal.Reader) error {
-	r := &replaying{engine: e, reader: reader, jobs: make(chan *replayed, 2*runtime.GOMAXPROCS(0))}
+func (e *Engine) replay(reader *wal.Reader, clock *recorded) error {
+	r := &replaying{engine: e, reader: reader, clock: clock, jobs: make(chan *replayed, 2*runtime.GOMAXPROCS(0))}
 	r.pool.New = func() any { return new(replayed) }
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -24,7 +24,6 @@ func (e *Engine) replay(reader *wal.Reader) error {
 	err := r.read()
 	close(r.jobs)
 	workers.Wait()
-	e.latest = r.latest
 	if err == nil {
 		err = r.failed
 	}
@@ -41,7 +40,7 @@ type replaying struct {
 	jobs    chan *replayed
 	pool    sync.Pool // of *replayed
 	records int
-	latest  int64 // when the latest record was written, Unix milliseconds
+	clock   *recorded
 	said    time.Time
 
 	mu     sync.Mutex // of what the workers share, and of the engine's account
@@ -69,15 +68,15 @@ func (r *replaying) read() error {
 		if err != nil {
 			return damagedRecord(r.reader.Position(), err)
 		}
+		at := r.clock.at(head.UnixMilli)
 		if head.Origin.Named() {
 			// It was let in when it was written, so it counts, whatever the windows say today, whose
 			// settings may have changed since.
-			_, _ = e.windows.Check(&head.Origin, head.Fingerprint(), head.UnixMilli)
+			_, _ = e.windows.Check(&head.Origin, head.Fingerprint(), at.Time-r.clock.from.Counted)
 		}
 		job := r.pool.Get().(*replayed)
 		job.at, job.folded = r.reader.Position(), head.Folded
-		job.from = opener{sender: flow.Sender{Name: head.Origin.Client}, now: head.UnixMilli}
-		r.latest = max(r.latest, head.UnixMilli)
+		job.from = opener{sender: flow.Sender{Name: head.Origin.Client}, now: at}
 		job.flows = append(job.flows[:0], head.Flows...)
 		r.jobs <- job
 		r.records++

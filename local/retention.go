@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"flowd/clock"
 	"flowd/flow"
 	"flowd/shard"
 )
@@ -19,7 +20,7 @@ func (e *Engine) decide(c *cut, tuples map[flow.Hour]uint64) {
 		bytes += h.bytes()
 	}
 	slices.SortFunc(byWrite, func(a, b flow.Hour) int {
-		return cmp.Or(cmp.Compare(c.hours[a].written, c.hours[b].written), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(c.hours[a].written.Time, c.hours[b].written.Time), cmp.Compare(a, b))
 	})
 	kept := byWrite[:0:0]
 	for _, label := range byWrite {
@@ -83,9 +84,9 @@ func (h *hourCut) bytes() int64 {
 }
 
 // aged tells whether an hour that was written to last at a time is to expire.
-func (e *Engine) aged(written, now int64) bool {
+func (e *Engine) aged(written clock.Stamp, now int64) bool {
 	kept := e.limits.Load().Retention
-	return kept > 0 && now-written > kept.Milliseconds()
+	return kept > 0 && written.Age(now) > kept.Milliseconds()
 }
 
 // spill chooses hours among those kept, so that the others take four fifths of the budget, each
@@ -99,7 +100,7 @@ func (e *Engine) spill(c *cut, kept []flow.Hour, tuples map[flow.Hour]uint64) {
 	for _, n := range tuples {
 		total += n
 	}
-	used := func(label flow.Hour) int64 { return max(c.hours[label].written, e.hours[label].asked.Load()) }
+	used := func(label flow.Hour) int64 { return max(c.hours[label].written.Time, e.hours[label].asked.Load()) }
 	byUse := slices.Clone(kept)
 	slices.SortFunc(byUse, func(a, b flow.Hour) int {
 		return cmp.Or(cmp.Compare(used(a), used(b)), cmp.Compare(a, b))

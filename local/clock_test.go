@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"flowd/disk/crashfs"
 	"flowd/flow"
@@ -197,4 +201,145 @@ func TestClocksThroughCrashes(t *testing.T) {
 	if expired == 0 {
 		t.Error("no hour expired: the test does not try what it should")
 	}
+}
+
+// TestClockIsTold has a clock go ahead and back while a server runs.
+func TestClockIsTold(t *testing.T) {
+	m, log := timed{}, &lines{}
+	o := testOptions(t)
+	m.set(&o)
+	o.Logger = slog.New(slog.NewTextHandler(log, nil))
+	o.Retention = 10 * day
+	e := open(t, o)
+	for range 25 {
+		m.pass(time.Hour)
+		e.clock.Observe()
+	}
+	e.mustPost(t, sender("a"), labels(7, 2)...)
+	m.pass(time.Second)
+	tick := func() {
+		e.keeper.wake()
+		if err := e.Checkpoint(); err != nil { // the keeper has looked at the clocks when it is done
+			t.Fatal(err)
+		}
+	}
+	m.wrong.set(year)
+	tick()
+	s := e.Stats()
+	if s.ClockHeld != year || s.HoursHeld != 2 || s.HoursExpired != 0 || s.Hours != 2 {
+		t.Errorf("ahead: %+v", s)
+	}
+	for _, words := range [][]string{
+		{"level=WARN", "the machine's clock was set", "by=8760h0m0s"},
+		{"level=WARN", "expiry is held back", "hours_that_would_expire=2", "counted_after_running=24h0m0s", "POST /-/accept-clock"},
+	} {
+		if got := log.with(words...); len(got) != 1 {
+			t.Errorf("%d lines of %q", len(got), words)
+		}
+	}
+	if status := e.status.Load(); !status.Ready() || !strings.Contains(e.readyStatus().Detail, "2 hours would expire; they do once the server has run with this clock for 24h0m0s more") {
+		t.Errorf("ready %v: %+v", status.Ready(), e.readyStatus())
+	}
+	m.wrong.set(-time.Hour)
+	tick()
+	if s := e.Stats(); s.ClockHeld != 0 || s.ClockBehind != time.Hour || len(log.with("is behind the trusted time")) != 1 || len(log.with("not held back any more")) != 1 {
+		t.Errorf("behind: %+v", s)
+	}
+	before := e.now()
+	m.wrong.set(year)
+	tick()
+	a, err := e.AcceptClock()
+	if err != nil || a.Expired != 2 || a.Before != before || a.After < a.Clock || a.After > a.Clock+1 || e.now() != a.After {
+		t.Errorf("accepted: %+v, %v", a, err)
+	}
+	if hours, _ := e.Hours(); len(hours) != 0 {
+		t.Errorf("%v", hours)
+	}
+	e.mustClose(t)
+	e = open(t, o)
+	if s := e.Stats(); s.ClockHeld != 0 || e.now() < a.After {
+		t.Errorf("after a restart: %+v", s)
+	}
+	e.mustClose(t)
+}
+
+// TestAcceptanceIsDurable accepts a clock while the disk is full: nothing expires, and the time stays.
+func TestAcceptanceIsDurable(t *testing.T) {
+	m := timed{}
+	o := testOptions(t)
+	fsys := crashfs.New()
+	o.Dir, o.FS = "data", fsys
+	m.set(&o)
+	o.Retention = 10 * day
+	e := open(t, o)
+	for range 25 {
+		m.pass(time.Hour)
+		e.clock.Observe()
+	}
+	e.mustPost(t, sender("a"), labels(7, 2)...)
+	m.wrong.set(year)
+	e.clock.Observe()
+	before := e.now()
+	fsys.Inject(func(op errorfs.Op) error {
+		if strings.Contains(op.Path, "MANIFEST") {
+			return &os.PathError{Op: "write", Path: op.Path, Err: syscall.ENOSPC}
+		}
+		return nil
+	})
+	if _, err := e.AcceptClock(); err == nil {
+		t.Error("it was accepted")
+	}
+	fsys.Inject(nil)
+	if hours, _ := e.Hours(); len(hours) != 2 || e.now() != before {
+		t.Errorf("%v, %d and %d", hours, e.now(), before)
+	}
+	e.checkBalance(t)
+	e.mustClose(t)
+}
+
+// TestNamesOutlivePauses sends a batch again after the clock jumped, and after a pause, both of which were
+// accepted: its name is known, for it ages while the server runs.
+func TestNamesOutlivePauses(t *testing.T) {
+	m := timed{}
+	o := testOptions(t)
+	fsys := crashfs.New()
+	o.Dir, o.FS = "data", fsys
+	m.set(&o)
+	o.Window = 30 * time.Hour
+	e := open(t, o)
+	for range 25 {
+		m.pass(time.Hour)
+		e.clock.Observe()
+	}
+	named := sender("a")
+	named.Key = "k"
+	e.mustPost(t, named, tuple(1, 7))
+	again := func(when string, duplicate bool) {
+		t.Helper()
+		if e.mustPost(t, named, tuple(1, 7)) != duplicate {
+			t.Errorf("%s: it is not a duplicate: %v", when, !duplicate)
+		}
+	}
+	m.wrong.set(year)
+	if _, err := e.AcceptClock(); err != nil {
+		t.Fatal(err)
+	}
+	again("a clock that jumped", true)
+	e.mustClose(t)
+	m.true.add(100 * day)
+	e = open(t, o)
+	again("a pause", true)
+	if _, err := e.AcceptClock(); err != nil {
+		t.Fatal(err)
+	}
+	again("a pause that was accepted", true)
+	e.mustPost(t, sender("a"), tuple(1, 7)) // a record at the later time, for the replay
+	next := fsys.Kill()
+	_ = e.Close()
+	o.FS, fsys = next, next
+	e = open(t, o)
+	again("a kill", true)
+	m.pass(31 * time.Hour)
+	again("longer than the window", false)
+	e.mustClose(t)
 }

@@ -25,7 +25,9 @@ type Report struct {
 func (c *Clock) Observe() Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := Report{Moved: duration(c.advance()), Behind: duration(c.s.Behind)}
+	c.advance()
+	r := Report{Moved: duration(c.moved), Behind: duration(c.s.Behind)}
+	c.moved = 0
 	for _, g := range c.s.Gaps {
 		if g.Short {
 			r.Paused += duration(g.Length)
@@ -36,6 +38,16 @@ func (c *Clock) Observe() Report {
 	}
 	r.Due = len(c.due(false)) > 0
 	return r
+}
+
+// State returns the state as of now. It has gaps that are due.
+func (c *Clock) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.advance()
+	s := c.s
+	s.Gaps, s.Undone = slices.Clone(s.Gaps), slices.Clone(s.Undone)
+	return s
 }
 
 func duration(ms int64) time.Duration {

@@ -88,6 +88,8 @@ type Clock struct {
 	s    State
 	ids  []uint64 // of the gaps of s
 	last uint64   // id that was given
+	// moved is by how much the wall clock was set since the last report.
+	moved int64
 }
 
 // New returns a clock that begins with what the wall clock says.
@@ -181,17 +183,16 @@ func (c *Clock) pass(ms int64) {
 	}
 }
 
-// advance brings the state to now, and returns by how much the wall clock was moved, if it was.
-func (c *Clock) advance() (moved int64) {
+// advance brings the state to now.
+func (c *Clock) advance() {
 	now := c.uptime()
 	c.pass(max(0, now-c.up))
 	c.up = now
 	if d := c.Wall() - c.s.Wall; max(d, -d) >= tolerance.Milliseconds() {
 		c.move(d, false)
-		moved = d
+		c.moved += d
 	}
 	c.publish()
-	return moved
 }
 
 // move takes account of the wall clock's standing by d elsewhere than expected. Paused says that the

@@ -15,7 +15,7 @@ import (
 
 // reloadable are the settings that may change while the server runs.
 var reloadable = []string{
-	"log-level", "tokens-file", "tls-cert-file", "tls-key-file", "tls-client-ca-file", "retention", "retention-bytes",
+	"log-level", "tokens-file", "tls-cert-file", "tls-key-file", "tls-client-ca-file", "retention", "retention-bytes", "max-ahead",
 	"max-flows", "max-queries", "max-groups", "rate-flows", "rate-flows-burst", "rate-bytes", "rate-bytes-burst",
 	"max-connections-per-address", "max-tuples-hour", "max-tuples", "queue-wait", "shutdown-timeout", "drain-delay",
 }

@@ -70,7 +70,7 @@ func TestDefaults(t *testing.T) {
 		AdminListen: "127.0.0.1:8081",
 		Data:        "flowd-data", Durability: DurabilityFsync, SyncInterval: time.Second, SegmentBytes: 64 << 20,
 		CheckpointInterval: 5 * time.Minute, CheckpointLog: 512 << 20, MemoryBudget: 1 << 30,
-		Retention: 90 * 24 * time.Hour, MaxHours: 10_000,
+		Retention: 90 * 24 * time.Hour, MaxHours: 10_000, MaxAhead: 48 * time.Hour, ClockHold: 24 * time.Hour,
 		IdempotencyWindow: 24 * time.Hour, IdempotencyKeys: 1_000_000, MaxAgents: 100_000,
 		MaxBodyBytes: 4 << 20, MaxDecodedBytes: 16 << 20, MaxFlows: 50_000, MaxHeaderBytes: 8 << 10,
 		MaxInflightBytes: 256 << 20, MaxConnections: 20_000, MaxQueries: 32, MaxGroups: 1_000_000, QueueWait: time.Second,

@@ -124,7 +124,9 @@ func (k *keeper) tryCheckpoint(acceptClock bool) error {
 	var old []*blockRef
 	k.ask(func() { old = k.install(c, m) })
 	k.covered = c.received
-	k.persisted, k.clockMoved = c.at, false
+	if k.o.Dir != "" {
+		k.manifest, k.clockAt, k.clockMoved = &m.manifest, c.at, false
+	}
 	k.sayExpired(c)
 	k.watchClock()
 	return k.clean(c, m, old)

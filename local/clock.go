@@ -22,26 +22,26 @@ const clockSaid = time.Minute
 
 // recorded is the clock as records have it that are replayed.
 type recorded struct {
-	from clock.State // of the manifest
-	most int64       // the latest time that is believed
-	last int64       // the latest that was read
-	hold time.Duration
+	from        clock.State // of the manifest
+	least, most int64       // the times that are believed
+	last        int64       // the latest that was read
+	hold        time.Duration
 }
 
 // recordedFrom returns the clock of the records after m.
 func (e *Engine) recordedFrom(m *block.Manifest) recorded {
 	hold := e.clock.Hold()
 	if m.Clock != nil {
-		return recorded{from: *m.Clock, most: math.MaxInt64, hold: hold}
+		return recorded{from: *m.Clock, least: m.Written, most: math.MaxInt64, hold: hold}
 	}
 	// A version that knew no trusted clock wrote records by the wall clock, whatever it said.
-	return recorded{from: clock.Settled(m.Written), most: m.Written + hold.Milliseconds(), hold: hold}
+	return recorded{from: clock.Settled(m.Written), least: m.Written, most: m.Written + hold.Milliseconds(), hold: hold}
 }
 
 // at returns the stamp of a record. One that was written while a checkpoint
-// counted a gap has the time of before; in truth all records are later than the manifest.
+// counted a gap has the time of before; in truth all records are later than the checkpoint.
 func (r *recorded) at(unixMilli int64) clock.Stamp {
-	at := min(max(unixMilli, r.from.Time), r.most)
+	at := min(max(unixMilli, r.least), r.most)
 	r.last = max(r.last, at)
 	return r.from.StampAt(at, r.hold)
 }
@@ -81,6 +81,19 @@ func (k *keeper) watchClock() {
 }
 
 func text(unixMilli int64) string { return time.UnixMilli(unixMilli).UTC().Format(time.RFC3339) }
+
+// writeClock puts the clocks as they stand into the manifest of the last checkpoint, without making another:
+// a start, or a clock that is set, must be known before what is recorded after it is replayed.
+func (k *keeper) writeClock() error {
+	m := *k.manifest
+	state := k.clock.State()
+	m.Clock = &state
+	if err := block.WriteManifest(k.o.FS, k.o.Dir, &m); err != nil {
+		return fmt.Errorf("the trusted time was not written: %w", err)
+	}
+	*k.manifest, k.clockAt, k.clockMoved = m, state.Time, false
+	return nil
+}
 
 // agedBy counts the hours that would expire by an acceptance.
 func (e *Engine) agedBy(a *clock.Acceptance) (n int) {

@@ -34,8 +34,7 @@ type clocks struct {
 	written  map[flow.Hour]time.Duration
 	settled  map[flow.Hour]bool // the clock was right for as long as it takes, when flows came last
 	wrongFor time.Duration      // running
-	rightFor time.Duration      // running, without a long pause
-	paused   time.Duration      // all pauses: time that the server did not see
+	rightFor time.Duration      // running, since the last start
 	story    []string
 	count    map[string]int
 }
@@ -114,9 +113,7 @@ func (c *clocks) restart(pause time.Duration) {
 	if c.rng.IntN(3) == 0 && c.wrongFor == 0 { // a start with a wrong clock
 		c.m.wrong.set(wrongClocks[c.rng.IntN(len(wrongClocks))])
 	}
-	if pause > c.o.ClockHold || c.m.wrong.get() != 0 {
-		c.rightFor = 0
-	}
+	c.rightFor = 0
 	c.open()
 	c.note("restarted after %v", pause)
 }

@@ -107,6 +107,10 @@ func (e *Engine) Open() error {
 		if err := e.recover(); err != nil {
 			return err
 		}
+		if err := e.keeper.writeClock(); err != nil {
+			e.keeper.clockMoved = true
+			e.o.Logger.Warn("it is tried again", "error", err)
+		}
 	} else {
 		e.table.Start()
 	}

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"flowd/block"
 )
 
 // keeper is the goroutine that keeps memory, log and disk within their bounds: it makes the
@@ -19,10 +21,11 @@ type keeper struct {
 	sideFile   string // with the windows, of the last checkpoint
 	doubtful   []*made
 	begun      time.Time
-	took       time.Duration // the last checkpoint
-	covered    uint64        // flows received before it
-	persisted  int64         // trusted time of it, Unix milliseconds
-	clockMoved bool          // since
+	took       time.Duration   // the last checkpoint
+	covered    uint64          // flows received before it
+	manifest   *block.Manifest // that is on disk; nil without a folder
+	clockAt    int64           // trusted time that it has, Unix milliseconds
+	clockMoved bool            // since
 	failures   int
 	checked    time.Time
 	last       atomic.Int64 // when the last checkpoint succeeded, Unix milliseconds
@@ -51,7 +54,7 @@ func newKeeper(e *Engine) *keeper {
 }
 
 func (k *keeper) start() {
-	k.begun, k.checked, k.persisted = k.o.Clock(), k.o.Clock(), k.now()
+	k.begun, k.checked = k.o.Clock(), k.o.Clock()
 	k.turning.Go(k.loop)
 }
 
@@ -93,6 +96,7 @@ func (k *keeper) turn() {
 	}
 	k.watchClock()
 	k.tellClock()
+	k.keepClock()
 	if why := k.due(); why != "" {
 		k.o.Logger.Debug("checkpoint", "why", why)
 		_ = k.checkpoint(false) // which says itself what failed, and is tried again
@@ -100,6 +104,20 @@ func (k *keeper) turn() {
 	if now := k.o.Clock(); now.Sub(k.checked) >= checkEvery {
 		k.checked = now
 		k.check()
+	}
+}
+
+// keepClock writes the trusted time, if it was long ago or the clock was set. It is not tried while it is
+// uncertain which manifest is on disk: the checkpoint that settles that writes it, too.
+func (k *keeper) keepClock() {
+	late := k.now()-k.clockAt > max(k.o.ClockHold/4, time.Hour).Milliseconds()
+	if k.manifest == nil || len(k.doubtful) > 0 || k.failures > 0 || !late && !k.clockMoved {
+		return
+	}
+	if err := k.writeClock(); err != nil {
+		k.failures++ // so that a checkpoint is next, after a while
+		k.clockMoved = true
+		k.o.Logger.Warn("it is tried again", "error", err)
 	}
 }
 
@@ -118,10 +136,8 @@ func (k *keeper) due() string {
 		return "time that is counted now"
 	case k.o.Dir == "":
 		return ""
-	case k.clockMoved && since > rest*k.took:
+	case k.clockMoved && k.failures > 0:
 		return "the clock was set"
-	case k.now()-k.persisted > max(k.o.ClockHold/4, time.Hour).Milliseconds():
-		return "the trusted time"
 	case k.changed() && since >= k.o.CheckpointEvery:
 		return "time"
 	case k.log != nil && k.log.Size() >= k.o.CheckpointLog:

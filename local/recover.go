@@ -41,6 +41,7 @@ func (e *Engine) recover() (err error) {
 	records := e.recordedFrom(m)
 	err = e.replay(reader, &records)
 	e.clock.Resume(records.from, records.last)
+	e.keeper.manifest = m
 	if err == nil {
 		err = e.goOn(m, reader)
 	}

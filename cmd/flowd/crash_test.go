@@ -26,7 +26,7 @@ func crashOptions(t *testing.T, program string) loadtest.CrashOptions {
 	return loadtest.CrashOptions{
 		Server: func(addr string) *exec.Cmd {
 			cmd := exec.Command(program, "serve", "--listen="+addr, "--data="+data, "--log-level=warn", "--segment-bytes=20MiB",
-				"--checkpoint-interval=1s", "--max-hours=5", "--memory-budget=1MiB")
+				"--checkpoint-interval=1s", "--retention=1s", "--memory-budget=1MiB")
 			cmd.Env = append(os.Environ(), "GORACE="+raceOption)
 			return cmd
 		},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/logs"
 )
 
 // What clients of the admin server can make it hold or wait for.
@@ -103,7 +105,7 @@ func NewAdmin(o AdminOptions) *Admin {
 		IdleTimeout:                  adminIdleTime,
 		MaxHeaderBytes:               adminHeaderBytes,
 		BaseContext:                  func(net.Listener) context.Context { return ctx },
-		ErrorLog:                     slog.NewLogLogger(o.Server.logger.Handler(), slog.LevelDebug),
+		ErrorLog:                     log.New(o.Server.lines.Writer(slog.LevelDebug, "said by the admin listener's HTTP library"), "", 0),
 	}
 	a.paths = a.routes()
 	return a
@@ -275,8 +277,14 @@ func (a *Admin) through(handle fasthttp.RequestHandler) http.HandlerFunc {
 // refuse answers r with p, counts it and logs it.
 func (a *Admin) refuse(w http.ResponseWriter, r *http.Request, p *problem) {
 	a.server.metrics.refused(p)
-	a.server.logger.Warn("refused an admin request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
-		slog.String("remote", r.RemoteAddr), slog.Int("status", p.status), slog.String("reason", p.reasonText()))
+	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
+	kind := logs.Kind{
+		Message: "refused an admin request", Status: p.status, Reason: p.reasonText(),
+		Client: addressText(net.TCPAddrFromAddrPort(remote)),
+	}
+	a.server.lines.Log(slog.LevelWarn, kind, func() []slog.Attr {
+		return []slog.Attr{logs.Text("method", r.Method), logs.Text("path", r.URL.Path), logs.Text("remote", r.RemoteAddr)}
+	})
 	if p.header != "" {
 		w.Header().Set(p.header, p.value)
 	}

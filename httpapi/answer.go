@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/logs"
 	"flowd/query"
 )
 
@@ -255,23 +255,31 @@ func (a *answer) Close() error {
 	if errors.Is(a.failed, query.ErrGone) {
 		s.metrics.givenUp.Inc()
 	}
-	if level := a.level(); s.logger.Enabled(context.Background(), level) {
-		attrs := []slog.Attr{
-			slog.String("target", string(a.target)),
-			slog.String("remote", a.wire.RemoteAddr().String()),
-			slog.Duration("took", took),
-		}
-		text := "answered"
-		if a.failed != nil {
-			text, attrs = "answer cut off", append(attrs, slog.Any("error", a.failed))
-		}
-		if a.broken {
-			text = "answer broken off, for the rest of it could not be read"
-		}
-		s.logger.LogAttrs(context.Background(), level, text, attrs...)
+	if level := a.level(); s.lines.Enabled(level) {
+		a.log(level, took)
 	}
 	a.release()
 	return nil
+}
+
+// log logs how a was answered.
+func (a *answer) log(level slog.Level, took time.Duration) {
+	text := "answered"
+	switch {
+	case a.broken:
+		text = "answer broken off, for the rest of it could not be read"
+	case a.failed != nil:
+		text = "answer cut off"
+	}
+	remote := a.wire.RemoteAddr()
+	kind := logs.Kind{Message: text, Status: fasthttp.StatusOK, Client: addressText(remote)}
+	a.server.lines.Log(level, kind, func() []slog.Attr {
+		attrs := []slog.Attr{logs.Text("target", a.target), slog.String("remote", remote.String()), slog.Duration("took", took)}
+		if a.failed != nil {
+			attrs = append(attrs, logs.Long("error", a.failed.Error()))
+		}
+		return attrs
+	})
 }
 
 func (a *answer) level() slog.Level {

@@ -196,7 +196,7 @@ func TestSlowReaders(t *testing.T) {
 	if n, err := io.Copy(io.Discard, res.Body); err == nil {
 		t.Errorf("the stalled reader was told of a whole answer after %d bytes", n)
 	}
-	if !strings.Contains(ts.log.String(), `msg="answer cut off" target="/flows?hour=5"`) {
+	if !strings.Contains(ts.log.String(), `msg="answer cut off" status=200 client=127.0.0.1 target="/flows?hour=5"`) {
 		t.Errorf("not in the log: %s", ts.log.String())
 	}
 }

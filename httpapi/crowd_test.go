@@ -237,10 +237,14 @@ func TestAcceptGoesOn(t *testing.T) {
 type failingListener struct {
 	net.Listener
 	errs []error
+	conn net.Conn // accepted where there is no error
 }
 
 func (l *failingListener) Accept() (net.Conn, error) {
 	err := l.errs[0]
 	l.errs = l.errs[1:]
+	if err == nil {
+		return l.conn, nil
+	}
 	return nil, &net.OpError{Op: "accept", Err: err}
 }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/valyala/fasthttp"
+
+	"flowd/logs"
 )
 
 // handshakeFailure is why a connection did not become a secure one.
@@ -103,8 +104,10 @@ func (c *conn) failed(err error) {
 		level = slog.LevelWarn
 	}
 	c.unread.Store(failure != failureTimeout && failure != failureCutShort)
-	s.logger.LogAttrs(context.Background(), level, "no secure connection",
-		slog.String("reason", handshakeFailureNames[failure]), slog.Any("error", err), slog.Any("remote", c.RemoteAddr()))
+	kind := logs.Kind{Message: "no secure connection", Reason: handshakeFailureNames[failure], Client: addressText(c.RemoteAddr())}
+	s.lines.Log(level, kind, func() []slog.Attr {
+		return []slog.Attr{logs.Text("error", err.Error()), slog.String("remote", c.RemoteAddr().String())}
+	})
 }
 
 // answerInClear answers whoever does not speak TLS. If the answer cannot be written, nobody is there.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"flowd/logs"
 )
 
 const (
@@ -55,7 +57,9 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 		case passing(err):
 			if pause == 0 {
-				l.server.logger.Warn("cannot accept connections; trying again", slog.Any("error", err))
+				l.server.lines.Log(slog.LevelWarn, logs.Kind{Message: "cannot accept connections; trying again"}, func() []slog.Attr {
+					return []slog.Attr{slog.Any("error", err)}
+				})
 			}
 			pause = min(max(2*pause, 5*time.Millisecond), acceptPause)
 			select {

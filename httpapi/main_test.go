@@ -38,6 +38,8 @@ type testServer struct {
 	t      testing.TB
 	addr   string
 	log    *logBuffer
+	level  *slog.LevelVar // of what is logged
+	logger *slog.Logger   // writes to log
 	set    *metrics.Set
 	served chan error // what Serve returned
 }
@@ -67,11 +69,12 @@ func newServer(t testing.TB, e Engine, change func(*Limits)) *testServer {
 	if change != nil {
 		change(&limits)
 	}
-	ts := &testServer{t: t, log: &logBuffer{}, set: metrics.NewSet(), served: make(chan error, 1)}
+	ts := &testServer{t: t, log: &logBuffer{}, level: new(slog.LevelVar), set: metrics.NewSet(), served: make(chan error, 1)}
+	ts.logger = slog.New(slog.NewTextHandler(ts.log, &slog.HandlerOptions{Level: ts.level}))
 	ts.Server = New(Options{
 		Engine:     e,
 		Limits:     limits,
-		Logger:     slog.New(slog.NewTextHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		Logger:     ts.logger,
 		Metrics:    ts.set,
 		Version:    Version{Version: "1.2.3", Revision: "abcdef", Go: "go1.26"},
 		Durability: "none",

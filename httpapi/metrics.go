@@ -257,6 +257,7 @@ func (s *Server) writeCounts(w io.Writer) {
 		// A scraper that hung up is no error of ours.
 		_, _ = fmt.Fprintf(w, "%s{reason=%q} %d\n", failures, reason, s.gate.Failures(reason))
 	}
+	metrics.WriteCounterUint64(w, `flowd_logging_suppressed_lines_total`, s.lines.Suppressed())
 	_, early := s.buckets.Evicted()
 	metrics.WriteCounterUint64(w, `flowd_rate_clients_forgotten_early_total`, early)
 }

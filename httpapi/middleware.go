@@ -1,13 +1,18 @@
 package httpapi
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"flowd/logs"
 )
 
 // recovering answers 500 to a request whose handler panics, so that the server goes on.
@@ -34,14 +39,33 @@ func (s *Server) recovered(ctx *fasthttp.RequestCtx) {
 	s.metrics.observe(routeOf(ctx), fasthttp.StatusInternalServerError, time.Since(ctx.Time()))
 }
 
-// panicked counts and logs a panic of the goroutine that calls it. It names the request by its
-// target.
+// panicked counts and logs a panic of the goroutine that calls it, in a deferred function. It names the
+// request by its target. Panics of one place are lines of one kind.
 func (s *Server) panicked(cause any, target []byte) {
 	s.metrics.panics.Inc()
-	s.logger.Error("panic while answering a request",
-		slog.String("target", string(target)),
-		slog.Any("panic", cause),
-		slog.String("stack", string(debug.Stack())))
+	s.lines.Log(slog.LevelError, logs.Kind{Message: "panic while answering a request", Reason: panicPlace()}, func() []slog.Attr {
+		return []slog.Attr{logs.Text("target", target), logs.Long("panic", fmt.Sprint(cause)), logs.Long("stack", debug.Stack())}
+	})
+}
+
+// panicPlace returns the function and line that panicked: the first of the stack that is not the runtime's,
+// below the call of what is deferred.
+func panicPlace() string {
+	var callers [64]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
+	panicking := false
+	for {
+		frame, more := frames.Next()
+		switch {
+		case frame.Function == "runtime.gopanic":
+			panicking = true
+		case panicking && !strings.HasPrefix(frame.Function, "runtime."):
+			return fmt.Sprintf("%s:%d", frame.Function, frame.Line)
+		}
+		if !more {
+			return "unknown"
+		}
+	}
 }
 
 // measuring counts requests and the time that they take. An answer that is still to be written
@@ -62,9 +86,10 @@ func (s *Server) logging(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		next(ctx)
 		if ctx.Response.StatusCode() >= fasthttp.StatusBadRequest {
 			s.logRefused(ctx)
-		} else if s.logger.Enabled(ctx, slog.LevelDebug) && !ctx.Response.IsBodyStream() {
-			s.logger.LogAttrs(ctx, slog.LevelDebug, "answered", append(requestAttrs(ctx),
-				slog.Duration("took", time.Since(ctx.Time())))...)
+		} else if s.lines.Enabled(slog.LevelDebug) && !ctx.Response.IsBodyStream() {
+			s.lines.Log(slog.LevelDebug, requestKind(ctx, "answered"), func() []slog.Attr {
+				return append(requestAttrs(ctx), slog.Duration("took", time.Since(ctx.Time())))
+			})
 		}
 	}
 }
@@ -81,28 +106,60 @@ func (s *Server) logRefused(ctx *fasthttp.RequestCtx) {
 	case ok && p.reason == reasonGone:
 		level = slog.LevelDebug
 	}
-	if !s.logger.Enabled(ctx, level) {
+	if !s.lines.Enabled(level) {
 		return
 	}
-	attrs := requestAttrs(ctx)
+	kind := requestKind(ctx, "refused")
 	if ok {
-		attrs = append(attrs, slog.String("reason", p.reasonText()), slog.String("detail", p.detail))
-		if p.cause != nil {
-			attrs = append(attrs, slog.Any("error", p.cause))
-		}
-		if len(p.fields) > 0 {
-			attrs = append(attrs, slog.String("pointer", p.fields[0].Pointer), slog.String("error", p.fields[0].Detail))
-		}
+		kind.Reason = p.reasonText()
 	}
-	s.logger.LogAttrs(ctx, level, "refused", attrs...)
+	s.lines.Log(level, kind, func() []slog.Attr {
+		if !ok {
+			return requestAttrs(ctx)
+		}
+		return append(requestAttrs(ctx), p.attrs()...)
+	})
+}
+
+// attrs says what p is about in a log line, beside its status and reason.
+func (p *problem) attrs() []slog.Attr {
+	attrs := []slog.Attr{logs.Text("detail", p.detail)}
+	if p.cause != nil {
+		attrs = append(attrs, logs.Long("error", p.cause.Error()))
+	}
+	if len(p.fields) > 0 {
+		attrs = append(attrs, logs.Text("pointer", p.fields[0].Pointer), logs.Text("error", p.fields[0].Detail))
+	}
+	return attrs
+}
+
+// requestKind returns what kind of line a request makes: one of its status and client. A client is a token,
+// or the address of one without.
+func requestKind(ctx *fasthttp.RequestCtx, message string) logs.Kind {
+	client := rightOf(ctx).Name
+	if client == "" {
+		client = addressText(ctx.RemoteAddr())
+	}
+	return logs.Kind{Message: message, Status: ctx.Response.StatusCode(), Client: client}
+}
+
+// addressText names an address in log lines as it counts: an IPv4 address, the /64 of an IPv6 address, or
+// what else there is.
+func addressText(a net.Addr) string {
+	switch key := addressKey(a); {
+	case key.Is4():
+		return key.String()
+	case key.Is6():
+		return netip.PrefixFrom(key, siteBits).String()
+	}
+	return a.String()
 }
 
 // requestAttrs names a request in a log line.
 func requestAttrs(ctx *fasthttp.RequestCtx) []slog.Attr {
 	return []slog.Attr{
-		slog.String("method", string(ctx.Method())),
-		slog.String("target", string(ctx.RequestURI())),
-		slog.Int("status", ctx.Response.StatusCode()),
+		logs.Text("method", ctx.Method()),
+		logs.Text("target", ctx.RequestURI()),
 		slog.String("remote", ctx.RemoteAddr().String()),
 	}
 }
@@ -115,10 +172,10 @@ func routeOf(ctx *fasthttp.RequestCtx) route {
 
 // transportLog takes what fasthttp logs. What matters of it is answered, counted and logged
 // where it happens, so this is for those who look closer.
-type transportLog struct{ logger *slog.Logger }
+type transportLog struct{ lines *logs.Limiter }
 
 func (l transportLog) Printf(format string, args ...any) {
-	if l.logger.Enabled(context.Background(), slog.LevelDebug) {
-		l.logger.Debug(fmt.Sprintf(format, args...))
-	}
+	l.lines.Log(slog.LevelDebug, logs.Kind{Message: "said by the HTTP library"}, func() []slog.Attr {
+		return []slog.Attr{logs.Text("detail", fmt.Sprintf(format, args...))}
+	})
 }

@@ -18,6 +18,7 @@ import (
 	"flowd/access"
 	"flowd/flow"
 	"flowd/limit"
+	"flowd/logs"
 	"flowd/query"
 )
 
@@ -51,15 +52,18 @@ type Engine interface {
 	Status() flow.Status
 }
 
-// Options are what a server is made of. All but TLS, Gate and Page are required.
+// Options are what a server is made of. All but TLS, Gate, Lines and Page are required.
 type Options struct {
 	Engine Engine
 	Limits Limits
 	// TLS secures connections; without it they are in clear.
 	TLS *TLS
 	// Gate knows who may do what; without one everybody may do everything.
-	Gate    *access.Gate
-	Logger  *slog.Logger
+	Gate   *access.Gate
+	Logger *slog.Logger
+	// Lines bounds the lines that requests and connections cause; without one they are bounded apart
+	// from those of others, and go to Logger.
+	Lines   *logs.Limiter
 	Metrics *metrics.Set // the server's metrics are registered in it; it is what /metrics shows
 	Version Version
 	// Durability is what a 200 of POST /flows promises: the value of the header
@@ -78,7 +82,7 @@ type Server struct {
 	buckets *limit.Buckets
 	shares  *limit.Shares
 	drain   limit.Drain
-	logger  *slog.Logger
+	lines   *logs.Limiter
 	metrics *counters
 	page    *Page
 	http    *fasthttp.Server
@@ -111,7 +115,7 @@ func New(o Options) *Server {
 		gate:        o.Gate,
 		buckets:     limit.NewBuckets(o.Limits.Rates, o.Limits.RateClients),
 		shares:      limit.NewShares(o.Limits.Places),
-		logger:      o.Logger,
+		lines:       o.Lines,
 		page:        o.Page,
 		epoch:       time.Now(),
 		durability:  []byte(o.Durability),
@@ -121,6 +125,9 @@ func New(o Options) *Server {
 	}
 	s.current.Store(&o.Limits)
 	s.conns.tls = o.TLS
+	if s.lines == nil {
+		s.lines = logs.New(o.Logger)
+	}
 	if s.gate == nil {
 		s.gate = access.NewGate(access.Options{})
 	}
@@ -132,7 +139,7 @@ func New(o Options) *Server {
 		ErrorHandler:  s.protocolError,
 		ExpectHandler: s.expectation,
 		ConnState:     s.connState,
-		Logger:        transportLog{o.Logger},
+		Logger:        transportLog{s.lines},
 
 		// The handler reads the body, into memory that is counted. What fasthttp reads ahead of
 		// it is the smaller of this size and 8 KiB, and 1 is the least it takes.
@@ -198,6 +205,7 @@ func (s *Server) Drain() { s.draining.Store(true) }
 // answered. If ctx ends before, it cuts them off and returns ctx's error. Either way nothing
 // uses the engine any more, unless the error says so. The server cannot be used again.
 func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.lines.Flush()
 	s.Drain()
 	s.mu.Lock()
 	s.stopped = true

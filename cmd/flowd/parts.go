@@ -17,11 +17,13 @@ import (
 	"flowd/httpapi"
 	"flowd/limit"
 	"flowd/local"
+	"flowd/logs"
 )
 
 // parts are what a server is made of, in the direction of the data.
 type parts struct {
 	logger   *slog.Logger
+	lines    *logs.Limiter // what clients cause goes through it to logger
 	engine   *local.Engine
 	server   *httpapi.Server
 	admin    *httpapi.Admin
@@ -36,9 +38,10 @@ type parts struct {
 // assemble makes the parts, and gives r those that it changes. None runs yet.
 func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, around func(*local.Engine) httpapi.Engine) (*parts, error) {
 	logger := newLogger(p.stderr, r.level, c.LogFormat)
+	lines := logs.New(logger)
 	// Libraries that log by package log are heard in our format.
 	log.SetFlags(0)
-	log.SetOutput(slog.NewLogLogger(logger.Handler(), slog.LevelWarn).Writer())
+	log.SetOutput(lines.Writer(slog.LevelWarn, "said by a library"))
 	tokens, err := loadTokens(c.TokensFile)
 	if err != nil {
 		return nil, err
@@ -61,11 +64,11 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 	version := buildVersion()
 	r.server = httpapi.New(httpapi.Options{
 		Engine: around(r.engine), Limits: serverLimits(&c.Config, r.engine.Places()), TLS: r.tls, Gate: r.gate,
-		Logger: logger, Metrics: set, Version: version, Durability: string(c.Durability), Page: page,
+		Logger: logger, Lines: lines, Metrics: set, Version: version, Durability: string(c.Durability), Page: page,
 	})
-	r.logger, r.notifier = logger, &notifier{logger: logger}
+	r.lines, r.notifier = lines, &notifier{logger: logger}
 	return &parts{
-		logger: logger, engine: r.engine, server: r.server, notifier: r.notifier, version: version, config: &c.Config,
+		logger: logger, lines: lines, engine: r.engine, server: r.server, notifier: r.notifier, version: version, config: &c.Config,
 		admin:  httpapi.NewAdmin(c.adminOptions(r)),
 		served: make(chan error, 1), adminServed: make(chan error, 1),
 	}, nil

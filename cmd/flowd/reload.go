@@ -16,13 +16,14 @@ import (
 	"flowd/flow"
 	"flowd/httpapi"
 	"flowd/local"
+	"flowd/logs"
 )
 
 // reloader changes the settings of a running server to what their sources say now. All of them are
 // checked before any is changed, so that a server either has the new ones or goes on with the old.
 type reloader struct {
 	loader *config.Loader
-	logger *slog.Logger
+	lines  *logs.Limiter // whoever may reload may do so often
 	level  *slog.LevelVar
 	gate   *access.Gate
 	tls    *httpapi.TLS // nil without TLS
@@ -78,12 +79,16 @@ func (r *reloader) Reload() (httpapi.Reloaded, error) {
 	if err != nil {
 		r.succeeded.Store(false)
 		r.poor.Inc()
-		r.logger.Error("the settings cannot be reloaded, so those of before stay", "error", err)
+		r.lines.Log(slog.LevelError, logs.Kind{Message: "the settings cannot be reloaded, so those of before stay"}, func() []slog.Attr {
+			return []slog.Attr{slog.Any("error", err)}
+		})
 		return httpapi.Reloaded{}, placed(err)
 	}
 	r.took()
 	r.good.Inc()
-	r.logger.Info("reloaded the settings", "changed", changes(found.Changed), "after_restart", changes(found.Restart))
+	r.lines.Log(slog.LevelInfo, logs.Kind{Message: "reloaded the settings"}, func() []slog.Attr {
+		return []slog.Attr{slog.Any("changed", changes(found.Changed)), slog.Any("after_restart", changes(found.Restart))}
+	})
 	return httpapi.Reloaded{Changed: changesOf(found.Changed), Restart: changesOf(found.Restart)}, nil
 }
 

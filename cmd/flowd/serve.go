@@ -48,6 +48,7 @@ func (c *serveCommand) serve(p *process, loader *config.Loader, around func(*loc
 	if err != nil {
 		return err
 	}
+	defer parts.lines.Flush()
 	listeners, err := c.listen(loader.Given("admin-listen"), parts.logger)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 SOAK ?= 30m
+FLOOD ?= 1000000/60s
 
 # The version is git's, where there is a checkout and a git to ask; a source archive is "(devel)".
 GIT = test -e .git && git
@@ -33,7 +34,7 @@ WITHOUT_PAGE = { [ "$${CI:-}" != true ] || { echo "with CI=true nothing is left 
 
 .DEFAULT_GOAL := help
 .PHONY: help run build page binaries test tools check release reproducible image image-files docker-test \
-	bench crash soak fuzz clean
+	bench crash soak flood fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -164,6 +165,9 @@ soak: binaries ## load a server for 30 minutes with hours that expire, and show 
 	until curl -sf http://127.0.0.1:18080/readyz >/dev/null; do kill -0 $$server; sleep 1; done; \
 	bin/flowload run --target http://127.0.0.1:18080 --for $(SOAK) --connections 16 --flows 100 --tuples 100000 --hours 2 \
 		--hour-every 1m --server-data bin/soak --server-pid $$server
+
+flood: ## have one client refused 1,000,000 times in a minute, and measure what the log is then (FLOOD=1000000/60s)
+	FLOWD_FLOOD=$(FLOOD) $(GO) test -count=1 -v -timeout 60m -run 'TestFlood$$' ./cmd/flowd
 
 bench: ## measure flowd beside a ceiling and other servers, in one table
 	$(GO) run ./loadtest/bench

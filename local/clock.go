@@ -91,7 +91,7 @@ func (k *keeper) writeClock() error {
 	if err := block.WriteManifest(k.o.FS, k.o.Dir, &m); err != nil {
 		return fmt.Errorf("the trusted time was not written: %w", err)
 	}
-	*k.manifest, k.clockAt, k.clockMoved = m, state.Time, false
+	k.manifest, k.clockAt, k.clockMoved = &m, state.Time, false
 	return nil
 }
 

@@ -54,7 +54,7 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.R
 		Addr:          addressOf(ctx),
 		Authorization: authorizationOf(&ctx.Request.Header),
 		Certificate:   clientCertificate(ctx),
-		Now:           ctx.Time(),
+		Now:           begun(ctx),
 	})
 }
 

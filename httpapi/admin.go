@@ -188,6 +188,9 @@ func (a *Admin) within(set func(time.Time) error) { _ = set(time.Now().Add(admin
 
 // find returns where r goes to, or why it goes nowhere.
 func (a *Admin) find(r *http.Request) (adminRoute, *problem) {
+	if r.ProtoMajor != 1 || r.ProtoMinor > 1 {
+		return adminRoute{}, versionProblem()
+	}
 	if p := a.foreign(r); p != nil {
 		return adminRoute{}, p
 	}

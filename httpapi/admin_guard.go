@@ -55,7 +55,9 @@ func (a *Admin) called(host string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	same := func(known string) bool { return strings.EqualFold(known, name) }
+	// With a dot at its end a name is the same one, whatever domains the machine looks for others in.
+	undotted := func(name string) string { return strings.TrimSuffix(name, ".") }
+	same := func(known string) bool { return strings.EqualFold(undotted(known), undotted(name)) }
 	return name == "" || same("localhost") || slices.ContainsFunc(a.hosts, same)
 }
 

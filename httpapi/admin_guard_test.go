@@ -30,6 +30,9 @@ func TestAdminForeignSites(t *testing.T) {
 		{"curl", nil, true},
 		{"localhost", []string{"Host: localhost:" + port}, true},
 		{"localhost in capitals", []string{"Host: LOCALHOST"}, true},
+		{"localhost with its dot", []string{"Host: localhost.:" + port}, true},
+		{"localhost with its dot and no port", []string{"Host: LocalHost."}, true},
+		{"a name that it was given, with its dot", []string{"Host: flowd-admin.internal."}, true},
 		{"IPv6", []string{"Host: [::1]:" + port}, true},
 		{"IPv6 without a port", []string{"Host: [::1]"}, true},
 		{"a probe by the pod's address", []string{"Host: 10.1.2.3:8081"}, true},
@@ -42,6 +45,8 @@ func TestAdminForeignSites(t *testing.T) {
 		{"rebinding, said to be the same", []string{"Host: evil.example", "Origin: http://evil.example", "Sec-Fetch-Site: same-origin"}, false},
 		{"a name that ends alike", []string{"Host: localhost.evil.example"}, false},
 		{"a name below localhost", []string{"Host: evil.localhost"}, false},
+		{"localhost with two dots", []string{"Host: localhost.."}, false},
+		{"a dot alone", []string{"Host: ."}, false},
 		{"a number that is no address", []string{"Host: 2130706433"}, false},
 		{"a dot behind", []string{"Host: evil.example."}, false},
 		{"a form", []string{"Origin: https://evil.example", "Sec-Fetch-Site: cross-site", "Content-Type: text/plain"}, false},
@@ -72,10 +77,15 @@ func TestAdminForeignSites(t *testing.T) {
 	if r := c.read("GET"); r.StatusCode != 200 {
 		t.Errorf("HTTP/1.0 without a host: %d", r.StatusCode)
 	}
+	for _, raw := range []string{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /livez HTTP/1.2\r\nHost: localhost\r\n\r\n"} {
+		c = as.dial()
+		c.write(raw)
+		problemIn(t, c.read("GET"), 505)
+	}
 	c = as.dial()
 	c.write("POST http://evil.example/-/reload HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	problemIn(t, c.read("POST"), 403)
-	if got := as.ts.metric(`flowd_http_requests_rejected_total{reason="foreign-site"}`); got != "31" {
+	if got := as.ts.metric(`flowd_http_requests_rejected_total{reason="foreign-site"}`); got != "35" {
 		t.Errorf("%s counted", got)
 	}
 }

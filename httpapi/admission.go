@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -9,9 +10,9 @@ import (
 	"flowd/limit"
 )
 
-// takeBytes refuses a body that is more than its sender may send now.
-func (in *intake) takeBytes() *problem {
-	s, n := in.server, len(in.body.data)
+// takeBytes refuses a body of n bytes that is more than its sender may send now.
+func (in *intake) takeBytes(n int) *problem {
+	s := in.server
 	in.now = time.Now()
 	wait := s.buckets.TakeBytes(in.client, n, in.now)
 	if wait == 0 {
@@ -72,13 +73,17 @@ func (in *intake) enter() *problem {
 	return nil
 }
 
+// byteOrderMark is what some editors put before a text in UTF-8. No JSON begins with it, and whoever reads JSON may
+// skip it (RFC 8259, 8.1).
+var byteOrderMark = []byte("\ufeff")
+
 // fill gets a batch and fills it with the flows of the body, if its sender may send them.
 func (in *intake) fill() *problem {
 	s, limits := in.server, in.server.current.Load()
 	if in.batch = s.engine.Acquire(max(limits.QueueWait-time.Since(in.now), 0)); in.batch == nil {
 		return s.behind(reasonQueue, moreThanCan)
 	}
-	if err := in.batch.Decode(in.body.data, in.head.format, limits.Flows); err != nil {
+	if err := in.batch.Decode(bytes.TrimPrefix(in.body.data, byteOrderMark), in.head.format, limits.Flows); err != nil {
 		return batchProblem(err)
 	}
 	if p := foreign(in.batch, in.right); p != nil {

@@ -90,7 +90,7 @@ func (s *Server) openAnswer(ctx *fasthttp.RequestCtx) *answer {
 	}
 	a := answers.Get().(*answer)
 	a.server = s
-	a.route, a.began, a.wire = routeOf(ctx), ctx.Time(), ctx.Conn()
+	a.route, a.began, a.wire = routeOf(ctx), begun(ctx), ctx.Conn()
 	a.target = append(a.target, ctx.RequestURI()...)
 	a.look = time.Since(s.epoch) + lookEvery
 	return a

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/valyala/fasthttp"
 )
@@ -19,12 +18,19 @@ func (in *intake) readBody() *problem {
 		return s.noMemory()
 	}
 	stream := in.ctx.RequestBodyStream()
-	if stream == nil { // neither a length nor chunks: there is no body
+	switch {
+	case stream != nil:
+	case length == -1, length > 0:
+		return in.wantBody()
+	default: // neither a length nor chunks: there is no body
 		return nil
 	}
+	if c, ok := in.ctx.Conn().(*conn); ok && length < 0 {
+		stream = chunkedBody{stream, c}
+	}
 	err := s.bodies.fill(&in.body, stream, length, s.limits.BodyBytes)
-	if err == nil && length < 0 && endedEarly(in.ctx) {
-		err = io.ErrUnexpectedEOF
+	if err == nil && length < 0 {
+		err = chunksEnd(in.ctx)
 	}
 	switch err {
 	case nil:
@@ -39,6 +45,21 @@ func (in *intake) readBody() *problem {
 		in.ctx.SetConnectionClose()
 		return s.readProblem(err)
 	}
+}
+
+// bodyWanted is no refusal: the head is good, and the client waits to be told so before it sends the body.
+var bodyWanted = &problem{status: fasthttp.StatusContinue}
+
+// wantBody looks at what the declared length of a body that is still to be sent decides already.
+func (in *intake) wantBody() *problem {
+	if length := in.head.length; length > 0 {
+		if p := in.takeBytes(length); p != nil {
+			return p
+		}
+		in.server.buckets.GiveBytes(in.client, in.chargedBytes)
+		in.chargedBytes = 0
+	}
+	return bodyWanted
 }
 
 func (s *Server) noMemory() *problem {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/netip"
@@ -35,6 +36,22 @@ type conn struct {
 	// readDue and writeDue are the deadlines that are set, counted from epoch.
 	readDue, writeDue time.Duration
 
+	// buffer is all of what fasthttp reads heads into, and filled how far the last read of this request's
+	// head filled it; 0 if all of the head came with what was before it. Up to looked it was looked at.
+	buffer         []byte
+	filled, looked int
+	// active says that the first byte of a request is there.
+	active bool
+	// chunks says that a chunked body is read, and extra how much came of it beside its data so far. For the
+	// piece that is read now, direct is how much did not go through buffer, and grace how often it was read on
+	// over the limit.
+	chunks               bool
+	extra, direct, grace int
+	// fault is what Read found wrong with the request.
+	fault error
+	// waiting is when a request began whose client waits to be asked for the body; else zero.
+	waiting time.Time
+
 	// unsentLimited says that limitUnsent was called.
 	unsentLimited bool
 	// ended says that the client has closed its sending side, and all that it sent was read.
@@ -58,9 +75,11 @@ func newConn(nc net.Conn, limits *Limits, epoch time.Time) *conn {
 func (c *conn) state(s fasthttp.ConnState) {
 	switch s {
 	case fasthttp.StateActive: // the first byte of a request is there
+		c.active = true
 		c.await = c.limits.ReadTimeout
 	case fasthttp.StateIdle: // the answer is written
 		c.await = c.limits.IdleTimeout
+		c.beginRequest()
 		c.unread.Store(false)
 	}
 	if c.tls != nil {
@@ -81,9 +100,20 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		c.await = 0
 	}
+	if c.chunks || len(p) < len(c.buffer) {
+		var err error
+		if p, err = c.inspect(p); err != nil {
+			return 0, err
+		}
+	}
+	first := c.buffer == nil
 	n, err := c.read(p)
+	c.received(p, n)
 	if err == io.EOF {
 		c.ended = true
+	}
+	if first && bytes.HasPrefix(p[:n], []byte(preface)) {
+		return 0, errVersion
 	}
 	return n, err
 }
@@ -152,14 +182,8 @@ func linger(nc net.Conn, deadline time.Time) {
 func leaveUnread(ctx *fasthttp.RequestCtx) {
 	if c, ok := ctx.Conn().(*conn); ok {
 		c.unread.Store(true)
+		c.extra = min(c.extra, 0) - maxUnread // its data is no extra either, up to where fasthttp stops
 	}
-}
-
-// endedEarly tells whether the client stopped sending before the chunk that ends a body. It must
-// be asked where fasthttp says that a chunked body is at its end: it says so for both.
-func endedEarly(ctx *fasthttp.RequestCtx) bool {
-	c, ok := ctx.Conn().(*conn)
-	return ok && c.ended
 }
 
 // conns is the set of open connections. A connection is in it until nothing serves it any more.

@@ -5,10 +5,9 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/valyala/fasthttp"
-
-	"flowd/access"
 )
 
 // protocolError answers a request that fasthttp could not read, after which it closes the
@@ -45,7 +44,14 @@ func (s *Server) readProblem(err error) *problem {
 			status: fasthttp.StatusBadRequest, reason: reasonCutShort,
 			detail: "The connection ended before the request did; nothing of it counts.",
 		}
+	case errors.Is(err, errVersion), unknownVersion(err):
+		return versionProblem()
 	default:
+		for fault, detail := range malformedDetails {
+			if errors.Is(err, fault) {
+				return &problem{status: fasthttp.StatusBadRequest, reason: reasonMalformed, detail: detail}
+			}
+		}
 		return &problem{
 			status: fasthttp.StatusBadRequest, reason: reasonMalformed,
 			detail: "The request is not well-formed HTTP/1.1; nothing of it counts.",
@@ -53,24 +59,20 @@ func (s *Server) readProblem(err error) *problem {
 	}
 }
 
-// expectation answers "Expect: 100-continue": with 100 if the body may come, or at once with
-// what the headers alone are refused for, or its sender. Only bodies of POST /flows are looked at: those of
-// others are dropped anyway. The answer is written into ctx here, which fasthttp then sends.
+// expectation answers "Expect: 100-continue": with 100 if the body may come, or at once with what is answered
+// without it. That is found out by the handlers themselves, up to where they would read the body. The answer is
+// written into ctx here, which fasthttp then sends.
 func (s *Server) expectation(ctx *fasthttp.RequestCtx) int {
-	if !ctx.IsPost() || !isFlowsPath(ctx.URI().PathOriginal()) {
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.waiting = time.Now()
+		defer func() { c.waiting = time.Time{} }()
+	}
+	s.http.Handler(ctx)
+	if ctx.Response.StatusCode() == fasthttp.StatusContinue {
+		ctx.SetStatusCode(fasthttp.StatusOK)
+		ctx.ResetUserValues()
 		return fasthttp.StatusContinue
 	}
-	_, p := s.admit(ctx, access.Ingest)
-	if p == nil {
-		p = s.readHead(&ctx.Request.Header, new(ingestHead))
-	}
-	if p == nil {
-		return fasthttp.StatusContinue
-	}
-	s.refuse(ctx, p)
-	s.metrics.batches[p.outcome()].Inc()
-	s.metrics.observe(routePostFlows, p.status, 0)
-	s.logRefused(ctx)
 	leaveUnread(ctx)
-	return p.status
+	return ctx.Response.StatusCode()
 }

@@ -20,11 +20,50 @@ func TestMalformedRequests(t *testing.T) {
 	}{
 		{"not HTTP", "hello\r\n\r\n", 400},
 		{"no version", "GET /flows?hour=1\r\n\r\n", 400},
-		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+		{"HTTP/2", "GET /livez HTTP/2\r\nHost: a\r\n\r\n", 505},
+		{"HTTP/2.0", "GET /livez HTTP/2.0\r\nHost: a\r\n\r\n", 505},
+		{"HTTP/1.2", "GET /livez HTTP/1.2\r\nHost: a\r\n\r\n", 505},
+		{"HTTP/1.2 without a host", "GET /livez HTTP/1.2\r\n\r\n", 505},
+		{"HTTP/0.9", "GET /livez HTTP/0.9\r\nHost: a\r\n\r\n", 505},
+		{"HTTP/1.10", "GET /livez HTTP/1.10\r\nHost: a\r\n\r\n", 505},
+		{"HTTP/9.9 with a body", "POST /flows HTTP/9.9\r\nHost: a\r\n" + length + "\r\n\r\n" + body, 505},
+		{"http/1.1", "GET /livez http/1.1\r\nHost: a\r\n\r\n", 400},
+		{"HTTP/x.y", "GET /livez HTTP/x.y\r\nHost: a\r\n\r\n", 400},
+		{"HTTPS/1.1", "GET /livez HTTPS/1.1\r\nHost: a\r\n\r\n", 400},
+		{"no number of a version", "GET /livez HTTP/\r\nHost: a\r\n\r\n", 400},
 		{"TLS hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400},
 		{"no host", "GET /livez HTTP/1.1\r\n\r\n", 400},
 		{"two hosts", "GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
 		{"space before colon", "GET /livez HTTP/1.1\r\nHost : a\r\n\r\n", 400},
+		{"tab before colon", "GET /livez HTTP/1.1\r\nHost\t: a\r\n\r\n", 400},
+		{"space before the colon of a length", head("POST", "/flows", "Content-Length : 5") + body, 400},
+		{"space before the colon of an encoding", head("POST", "/flows", "Transfer-Encoding : chunked") + chunks(body, 9), 400},
+		{"space in a name", head("GET", "/livez", "X Y: z"), 400},
+		{"spaces in a name", head("GET", "/livez", "X  Y Z:z"), 400},
+		{"space in the name of a length", head("POST", "/flows", "Content Length: 5") + body, 400},
+		{"space in the name of an encoding", head("POST", "/flows", "Transfer Encoding: chunked", length) + body, 400},
+		{"space in a name at an unknown path", head("POST", "/nope", "X Y: z", length) + body, 400},
+		{"space in the name of the first header", "GET /livez HTTP/1.1\r\nX Y: z\r\nHost: a\r\n\r\n", 400},
+		{"space before the first name", "GET /livez HTTP/1.1\r\n Host: a\r\n\r\n", 400},
+		{"folded header", head("GET", "/livez", "X: a\r\n b"), 400},
+		{"header folded by a tab", head("GET", "/livez", "X: a\r\n\tb"), 400},
+		{"folded encoding", head("POST", "/flows", "Transfer-Encoding:\r\n chunked") + chunks(body, 9), 400},
+		{"folded length", head("POST", "/flows", "Content-Length:\r\n "+itoa(len(body))) + body, 400},
+		{"an empty line of spaces", head("GET", "/livez", "X: a\r\n  \r\nY: b"), 400},
+		{"identity", head("POST", "/flows", "Transfer-Encoding: identity") + body, 400},
+		{"identity and a length", head("POST", "/flows", "transfer-encoding: Identity", length) + body, 400},
+		{"no coding", head("POST", "/flows", "Transfer-Encoding:", length) + body, 400},
+		{"chunked and more", head("POST", "/flows", "Transfer-Encoding: chunked, identity", length) + body, 400},
+		{"chunked twice", head("POST", "/flows", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked") + chunks(body, 9), 400},
+		{"quoted chunked", head("POST", "/flows", `Transfer-Encoding: "chunked"`) + chunks(body, 9), 400},
+		{"xchunked", head("POST", "/flows", "Transfer-Encoding: xchunked", length) + body, 400},
+		{"vertical tab before chunked", head("POST", "/flows", "Transfer-Encoding: \vchunked", length) + body, 400},
+		{"list of lengths", head("POST", "/flows", "Content-Length: 5, 5") + body, 400},
+		{"length with a fraction", head("POST", "/flows", "Content-Length: 5.0") + body, 400},
+		{"no length", head("POST", "/flows", "Content-Length:") + body, 400},
+		{"CR in a header", head("GET", "/livez", "X: a\rY: b"), 400},
+		{"no name", head("GET", "/livez", ": a"), 400},
 		{"header without colon", "GET /livez HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n", 400},
 		{"NUL in a header", "GET /livez HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n", 400},
 		{"space in the target", "GET /li vez HTTP/1.1\r\nHost: a\r\n\r\n", 400},
@@ -39,6 +78,13 @@ func TestMalformedRequests(t *testing.T) {
 		{"chunk size negative", head("POST", "/flows", "Transfer-Encoding: chunked") + "-1\r\n" + body, 400},
 		{"chunk size huge", head("POST", "/flows", "Transfer-Encoding: chunked") + "ffffffffffffffffff\r\n" + body, 400},
 		{"chunk longer than its size", head("POST", "/flows", "Transfer-Encoding: chunked") + "5\r\n" + body + "\r\n0\r\n\r\n", 400},
+		{"chunk size with a space before it", head("POST", "/flows", "Transfer-Encoding: chunked") + " 2\r\n[]\r\n0\r\n\r\n", 400},
+		{"chunk size with 0x", head("POST", "/flows", "Transfer-Encoding: chunked") + "0x2\r\n[]\r\n0\r\n\r\n", 400},
+		{"chunk size that ends with LF", head("POST", "/flows", "Transfer-Encoding: chunked") + "2\n[]\r\n0\r\n\r\n", 400},
+		{"chunk that ends with LF", head("POST", "/flows", "Transfer-Encoding: chunked") + "2\r\n[]\n0\r\n\r\n", 400},
+		{"chunk extension that ends with LF", head("POST", "/flows", "Transfer-Encoding: chunked") + "2;a\n[]\r\n0\r\n\r\n", 400},
+		{"space in a trailer's name", head("POST", "/flows", "Transfer-Encoding: chunked") + "2\r\n[]\r\n0\r\nX Y: z\r\n\r\n", 400},
+		{"a length in a trailer", head("POST", "/flows", "Transfer-Encoding: chunked") + "2\r\n[]\r\n0\r\nContent-Length: 2\r\n\r\n", 400},
 		{"bad trailer", head("POST", "/flows", "Transfer-Encoding: chunked") + "2\r\n[]\r\n0\r\nnonsense\r\n\r\n", 400},
 		{"long target", "GET /" + strings.Repeat("x", 5000) + " HTTP/1.1\r\nHost: a\r\n\r\n", 431},
 		{"long header", head("GET", "/livez", "X: "+strings.Repeat("x", 5000)), 431},
@@ -238,49 +284,6 @@ func TestLengthAndChunks(t *testing.T) {
 	c.ends()
 	if r := ts.do("GET", "/hours", ""); r.body != "[]" {
 		t.Errorf("the smuggled batch counts: %s", r.body)
-	}
-}
-
-func TestExpectContinue(t *testing.T) {
-	t.Parallel()
-	ts := serve(t, nil, nil)
-	body := "[" + jsonFlow + "]"
-	expect := "Expect: 100-continue"
-	length := "Content-Length: " + itoa(len(body))
-	for _, c := range []struct {
-		name    string
-		head    string
-		ask     bool // the body is asked for
-		status  int
-		unasked int // the status of the answer without a body
-	}{
-		{"good", head("POST", "/flows", expect, length), true, 200, 0},
-		{"prefix", head("POST", "/api/v1/flows", expect, length), true, 200, 0},
-		{"unknown path", head("POST", "/nope", expect, length), true, 404, 0},
-		{"too large", head("POST", "/flows", expect, "Content-Length: 5000000"), false, 0, 413},
-		{"media type", head("POST", "/flows", expect, length, "Content-Type: text/csv"), false, 0, 415},
-		{"encoding", head("POST", "/api/v1/flows", expect, length, "Content-Encoding: br"), false, 0, 415},
-		{"key", head("POST", "/flows", expect, length, "Idempotency-Key: a b"), false, 0, 400},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			c2 := ts.dial()
-			c2.write(c.head)
-			if !c.ask {
-				problemIn(t, c2.read("POST"), c.unasked)
-				c2.ends()
-				return
-			}
-			if r := c2.read("POST"); r.StatusCode != 100 {
-				t.Fatalf("%d before the body: %s", r.StatusCode, r.body)
-			}
-			c2.write(body)
-			if r := c2.read("POST"); r.StatusCode != c.status {
-				t.Errorf("%d, want %d: %s", r.StatusCode, c.status, r.body)
-			}
-		})
-	}
-	if got := ts.metric(`flowd_http_request_duration_seconds_count{route="POST /flows",code="413"}`); got != "1" {
-		t.Errorf("413 counted %q times, want 1", got)
 	}
 }
 

@@ -79,12 +79,16 @@ func (s *Server) postFlows(ctx *fasthttp.RequestCtx) {
 	in := intake{server: s, ctx: ctx, right: right, client: clientOf(ctx, right)}
 	in.holding = s.holdings.begin(in.client)
 	defer in.close()
-	if p := in.run(); p != nil {
+	switch p := in.run(); p {
+	case nil:
+		in.accept()
+	case bodyWanted:
+		ctx.SetStatusCode(p.status)
+		in.outcome = outcomeNone
+	default:
 		in.outcome = p.outcome()
 		s.refuse(ctx, p)
-		return
 	}
-	in.accept()
 }
 
 // run takes the batch in, up to where reads see it. The body is complete before anything that
@@ -98,10 +102,12 @@ func (in *intake) run() *problem {
 		p = in.readBody()
 	}
 	if p != nil {
-		leaveUnread(in.ctx)
+		if p != bodyWanted {
+			leaveUnread(in.ctx)
+		}
 		return p
 	}
-	if p := in.takeBytes(); p != nil {
+	if p := in.takeBytes(len(in.body.data)); p != nil {
 		return p
 	}
 	if p := in.enter(); p != nil {
@@ -135,7 +141,9 @@ func (in *intake) close() {
 		in.server.engine.Release(in.batch)
 	}
 	in.leave()
-	in.server.metrics.batches[in.outcome].Inc()
+	if in.outcome != outcomeNone {
+		in.server.metrics.batches[in.outcome].Inc()
+	}
 }
 
 // accept answers that the flows count, since now or since the batch was sent before.

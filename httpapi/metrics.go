@@ -94,6 +94,7 @@ const (
 	reasonShare
 	reasonAddress
 	reasonPlainHTTP
+	reasonVersion
 	reasons
 )
 
@@ -138,6 +139,7 @@ var reasonNames = [reasons]string{
 	reasonShare:         "over_share",
 	reasonAddress:       "address_connections",
 	reasonPlainHTTP:     "plain_http",
+	reasonVersion:       "http_version",
 }
 
 // outcome is what became of a batch.
@@ -151,6 +153,8 @@ const (
 	outcomeOverload                   // a limit was used up; the same batch may pass later
 	outcomeUnavailable                // the engine takes none now; the same batch may pass later
 	outcomes
+
+	outcomeNone = outcomes // nothing yet: the body is still to be sent
 )
 
 var outcomeNames = [outcomes]string{

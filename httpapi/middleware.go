@@ -36,7 +36,7 @@ func (s *Server) recovered(ctx *fasthttp.RequestCtx) {
 		detail: "The server failed to answer because of a fault of its own, which is in its log.",
 	})
 	leaveUnread(ctx)
-	s.metrics.observe(routeOf(ctx), fasthttp.StatusInternalServerError, time.Since(ctx.Time()))
+	s.metrics.observe(routeOf(ctx), fasthttp.StatusInternalServerError, time.Since(begun(ctx)))
 }
 
 // panicked counts and logs a panic of the goroutine that calls it, in a deferred function. It names the
@@ -69,12 +69,12 @@ func panicPlace() string {
 }
 
 // measuring counts requests and the time that they take. An answer that is still to be written
-// is counted when it was.
+// is counted when it was, and one of a request whose body is still to be sent when it came.
 func (s *Server) measuring(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		next(ctx)
-		if !ctx.Response.IsBodyStream() {
-			s.metrics.observe(routeOf(ctx), ctx.Response.StatusCode(), time.Since(ctx.Time()))
+		if status := ctx.Response.StatusCode(); status != fasthttp.StatusContinue && !ctx.Response.IsBodyStream() {
+			s.metrics.observe(routeOf(ctx), status, time.Since(begun(ctx)))
 		}
 	}
 }
@@ -84,11 +84,11 @@ func (s *Server) measuring(next fasthttp.RequestHandler) fasthttp.RequestHandler
 func (s *Server) logging(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		next(ctx)
-		if ctx.Response.StatusCode() >= fasthttp.StatusBadRequest {
+		if status := ctx.Response.StatusCode(); status >= fasthttp.StatusBadRequest {
 			s.logRefused(ctx)
-		} else if s.lines.Enabled(slog.LevelDebug) && !ctx.Response.IsBodyStream() {
+		} else if status != fasthttp.StatusContinue && s.lines.Enabled(slog.LevelDebug) && !ctx.Response.IsBodyStream() {
 			s.lines.Log(slog.LevelDebug, requestKind(ctx, "answered"), func() []slog.Attr {
-				return append(requestAttrs(ctx), slog.Duration("took", time.Since(ctx.Time())))
+				return append(requestAttrs(ctx), slog.Duration("took", time.Since(begun(ctx))))
 			})
 		}
 	}

@@ -12,11 +12,6 @@ const prefix = "/api/v1"
 
 const flowsPath = "/flows"
 
-// isFlowsPath tells the path of POST /flows, where the body is looked at before it is sent.
-func isFlowsPath(path []byte) bool {
-	return string(path) == flowsPath || string(path) == prefix+flowsPath
-}
-
 // newRouter has a handler for every path. It redirects nothing: a client with a path that is
 // not quite right is told so.
 func (s *Server) newRouter() *router.Router {

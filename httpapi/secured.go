@@ -96,7 +96,7 @@ func clientCertificate(ctx *fasthttp.RequestCtx) *x509.Certificate {
 	if !ok || c.tls == nil || c.tls.certificate == nil {
 		return nil
 	}
-	return c.tls.holding(c.tls.server.conns.tls.current.Load().authorities, ctx.Time())
+	return c.tls.holding(c.tls.server.conns.tls.current.Load().authorities, begun(ctx))
 }
 
 func (t *secured) holding(authorities *x509.CertPool, now time.Time) *x509.Certificate {

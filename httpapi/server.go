@@ -135,7 +135,7 @@ func New(o Options) *Server {
 	s.crowded = overloaded(reasonConnections, fmt.Sprintf(
 		"There are %d connections already; use fewer, or raise max-connections.", o.Limits.Connections)).raw()
 	s.http = &fasthttp.Server{
-		Handler:       s.recovering(s.measuring(s.logging(s.newRouter().Handler))),
+		Handler:       s.recovering(s.checking(s.measuring(s.logging(s.newRouter().Handler)))),
 		ErrorHandler:  s.protocolError,
 		ExpectHandler: s.expectation,
 		ConnState:     s.connState,

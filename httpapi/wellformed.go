@@ -1,0 +1,258 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// maxExtra is how many bytes of a chunked body may be something else than data, sizes and line ends: chunk
+// extensions and trailers, which are ignored here, and to which RFC 9112 sets no bound.
+const maxExtra = 16 << 10
+
+// chunkFrame is what comes with the data of a chunk: its size in up to eight digits, and two line ends.
+const chunkFrame = 8 + 2 + 2
+
+// maxUnread is how much of a body that nobody reads fasthttp drops behind the answer, to keep the connection.
+const maxUnread = 256 << 10
+
+// preface begins a connection of HTTP/2. To an older server it looks like a request.
+const preface = "PRI * HTTP/2.0\r\n"
+
+// What is wrong with a request that fasthttp would let pass, or wait for the end of.
+var (
+	errBareLF  = errors.New("httpapi: a line ends with LF alone")
+	errFolded  = errors.New("httpapi: a header goes on in a second line")
+	errSpace   = errors.New("httpapi: a header's name has a space")
+	errCoding  = errors.New("httpapi: a transfer encoding other than chunked")
+	errExtra   = errors.New("httpapi: too many chunk extensions and trailers")
+	errVersion = errors.New("httpapi: a version of HTTP that is not spoken")
+)
+
+// malformedDetails say what to do about them.
+var malformedDetails = map[error]string{
+	errBareLF: "A line of the request's head or trailers ends with LF alone; end each with CRLF. Nothing of the request counts.",
+	errFolded: "A header of the request goes on in a second line, which HTTP does not have any more; send it in one. " +
+		"Nothing of the request counts.",
+	errSpace:  "The name of a header has a space in it; send it without. Nothing of the request counts.",
+	errCoding: "The only transfer encoding taken is chunked; send the body so, or with its Content-Length. Nothing of the request counts.",
+	errExtra: "The chunk extensions and trailers of the request have more than 16 KiB together, and are of no use here; " +
+		"send the body without. Nothing of the request counts.",
+}
+
+func versionProblem() *problem {
+	return &problem{
+		status: fasthttp.StatusHTTPVersionNotSupported, reason: reasonVersion,
+		detail: "The request is of a version of HTTP that is not spoken here; send it as HTTP/1.1, or HTTP/1.0.",
+	}
+}
+
+// checking wraps the handler of all requests, to refuse those whose head fasthttp reads more kindly than others
+// on the way may have, and to begin to count what chunks bring along. A client and a proxy that do not see the
+// same request are how requests are smuggled.
+func (s *Server) checking(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if err := headFault(ctx); err != nil {
+			ctx.SetConnectionClose()
+			s.protocolError(ctx, err)
+			return
+		}
+		if ctx.Request.Header.ContentLength() == -1 {
+			beginChunks(ctx)
+		}
+		next(ctx)
+	}
+}
+
+// headFault says what is wrong with a head that fasthttp has read.
+func headFault(ctx *fasthttp.RequestCtx) error {
+	h := &ctx.Request.Header
+	if !h.IsHTTP11() && string(h.Protocol()) != "HTTP/1.0" {
+		return errVersion
+	}
+	if c, ok := ctx.Conn().(*conn); ok {
+		// The end of the request line, if the head begins where the buffer does.
+		if at := lineLen(h); at < c.filled && c.buffer[at] == '\n' && c.buffer[at-1] != '\r' {
+			return errBareLF
+		}
+	}
+	for raw := h.RawHeaders(); len(raw) > 0; {
+		end := bytes.IndexByte(raw, '\n')
+		if end < 1 || raw[end-1] != '\r' {
+			return errBareLF
+		}
+		line := raw[:end-1]
+		raw = raw[end+1:]
+		if len(line) == 0 {
+			break
+		}
+		if line[0]|0x20 == 't' || line[0] == '\t' { // rare; a space in front is seen below
+			if err := codingFault(line); err != nil {
+				return err
+			}
+		}
+		space := bytes.IndexByte(line, ' ')
+		switch {
+		case space == 0:
+			return errFolded
+		case space > 0 && line[space-1] != ':' && bytes.IndexByte(line[:space], ':') < 0:
+			return errSpace
+		}
+	}
+	return nil
+}
+
+// codingFault looks at a line that may be Transfer-Encoding. fasthttp takes identity for it as well, which RFC
+// 9112 does not have any more: whoever sends it may mean a body without a length.
+func codingFault(line []byte) error {
+	if line[0] == '\t' {
+		return errFolded
+	}
+	name, value, _ := bytes.Cut(line, []byte{':'})
+	if strings.EqualFold(string(name), fasthttp.HeaderTransferEncoding) &&
+		!strings.EqualFold(string(bytes.Trim(value, " \t")), "chunked") {
+		return errCoding
+	}
+	return nil
+}
+
+// lineLen is how long the request line is, without its end.
+func lineLen(h *fasthttp.RequestHeader) int {
+	return len(h.Method()) + len(h.RequestURI()) + len(h.Protocol()) + 2
+}
+
+// unknownVersion tells an error of fasthttp's about a version that does not have the form HTTP/1.1 has, but is
+// meant as one: "HTTP/2", for example. The error has no type of its own.
+func unknownVersion(err error) bool {
+	_, version, found := strings.Cut(err.Error(), `unsupported http version "HTTP/`)
+	version, _, closed := strings.Cut(version, `"`)
+	return found && closed && version != "" && strings.Trim(version, "0123456789.") == ""
+}
+
+// beginChunks begins to count what the chunks of ctx's body bring along.
+func beginChunks(ctx *fasthttp.RequestCtx) {
+	c, ok := ctx.Conn().(*conn)
+	if !ok {
+		return
+	}
+	c.chunks, c.looked, c.extra = true, 0, 0
+	if c.filled > 0 {
+		// What was read with the head. Where the head itself came with what was before it, that is not known.
+		const lineEnd = 2
+		c.extra = max(c.filled-lineLen(&ctx.Request.Header)-lineEnd-len(ctx.Request.Header.RawHeaders()), 0)
+	}
+}
+
+// beginRequest forgets what was known of the request before.
+func (c *conn) beginRequest() {
+	c.active, c.chunks, c.filled, c.looked = false, false, 0, 0
+}
+
+// inspect returns how much of p may be read now. fasthttp reads into a part of its buffer only while a head
+// or trailers are not there as a whole, so that is when it would wait; what is there already is looked at then,
+// each byte once. Chunks may bring along no more than maxExtra.
+func (c *conn) inspect(p []byte) ([]byte, error) {
+	if c.fault != nil {
+		return nil, c.fault
+	}
+	if had := len(c.buffer) - len(p); had > 0 && len(p) > 0 && &c.buffer[had] == &p[0] {
+		if bareLF(c.buffer[:had], c.looked, c.chunks) {
+			c.fault = errBareLF
+			return nil, c.fault
+		}
+		c.looked = had
+	} else {
+		c.looked = 0
+	}
+	if c.chunks && len(p) <= len(c.buffer) { // into more goes data alone
+		left := maxExtra - c.extra
+		if left <= 0 {
+			// Behind the data of a chunk, which is not counted before its line end is read, this may be that.
+			const lineEnd = 2
+			if c.grace++; c.grace > lineEnd {
+				c.fault = errExtra
+				return nil, c.fault
+			}
+			left = 1
+		}
+		p = p[:min(len(p), left)]
+	}
+	return p, nil
+}
+
+// bareLF tells whether there is a line in b[from:] that does not end with CRLF. Empty lines before a request
+// are no part of it.
+func bareLF(b []byte, from int, trailers bool) bool {
+	for i := from; ; i++ {
+		next := bytes.IndexByte(b[i:], '\n')
+		if next < 0 {
+			return false
+		}
+		if i += next; (i == 0 || b[i-1] != '\r') && (trailers || len(bytes.Trim(b[:i], "\r\n")) > 0) {
+			return true
+		}
+	}
+}
+
+// received notes what a read into p has brought.
+func (c *conn) received(p []byte, n int) {
+	switch had := len(c.buffer) - len(p); {
+	case c.chunks && had < 0:
+		c.direct += n
+	case c.chunks:
+		c.extra += n
+	case c.buffer == nil:
+		c.buffer, c.filled = p, n // the first read is into all of it
+	case had > 0:
+		c.filled = had + n
+	case c.active: // a body, in place of the head
+		c.filled = 0
+	default:
+		c.filled = n
+	}
+}
+
+// chunkedBody is a body of chunks, whose data is not what they bring along.
+type chunkedBody struct {
+	io.Reader
+	conn *conn
+}
+
+func (b chunkedBody) Read(p []byte) (int, error) {
+	c := b.conn
+	c.direct, c.grace = 0, 0
+	n, err := b.Reader.Read(p)
+	if n > 0 {
+		c.extra = max(c.extra+c.direct-n-chunkFrame, 0)
+	}
+	if err != nil && c.fault != nil {
+		err = c.fault // fasthttp does not wrap all errors, and takes some for the end
+	}
+	return n, err
+}
+
+// chunksEnd says why a chunked body is not whole, of which fasthttp says that it is: the client stopped sending
+// before the chunk that ends it, or a trailer is not one.
+func chunksEnd(ctx *fasthttp.RequestCtx) error {
+	if c, ok := ctx.Conn().(*conn); ok && c.ended {
+		return io.ErrUnexpectedEOF
+	}
+	for name := range ctx.Request.Header.Trailers() {
+		if bytes.IndexByte(name, ' ') >= 0 {
+			return errSpace
+		}
+	}
+	return nil
+}
+
+// begun is when ctx began. While the client of a body waits to be asked for it, ctx itself does not know.
+func begun(ctx *fasthttp.RequestCtx) time.Time {
+	if c, ok := ctx.Conn().(*conn); ok && !c.waiting.IsZero() {
+		return c.waiting
+	}
+	return ctx.Time()
+}

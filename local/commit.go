@@ -307,22 +307,19 @@ func (e *Engine) reserve(bytes int) error {
 	case err == nil:
 		e.becomeReady()
 		return nil
-	case errors.Is(err, wal.ErrNoSpace):
-		return e.unavailable(reasonDiskFull, "The disk of the log is full, so no batch can be taken; "+
-			"free some space, or lower retention-bytes. Reads go on.", err)
+	case errors.Is(err, wal.ErrNoSegment):
+		return e.noSegment(err)
 	case errors.Is(err, wal.ErrTooLarge):
 		return &flow.UnavailableError{Reason: "segment-size",
 			Detail: "The batch does not fit a segment of the log; send it in parts, or raise segment-bytes."}
 	}
-	return e.unavailable(reasonLogFailed, logFailedDetail, err)
+	return e.logFailed(err)
 }
-
-const logFailedDetail = "The log could not be written, so no batch is taken until the server is started again. Reads go on."
 
 // failed gives up the group whose write failed: whether its batches count is known after the
 // next start.
 func (e *Engine) failed(err error) {
-	_ = e.unavailable(reasonLogFailed, logFailedDetail, err)
+	_ = e.logFailed(err)
 	for _, c := range e.group.commits {
 		if c.err == nil {
 			c.err = flow.ErrInDoubt
@@ -330,16 +327,16 @@ func (e *Engine) failed(err error) {
 	}
 }
 
-// unavailable says, once for each reason, that no batch can be taken.
+// unavailable says, once for each reason and cause, that no batch can be taken.
 func (e *Engine) unavailable(reason, detail string, cause error) error {
-	if s := e.status.Load(); s.Ready() || s.Reasons[0] != reason {
+	if s := e.status.Load(); s.Ready() || s.Reasons[0] != reason || s.Detail != detail {
 		e.o.Logger.Error("no batch can be taken", "reason", reason, "error", cause)
 		e.setStatus(&flow.Status{Reasons: []string{reason}, Detail: detail, ReadOnly: true})
 	}
 	return &flow.UnavailableError{Reason: reason, Detail: detail}
 }
 
-// becomeReady takes back that the disk is full, once the log can make segments again: that a small
+// becomeReady takes back that there is no segment, once the log can make segments again: that a small
 // group would still find room says little about the next.
 func (e *Engine) becomeReady() {
 	if s := e.status.Load(); !s.Ready() && e.log.SpaceErr() == nil {

@@ -174,6 +174,8 @@ func (e *Engine) setStatus(s *flow.Status) { e.status.Store(s) }
 const (
 	reasonRecovering = "recovering"
 	reasonDiskFull   = "disk-full"
+	reasonOpenFiles  = "open-files"
+	reasonDiskError  = "disk-error"
 	reasonLogFailed  = "log-failed"
 )
 

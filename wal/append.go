@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"os"
 	"time"
 )
 
@@ -17,7 +18,7 @@ const keptBuffer = 16 << 20
 
 // Reserve returns nil if a group of so many bytes can be appended now: the sum of its records'
 // lengths and RecordOverhead for each. Else it is the error that Err returns, ErrTooLarge, or
-// ErrNoSpace with the cause; then nothing was written, and a smaller group, or the same one later,
+// ErrNoSegment with the cause; then nothing was written, and a smaller group, or the same one later,
 // may be taken. It waits for a segment that is just being made. Only the appending goroutine may
 // ask; what it was told holds until its next Append.
 func (l *Log) Reserve(bytes int) error {
@@ -45,16 +46,16 @@ func (l *Log) awaitSpare() error {
 		case spares > 0:
 			return nil
 		case cause != nil:
-			return fmt.Errorf("%w: %w", ErrNoSpace, cause)
+			return fmt.Errorf("%w: %w", ErrNoSegment, cause)
 		case !started:
-			return fmt.Errorf("%w: nobody makes one before Start", ErrNoSpace)
+			return fmt.Errorf("%w: nobody makes one before Start", ErrNoSegment)
 		case late == nil:
 			late = time.After(spareWait)
 		}
 		select {
 		case <-l.changed:
 		case <-late:
-			return fmt.Errorf("%w: none was made within %v", ErrNoSpace, spareWait)
+			return fmt.Errorf("%w: none was made within %v: %w", ErrNoSegment, spareWait, os.ErrDeadlineExceeded)
 		}
 	}
 }
@@ -63,7 +64,7 @@ func (l *Log) awaitSpare() error {
 // position. It keeps nothing of them. No records are no group, and write nothing.
 //
 // A write or a sync that fails or is short poisons the log: what errors.Is ErrPoisoned is returned
-// now and by every later call, and the group may come back after the next Open or not. ErrNoSpace and
+// now and by every later call, and the group may come back after the next Open or not. ErrNoSegment and
 // ErrTooLarge wrote nothing; Reserve says them earlier, and waits where Append would. One goroutine
 // may append.
 func (l *Log) Append(records [][]byte) (Position, error) {

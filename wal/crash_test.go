@@ -163,7 +163,7 @@ func (run *crashRun) append(l *Log) error {
 	run.history[run.next] = names
 	at, err := l.Append(records)
 	switch {
-	case errors.Is(err, ErrNoSpace):
+	case errors.Is(err, ErrNoSegment):
 		run.history[run.next] = before
 		run.seen["no space"]++
 		return nil

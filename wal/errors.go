@@ -9,9 +9,9 @@ var (
 	// ErrPoisoned is that a write or a sync failed, or was short. What is on disk is unknown since,
 	// so the log takes nothing any more, for good: only a new Open, which reads what is there, goes on.
 	ErrPoisoned = errors.New("wal: poisoned by a failed write or sync")
-	// ErrNoSpace is that the group needs a new segment and none could be made. Nothing was written;
-	// it may work later.
-	ErrNoSpace = errors.New("wal: no prepared segment")
+	// ErrNoSegment is that the group needs a new segment and none could be made: the disk is full, or
+	// whatever else the error wraps. Nothing was written; it may work later.
+	ErrNoSegment = errors.New("wal: no prepared segment")
 	// ErrTooLarge is that a group does not fit into a segment.
 	ErrTooLarge = errors.New("wal: group larger than a segment")
 	// ErrClosed is that the log was closed.

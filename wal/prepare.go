@@ -3,6 +3,8 @@ package wal
 import (
 	"fmt"
 	"time"
+
+	"flowd/disk"
 )
 
 const (
@@ -55,7 +57,7 @@ func (l *Log) prepareSpares() bool {
 		l.mu.Unlock()
 		notify(l.changed)
 		if err != nil {
-			if known == nil {
+			if known == nil || disk.CauseOf(known) != disk.CauseOf(err) {
 				l.o.Logger.Error("no segment for the log can be made, trying again", "every", spaceRetry, "error", err)
 			}
 			return false

@@ -202,10 +202,10 @@ func noSpace(t *testing.T, kind errorfs.OpKind, where string, cause error) {
 	wantNames(t, fs, 1, 2, 3) // what was begun is gone, and takes no space
 	for range 2 {
 		err := l.Reserve(len(record) + RecordOverhead)
-		if !errors.Is(err, ErrNoSpace) || cause != crashfs.ErrShort && !errors.Is(err, cause) || l.SpaceErr() == nil {
+		if !errors.Is(err, ErrNoSegment) || cause != crashfs.ErrShort && !errors.Is(err, cause) || l.SpaceErr() == nil {
 			t.Fatalf("reserve: %v, space %v", err, l.SpaceErr())
 		}
-		if _, err := l.Append([][]byte{[]byte(record)}); !errors.Is(err, ErrNoSpace) || l.Err() != nil {
+		if _, err := l.Append([][]byte{[]byte(record)}); !errors.Is(err, ErrNoSegment) || l.Err() != nil {
 			t.Fatalf("append: %v, %v", err, l.Err())
 		}
 		if err := l.Reserve(100); err != nil {
@@ -274,7 +274,7 @@ func TestReserveWaitsForTheSpareThatIsBeingMade(t *testing.T) {
 		l, _ := open(t, small(crashfs.New()), Position{})
 		record := text("r", 7000)
 		appendText(t, l, record)
-		if err := l.Reserve(len(record) + RecordOverhead); !errors.Is(err, ErrNoSpace) {
+		if err := l.Reserve(len(record) + RecordOverhead); !errors.Is(err, ErrNoSegment) {
 			t.Errorf("before Start: %v", err)
 		}
 		l.Start()

@@ -124,6 +124,7 @@ func (p *parts) serve(l listeners) {
 	}
 	p.logger.Info("started", "version", p.version.Version, "revision", p.version.Revision, "go", p.version.Go,
 		"listen", l.api.Addr().String(), "admin", admin, "data", string(p.config.Data), "durability", p.config.Durability)
+	warnOpenFiles(p.logger, p.config.MaxConnections)
 	if p.config.TokensFile == "" {
 		p.logger.Warn("there is no tokens-file, so everybody who reaches this address may do everything",
 			"listen", l.api.Addr().String())

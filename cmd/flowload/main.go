@@ -19,10 +19,11 @@ import (
 
 // The exit codes.
 const (
-	exitOK      = 0
-	exitRuntime = 1
-	exitUsage   = 2
-	exitDiffers = 3
+	exitOK       = 0
+	exitRuntime  = 1
+	exitUsage    = 2
+	exitDiffers  = 3
+	exitUnusable = 3
 )
 
 func main() {
@@ -99,7 +100,10 @@ func fail(stderr io.Writer, err error) int {
 	fmt.Fprintln(stderr, "flowload:", err)
 	var usage *usageError
 	var invalid *loadtest.InvalidError
+	var unusable *unusableError
 	switch {
+	case errors.As(err, &unusable):
+		return exitUnusable
 	case errors.As(err, &usage), errors.As(err, &invalid):
 		fmt.Fprintln(stderr, "Try: flowload --help")
 		return exitUsage

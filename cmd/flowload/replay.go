@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +25,7 @@ type replayCmd struct {
 	Flows       int           `default:"1000" help:"Flows per POST (${default})."`
 	Connections int           `default:"4" help:"Connections, each with one request under way, up to 64 (${default})."`
 	Timeout     time.Duration `default:"30s" help:"How long a request may take (${default})."`
+	Strict      bool          `help:"Take it for a failure, with exit code 3, if any record is skipped."`
 	Attempts    int           `default:"8" help:"How often a POST is tried, and how many may fail in a row, before that is the end (${default})."`
 
 	// stdin is what - stands for; nil for the process's own. Tests put another in its place.
@@ -35,14 +38,16 @@ func (c *replayCmd) Help() string {
 this program's own fields as NDJSON, a JSON array or CSV with a header line. The format is found out for each file.
 The hour of a flow is that of its record's time. Connections become originator to responder with the bytes of each
 side; a VPC Flow Log record is bytes sent from srcaddr to dstaddr. Byte counts that a log leaves unset are 0. Records
-that cannot be used are skipped and counted.
+that cannot be used are skipped and counted; the three most frequent reasons are printed, each with the place of its first
+record.
 
 The POSTs are numbered (Flowd-Agent, Flowd-Seq), so one that finds no server, has no answer, or is put off (429, 503) is
 sent again, after as long as Retry-After asks, and counts once. To replay a file a second time counts it twice.
 
 An interrupt ends the reading; requests under way are finished. A second one ends at once.
 
-Exit codes: 0 all flows that were read are stored, 1 they are not or a file could not be read to its end, 2 wrong usage.`
+Exit codes: 0 all flows that were read are stored, 1 they are not or a file could not be read to its end, 2 wrong usage, 3
+there was a file without a single usable record, or, with --strict, any record was skipped.`
 }
 
 // errNotStored ends a command whose summary already says what is missing.
@@ -71,7 +76,7 @@ func (c *replayCmd) Run(e *env) error {
 	result, err := loadtest.Replay(e.ctx, src, loadtest.ReplayOptions{
 		Target: c.Target, Token: token, FlowsPerPost: c.Flows, Connections: c.Connections, Timeout: c.Timeout, Attempts: c.Attempts,
 	})
-	src.close()
+	src.close(false)
 	src.readBar.clear()
 	var invalid *loadtest.InvalidError
 	if errors.As(err, &invalid) {
@@ -83,10 +88,29 @@ func (c *replayCmd) Run(e *env) error {
 	if printed := printReplay(e.stdout, &result, src, time.Since(begin)); printed != nil {
 		return printed
 	}
-	if err == nil && result.Stored < result.Read {
-		err = errNotStored
+	switch {
+	case err == nil && result.Stored < result.Read:
+		return errNotStored
+	case err == nil:
+		return c.unusable(src)
 	}
 	return err
+}
+
+// unusableError ends a replay that stored all that it read, but of which somebody expected more.
+type unusableError struct{ text string }
+
+func (e *unusableError) Error() string { return e.text }
+
+// unusable says of which files nothing was usable, or else what of them was not, if nothing may be.
+func (c *replayCmd) unusable(src *fileSource) error {
+	switch {
+	case len(src.useless) > 0:
+		return &unusableError{"no record is usable of " + strings.Join(src.useless, ", ")}
+	case c.Strict && src.skipped.Records > 0:
+		return &unusableError{fmt.Sprintf("%d records were skipped, which --strict does not allow", src.skipped.Records)}
+	}
+	return nil
 }
 
 // printReplay prints the account in flows. Zeros are left out, but for the figures that everybody
@@ -109,28 +133,32 @@ func printReplay(w io.Writer, r *loadtest.ReplayResult, src *fileSource, took ti
 		fmt.Fprintf(&b, "  %s\n", problem)
 	}
 	line("skipped", src.skipped.Records, true, "")
-	writeSkipped(&b, src)
+	writeSkipped(&b, &src.skipped)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// writeSkipped lists the reasons, the most frequent first, and the first records.
-func writeSkipped(b *strings.Builder, src *fileSource) {
-	reasons := src.skipped.Reasons
-	var names []string
-	for reason := range reasons {
-		names = append(names, reason)
-	}
-	slices.SortFunc(names, func(x, y string) int {
-		if reasons[x] != reasons[y] {
-			return int(reasons[y]) - int(reasons[x])
-		}
-		return strings.Compare(x, y)
+// shownReasons is how many reasons are listed.
+const shownReasons = 3
+
+// writeSkipped lists the most frequent reasons, each with its first record.
+func writeSkipped(b *strings.Builder, skipped *flowfile.Skipped) {
+	reasons := skipped.Reasons
+	names := slices.SortedFunc(maps.Keys(reasons), func(x, y string) int {
+		return cmp.Or(cmp.Compare(reasons[y].Records, reasons[x].Records), strings.Compare(x, y))
 	})
-	for _, reason := range names {
-		fmt.Fprintf(b, "  %d: %s\n", reasons[reason], reason)
+	shown := names[:min(len(names), shownReasons)]
+	left := skipped.Records
+	for _, name := range shown {
+		of := reasons[name]
+		left -= of.Records
+		fmt.Fprintf(b, "  %d: %s; first at %s:%d", of.Records, name, of.First.File, of.First.Line)
+		if of.First.Value != "" {
+			fmt.Fprintf(b, ": %q", of.First.Value)
+		}
+		b.WriteByte('\n')
 	}
-	for _, first := range src.first {
-		fmt.Fprintf(b, "  %s\n", first)
+	if left > 0 {
+		fmt.Fprintf(b, "  %d more, for other reasons\n", left)
 	}
 }

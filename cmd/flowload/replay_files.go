@@ -25,8 +25,9 @@ type fileSource struct {
 	file    *os.File
 	scanner *flowfile.Scanner // nil between files
 
+	used    uint64 // records of the file being read that were flows
 	skipped flowfile.Skipped
-	first   []string // the first skipped records, with the names of their files
+	useless []string // files that were read to their end without one flow
 	errs    []error
 }
 
@@ -37,9 +38,10 @@ func (s *fileSource) Next() bool {
 			return false
 		}
 		if s.scanner != nil && s.scanner.Next() {
+			s.used++
 			return true
 		}
-		s.close()
+		s.close(true)
 	}
 }
 
@@ -71,20 +73,17 @@ func (s *fileSource) open() bool {
 	return true
 }
 
-// close ends the file being read, if there is one, and books what was skipped of it.
-func (s *fileSource) close() {
+// close ends the file being read, if there is one, and books what was skipped of it. Ended says that it
+// was read to its end, or as far as it can be.
+func (s *fileSource) close(ended bool) {
 	if s.scanner != nil {
-		skipped := s.scanner.Skipped()
-		s.skipped.Add(skipped)
-		for _, record := range skipped.First {
-			if len(s.first) < flowfile.MaxFirst {
-				s.first = append(s.first, s.name+": "+record.String())
-			}
-		}
+		s.skipped.Add(s.name, s.scanner.Skipped())
 		if err := s.scanner.Err(); err != nil {
 			s.errs = append(s.errs, s.explain(err))
+		} else if s.used == 0 && ended {
+			s.useless = append(s.useless, s.name)
 		}
-		s.scanner = nil
+		s.scanner, s.used = nil, 0
 	}
 	if s.file != nil {
 		// It was only read.

@@ -23,7 +23,23 @@ const (
 	replayVPC = `2 1 eni-1 10.0.0.1 10.0.0.2 1 2 6 3 400 7200 7260 ACCEPT OK
 2 1 eni-1 - - - - - - - 7200 7260 - NODATA
 `
+	replayMixed = `{"src_app":"","dest_app":"b","vpc_id":"v","bytes_tx":1,"bytes_rx":2,"hour":2}
+{"src_app":"a","dest_app":"b","vpc_id":"v","bytes_tx":1,"bytes_rx":2,"hour":2}
+{"src_app":"a","dest_app":"b","vpc_id":"v","bytes_tx":1,"bytes_rx":2,"hour":-1}
+x
+{"src_app":"a","dest_app":"b","vpc_id":"v","bytes_tx":1.5,"bytes_rx":2,"hour":2}
+y
+{"src_app":"a","dest_app":"b","vpc_id":"v","bytes_tx":2.5,"bytes_rx":2,"hour":2}
+z
+`
 )
+
+// replayReasons is what is printed of replayMixed.
+const replayReasons = "read      1  in TIME\nsent      1\nstored    1\nskipped   7\n" +
+	"  3: the record is not a JSON object; first at DIR/mixed.ndjson:4: \"x\"\n" +
+	"  2: bytes_tx is not an integer from 0 to 2^63-1; first at DIR/mixed.ndjson:5: \"1.5\"\n" +
+	"  1: hour is not an integer from 0 to 2^31-1; first at DIR/mixed.ndjson:3: \"-1\"\n" +
+	"  1 more, for other reasons\n"
 
 // replayFiles writes the files of a test and returns their folder.
 func replayFiles(t *testing.T) string {
@@ -39,7 +55,8 @@ func replayFiles(t *testing.T) string {
 	}
 	for name, text := range map[string]string{
 		"own.ndjson": replayNDJSON, "own.gz": packed.String(), "vpc.log": replayVPC, "empty": "", "other": "hello\n",
-		"cut.gz": packed.String()[:packed.Len()-5],
+		"cut.gz":       packed.String()[:packed.Len()-5],
+		"mixed.ndjson": replayMixed, "header.csv": "src_app,dest_app,vpc_id,bytes_tx,bytes_rx,hour\r\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -66,14 +83,24 @@ func TestReplay(t *testing.T) {
 	}{
 		{"one file", "DIR/own.ndjson", mapserver.Faults{}, 0, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n", ""},
 		{"gzip", "DIR/own.gz", mapserver.Faults{}, 0, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n", ""},
-		{"an empty file", "DIR/empty", mapserver.Faults{}, 0, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n", ""},
+		{"an empty file", "DIR/empty", mapserver.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
+			"flowload: no record is usable of DIR/empty\n"},
+		{"a header alone", "DIR/header.csv", mapserver.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
+			"flowload: no record is usable of DIR/header.csv\n"},
+		{"an empty file among good ones", "DIR/own.gz DIR/empty DIR/header.csv", mapserver.Faults{}, 3, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n",
+			"flowload: no record is usable of DIR/empty, DIR/header.csv\n"},
+		{"more reasons than are shown", "DIR/mixed.ndjson", mapserver.Faults{}, 0, replayReasons, ""},
+		{"strict", "--strict DIR/mixed.ndjson", mapserver.Faults{}, 3, replayReasons, "flowload: 7 records were skipped, which --strict does not allow\n"},
+		{"strict, and nothing to skip", "--strict DIR/own.ndjson DIR/own.gz", mapserver.Faults{}, 0, "read      6  in TIME\nsent      6\nstored    6\nskipped   0\n", ""},
+		{"strict, and refused", "--strict DIR/mixed.ndjson", refuse, 1, "read      1  in TIME\nsent      1\nstored    0\nrefused   1  by the server; they do not count\n" +
+			"  1 flows: the server answered 400: Refused: as the test wants\n" + replayReasons[strings.Index(replayReasons, "skipped"):], "flowload: not all flows are stored\n"},
+		{"strict, and a file that is none", "--strict DIR/mixed.ndjson DIR/other", mapserver.Faults{}, 1, replayReasons,
+			"flowload: DIR/other: line 1: \"hello\" begins none of the known formats (zeek, zeek-json, vpc, ndjson, csv)\n"},
 		{"several files", "--vpc v DIR/own.ndjson DIR/vpc.log", mapserver.Faults{}, 0, "read      4  in TIME\nsent      4\nstored    4\nskipped   1\n" +
-			"  1: log-status is NODATA: no traffic in the interval\n  DIR/vpc.log: line 2: log-status is NODATA: no traffic in the interval\n", ""},
-		{"a format that is none", "--vpc v --format vpc DIR/own.ndjson", mapserver.Faults{}, 0, "read      0  in TIME\nsent      0\nstored    0\nskipped   3\n" +
-			"  3: the line has another number of columns than the header\n" +
-			"  DIR/own.ndjson: line 1: the line has another number of columns than the header\n" +
-			"  DIR/own.ndjson: line 2: the line has another number of columns than the header\n" +
-			"  DIR/own.ndjson: line 3: the line has another number of columns than the header\n", ""},
+			"  1: log-status is NODATA: no traffic in the interval; first at DIR/vpc.log:2\n", ""},
+		{"a format that is none", "--vpc v --format vpc DIR/own.ndjson", mapserver.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   3\n" +
+			"  3: the line has another number of columns than the header; first at DIR/own.ndjson:1\n",
+			"flowload: no record is usable of DIR/own.ndjson\n"},
 		{"no VPC", "DIR/vpc.log", mapserver.Faults{}, 1, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
 			"flowload: DIR/vpc.log: line 1: AWS VPC Flow Log: the file names no VPC, and none was given for it: give one with --vpc\n"},
 		{"bad files among good ones", "DIR/other DIR/cut.gz DIR/own.gz", mapserver.Faults{}, 1, "read      6  in TIME\nsent      6\nstored    6\nskipped   0\n",
@@ -160,7 +187,7 @@ func TestReplayStandardInput(t *testing.T) {
 		stdin: strings.NewReader(replayNDJSON + "{}\n")}
 	err := c.Run(&env{ctx: t.Context(), stdout: &stdout, stderr: &stderr, isTerminal: true})
 	want := "read      3  in TIME\nsent      3\nstored    3\nskipped   1\n" +
-		"  1: vpc_id is not set\n  standard input: line 4: vpc_id is not set\n"
+		"  1: vpc_id is not set; first at standard input:4\n"
 	if diff := cmp.Diff(want, plainReplay(stdout.String(), "DIR")); diff != "" || err != nil {
 		t.Errorf("error %v, output (-want +got):\n%s", err, diff)
 	}

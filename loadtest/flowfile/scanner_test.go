@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -17,7 +18,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fileTest is a file and what is read from it. Flows are written "src>dest@vpc tx/rx hour",
-// skipped records as Skip prints them.
+// skipped records "line N: reason", with the value if there is one.
 type fileTest struct {
 	name  string
 	opts  Options
@@ -35,18 +36,44 @@ func runFileTests(t *testing.T, tests []fileTest) {
 			if diff := cmp.Diff(test.flows, flows); diff != "" {
 				t.Errorf("flows (-want +got):\n%s", diff)
 			}
-			var skips []string
-			for _, s := range skipped.First {
-				skips = append(skips, s.String())
-			}
+			skips := eachSkip(strings.NewReader(test.file), test.opts)
 			if diff := cmp.Diff(test.skips, skips); diff != "" {
 				t.Errorf("skipped (-want +got):\n%s", diff)
+			}
+			if skipped.Records != uint64(len(skips)) {
+				t.Errorf("%d records skipped, want %d", skipped.Records, len(skips))
+			}
+			for reason, of := range skipped.Reasons {
+				first := slices.IndexFunc(skips, func(skip string) bool { return strings.Contains(skip, ": "+reason) })
+				if first < 0 || !strings.HasPrefix(skips[first], fmt.Sprintf("line %d: ", of.First.Line)) {
+					t.Errorf("the first of %q is at line %d of %q", reason, of.First.Line, skips)
+				}
 			}
 			if got := errText(err); got != test.err {
 				t.Errorf("error %q, want %q", got, test.err)
 			}
 		})
 	}
+}
+
+// eachSkip returns every record that is skipped, of which the account keeps the first of each reason.
+func eachSkip(r io.Reader, o Options) (skips []string) {
+	s := New(r, o)
+	for s.err = s.open(); s.err == nil; {
+		err := s.read()
+		var sk *skip
+		if errors.As(err, &sk) {
+			text := fmt.Sprintf("line %d: %s", s.source.line(), sk.reason)
+			if len(sk.value) > 0 {
+				text += fmt.Sprintf(": %q", sk.value)
+			}
+			skips = append(skips, text)
+		}
+		if err != nil {
+			s.take(err)
+		}
+	}
+	return skips
 }
 
 func scan(r io.Reader, o Options) (flows []string, skipped *Skipped, err error) {
@@ -194,13 +221,20 @@ func TestNamesAreBounded(t *testing.T) {
 
 func TestSkippedAdd(t *testing.T) {
 	var total Skipped
-	for range 4 {
-		_, skipped, _ := scan(strings.NewReader("x\n"+ownLine+"y\n"), Options{Format: NDJSON})
-		total.Add(skipped)
+	for _, file := range []string{"a", "b", "c"} {
+		text := ownLine + "x\n" + ownLine + "y\n"
+		if file != "a" {
+			text = "{\n" + text
+		}
+		_, skipped, _ := scan(strings.NewReader(text), Options{Format: NDJSON})
+		total.Add(file, skipped)
 	}
-	want := map[string]uint64{"the record is not a JSON object": 8}
-	if diff := cmp.Diff(want, total.Reasons); diff != "" || total.Records != 8 || len(total.First) != MaxFirst {
-		t.Errorf("%d records, %d kept, reasons (-want +got):\n%s", total.Records, len(total.First), diff)
+	want := Skipped{Records: 8, Reasons: map[string]Reason{
+		"the record is not a JSON object": {6, Skip{File: "a", Line: 2, Value: "x"}},
+		"the record is not valid JSON":    {2, Skip{File: "b", Line: 1, Value: "{"}},
+	}}
+	if diff := cmp.Diff(want, total); diff != "" {
+		t.Errorf("the account of three files (-want +got):\n%s", diff)
 	}
 }
 

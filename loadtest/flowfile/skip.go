@@ -2,60 +2,61 @@ package flowfile
 
 import "fmt"
 
-// MaxFirst is how many skipped records a scanner remembers in full.
-const MaxFirst = 5
-
 // Skipped is the account of the records that were not usable.
 type Skipped struct {
 	// Records is how many there were.
 	Records uint64
-	// Reasons counts them by reason. There are only so many different reasons, whatever a file
-	// holds: values stand in First alone.
-	Reasons map[string]uint64
-	// First are the first MaxFirst of them.
-	First []Skip
+	// Reasons has them by reason. There are only so many different reasons, whatever a file holds:
+	// a value stands in First alone.
+	Reasons map[string]Reason
+}
+
+// Reason is the account of the records that were not usable for the same reason.
+type Reason struct {
+	// Records is how many there were, at least 1.
+	Records uint64
+	// First is the first of them.
+	First Skip
 }
 
 // Skip is one record that was not usable.
 type Skip struct {
+	// File is its file, for an account over several; empty in that of one.
+	File string
 	// Line is where the record begins, counted from 1 in the unpacked file.
 	Line int
-	// Reason says what disagreed with what.
-	Reason string
 	// Value is the text that was not usable, shortened; empty where the reason says it all.
 	Value string
 }
 
-func (s Skip) String() string {
-	if s.Value == "" {
-		return fmt.Sprintf("line %d: %s", s.Line, s.Reason)
+// Add adds what o counted in file to s, for an account over several files.
+func (s *Skipped) Add(file string, o *Skipped) {
+	for reason, of := range o.Reasons {
+		of.First.File = file
+		s.count(reason, of)
 	}
-	return fmt.Sprintf("line %d: %s: %q", s.Line, s.Reason, s.Value)
-}
-
-// Add adds what o counted to s, for an account over several files.
-func (s *Skipped) Add(o *Skipped) {
-	s.Records += o.Records
-	for reason, n := range o.Reasons {
-		s.count(reason, n)
-	}
-	room := min(MaxFirst-len(s.First), len(o.First))
-	s.First = append(s.First, o.First[:room]...)
 }
 
 func (s *Skipped) add(line int, sk *skip) {
-	s.Records++
-	s.count(sk.reason, 1)
-	if len(s.First) < MaxFirst {
-		s.First = append(s.First, Skip{line, sk.reason, string(sk.value)})
+	of, known := s.Reasons[sk.reason]
+	if !known {
+		of.First = Skip{Line: line, Value: string(sk.value)}
 	}
+	of.Records = 1
+	s.count(sk.reason, of)
 }
 
-func (s *Skipped) count(reason string, n uint64) {
+// count adds records of a reason, whose first one is that of the account unless it has one.
+func (s *Skipped) count(reason string, more Reason) {
 	if s.Reasons == nil {
-		s.Reasons = map[string]uint64{}
+		s.Reasons = map[string]Reason{}
 	}
-	s.Reasons[reason] += n
+	s.Records += more.Records
+	if before, known := s.Reasons[reason]; known {
+		more.Records += before.Records
+		more.First = before.First
+	}
+	s.Reasons[reason] = more
 }
 
 // skip is the error of a record that cannot be used. The scan goes on after it.

@@ -4,14 +4,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	protocol "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -186,25 +184,9 @@ func TestTokenDownload(t *testing.T) {
 	s, token := startGuarded(t)
 	f := s.behind()
 	b := s.open(exact, refused401)
-	folder := t.TempDir()
-	allow := protocol.SetDownloadBehaviorParams{
-		Behavior: protocol.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder,
-		BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
-	}
-	if _, err := chromedp.CallBrowser(b.ctx, protocol.SetDownloadBehavior, allow); err != nil {
-		t.Fatal(err)
-	}
+	folder, file := b.downloads()
 	b.enter(token)
 	b.shows("talkers-table", webDB, batchCache, apiDB, webCache)
-	file := func(name string) (text string) {
-		t.Helper()
-		b.eventually(name, func() bool {
-			data, err := os.ReadFile(filepath.Join(folder, name))
-			text = string(data)
-			return err == nil && text != ""
-		})
-		return text
-	}
 	b.click(part("talkers-csv"))
 	const query = "/api/v1/flows?hour=490000&group_by=src_app%2Cdest_app%2Cvpc_id&order_by=-bytes_total&limit=100&format=csv"
 	if got, want := file("flowd-490000-talkers.csv"), s.get(query); got != want {

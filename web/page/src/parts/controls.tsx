@@ -1,5 +1,6 @@
 import { useEffect, useId, useState } from 'preact/hooks'
 import { hourInput, hourText, parseHour } from '../data/hours'
+import { forSpreadsheets } from '../data/csv'
 import { csvUrl } from '../data/queries'
 import { usePage } from '../page'
 import { Download } from './download'
@@ -137,7 +138,7 @@ export function HourField({ label, hour, onChoose, testid }: HourFieldProps) {
   )
 }
 
-/** CsvLink downloads the answer to url as CSV. */
+/** CsvLink downloads the answer to url as CSV that a spreadsheet can open: people do so, whatever names have in them. */
 export function CsvLink({ url, name, testid }: { url: string; name: string; testid: string }) {
   const { live, status } = usePage()
   return (
@@ -147,6 +148,7 @@ export function CsvLink({ url, name, testid }: { url: string; name: string; test
       url={csvUrl(url)}
       name={`${name}.csv`}
       title="Download these rows as CSV"
+      edit={forSpreadsheets}
     >
       <Icon name="download" />
       CSV

@@ -14,16 +14,18 @@ interface DownloadProps {
   className: string
   testid: string
   children: ComponentChildren
+  /** Makes what is saved of the text that came. */
+  edit?: (text: string) => string
 }
 
 /**
- * Download gives the answer to url as a file: by a link, where the browser can ask by itself, or, as that would not show
- * a token, by asking for it here.
+ * Download gives the answer to url as a file: by a link, where the browser can ask by itself, or by asking for it here, as
+ * a link would not show a token, and saves what came as it is.
  */
 export function Download(props: DownloadProps) {
-  const { status, url, name, title, className, testid, children } = props
+  const { status, url, name, title, className, testid, children, edit } = props
   const { held, wanted } = status.access
-  if (held || wanted) return <Asking key={url} {...props} />
+  if (held || wanted || edit) return <Asking key={url} {...props} />
   return (
     <a class={className} href={url} download={name} {...{ title }} data-testid={testid}>
       {children}
@@ -31,7 +33,7 @@ export function Download(props: DownloadProps) {
   )
 }
 
-function Asking({ live, url, name, title, className, testid, children }: DownloadProps) {
+function Asking({ live, url, name, title, className, testid, children, edit }: DownloadProps) {
   const [came, setCame] = useState<number | null>(null)
   const [failure, setFailure] = useState<string | null>(null)
   const stop = useRef<AbortController | null>(null)
@@ -42,7 +44,8 @@ function Asking({ live, url, name, title, className, testid, children }: Downloa
     setFailure(null)
     setCame(0)
     try {
-      save(await live.download(url, mine.signal, setCame), name)
+      const file = await live.download(url, mine.signal, setCame)
+      save(edit ? new Blob([edit(await file.text())], { type: file.type }) : file, name)
     } catch (error) {
       if (!mine.signal.aborted) setFailure(textOf(error as Error))
     }

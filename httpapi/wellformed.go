@@ -80,7 +80,11 @@ func headFault(ctx *fasthttp.RequestCtx) error {
 			return errBareLF
 		}
 	}
-	for raw := h.RawHeaders(); len(raw) > 0; {
+	raw := h.RawHeaders()
+	if h.ContentLength() > 0 && !h.ConnectionClose() && usualLines(raw) {
+		return nil
+	}
+	for len(raw) > 0 {
 		end := bytes.IndexByte(raw, '\n')
 		if end < 1 || raw[end-1] != '\r' {
 			return errBareLF
@@ -104,6 +108,25 @@ func headFault(ctx *fasthttp.RequestCtx) error {
 		}
 	}
 	return nil
+}
+
+// usualLines tells, as nearly all heads are so, that raw has no line that headFault looks for: all end with CRLF,
+// and a space stands behind the colon of a name alone. A head with a length whose connection stays open has no
+// Transfer-Encoding.
+func usualLines(raw []byte) bool {
+	if bytes.IndexByte(raw, '\t') >= 0 || bytes.Count(raw, []byte{'\n'}) != bytes.Count(raw, []byte{'\r'}) {
+		return false // CR stands before LF alone, as fasthttp has seen to
+	}
+	for {
+		space := bytes.IndexByte(raw, ' ')
+		if space < 0 {
+			return true
+		}
+		if space == 0 || raw[space-1] != ':' {
+			return false
+		}
+		raw = raw[space+1:]
+	}
 }
 
 // codingFault looks at a line that may be Transfer-Encoding. fasthttp takes identity for it as well, which RFC

@@ -75,8 +75,8 @@ func (k *keeper) watchClock() {
 		k.o.Logger.Warn("the machine's clock is behind the trusted time, which goes on", "by", found.Behind.String(),
 			"clock", text(k.clock.Wall()), "trusted", text(k.now()))
 	}
-	if found.Paused > 0 && before.Paused == 0 {
-		k.o.Logger.Info("the server did not run for a while, which is not counted yet", "time", found.Paused.Round(time.Second).String())
+	if found.Paused >= clockSaid && before.Paused < clockSaid {
+		k.o.Logger.Info("the server did not run for a while, which is not counted yet", "pause", found.Paused.Round(time.Second).String())
 	}
 }
 

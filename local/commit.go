@@ -47,9 +47,6 @@ func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 		c.flows = b.AppendFlows(c.flows[:0])
 		c.print = flow.Fingerprint(c.flows)
 	}
-	if c.err == nil && e.table.Crowded(c.tally) {
-		e.fold(b, c)
-	}
 	c.waits, c.split = waits, e.table.Divide(b)
 	if e.table.Out() == 1 && e.takeTurn() {
 		c.waits = true // for what comes of it is known at once
@@ -65,21 +62,6 @@ func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 	receipt := flow.Receipt{Duplicate: c.duplicate}
 	e.recycle(c)
 	return receipt, err
-}
-
-// fold has those flows of b count under the tuples of flow.Other that would make too many tuples. It is
-// done before b is written to the log, which thus has the flows as they count, whatever the bounds are
-// when it is replayed; what tells whether b comes again stays that of the flows as they came.
-func (e *Engine) fold(b *flow.Batch, c *commit) {
-	excess := e.table.Excess(b)
-	if len(excess) == 0 {
-		return
-	}
-	b.Fold(excess)
-	c.folded = b.TallyOther() // as a replay, which does not know which of them were sent so
-	if e.log != nil {
-		c.flows = b.AppendFlows(c.flows[:0])
-	}
 }
 
 // recycle keeps c's memory for the next batch.
@@ -116,7 +98,7 @@ func (o *Options) maxGroup() int {
 const maxYields = 8
 
 // recordOverhead is the most that a record takes beside its flows.
-const recordOverhead = wal.RecordOverhead + 64 + flow.MaxClient + flow.MaxIdempotencyKey + flow.MaxAgent
+const recordOverhead = wal.RecordOverhead + 96 + flow.MaxClient + flow.MaxIdempotencyKey + flow.MaxAgent
 
 // commitLoop is the committer's own goroutine, until commits is closed. It takes a turn whenever
 // something waits. A handler whose batch is the only one that is out takes the turn itself: to wake
@@ -234,6 +216,7 @@ func (e *Engine) commitGroup() {
 		e.count(c, now)
 	}
 	e.order.Unlock()
+	e.admission.Sent()
 	for _, c := range g.commits {
 		if c.waits {
 			c.done <- c.err
@@ -251,6 +234,9 @@ func (e *Engine) receive(c *commit, now int64, refused error) {
 	}
 	if c.err == nil {
 		c.duplicate, c.err = e.checkNew(c, now)
+	}
+	if c.err == nil && !c.duplicate {
+		e.fold(c)
 	}
 	if c.err == nil && !c.duplicate && e.log != nil {
 		c.record = flow.AppendRecord(c.record[:0], &flow.RecordHead{

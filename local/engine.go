@@ -58,6 +58,9 @@ type Engine struct {
 	expired expiredHours
 	senders senders
 	fresh   []flow.Hour // memory of admitHours
+	// admission tells what is to be folded, which was said last at saidFold.
+	admission *shard.Admission
+	saidFold  time.Time
 
 	log      *wal.Log     // nil without Options.Logged
 	position wal.Position // behind what was replayed
@@ -88,6 +91,8 @@ func New(o Options) (*Engine, error) {
 		windows: dedupe.New(o.dedupe()),
 		commits: make(chan *commit, commitQueue),
 		turn:    make(chan struct{}, 1),
+
+		admission: shard.NewAdmission(table),
 	}
 	e.limits.Store(&o.Limits)
 	e.pool.New = func() any { return &commit{done: make(chan error, 1)} }

@@ -30,6 +30,7 @@ type counters struct {
 	checks            atomic.Int64
 	foldedFlows       atomic.Uint64
 	foldedBytes       atomic.Uint64
+	overShare         atomic.Uint64 // folded flows for which there was room, but not for their VPC
 }
 
 // Stats is what the engine looks like from outside, for metrics. Its parts may lag behind each
@@ -77,6 +78,9 @@ type Stats struct {
 	ImbalancedBlocks               int64
 	// FoldedFlows and FoldedBytes, both ways together, count what was folded.
 	FoldedFlows, FoldedBytes uint64
+	// FoldedOverShare counts flows that were folded since the start, and not by a replay, though the bound was
+	// not reached: their VPC had its share of it.
+	FoldedOverShare uint64
 }
 
 // Stats returns the engine's figures.
@@ -114,6 +118,7 @@ func (e *Engine) Stats() Stats {
 	s.DamagedReads, s.TornBytes = c.damaged.Load(), c.tornBytes.Load()
 	s.Checks, s.ImbalancedBlocks = c.checks.Load(), c.imbalancedBlocks.Load()
 	s.FoldedFlows, s.FoldedBytes = c.foldedFlows.Load(), c.foldedBytes.Load()
+	s.FoldedOverShare = c.overShare.Load()
 	s.ImbalanceFlows, s.ImbalanceBytes = c.imbalanceFlows.Load(), c.imbalanceBytes.Load()
 	return s
 }

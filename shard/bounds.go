@@ -1,133 +1,193 @@
 package shard
 
 import (
-	"math"
-	"sync"
-	"sync/atomic"
-
 	"flowd/flow"
+	"flowd/limit"
 )
 
-// Bounds are how many tuples a table should have. Beyond them it takes no flows of new tuples; whoever
-// sends it flows asks Excess first, and has those count in another way. 0 is no bound. Each shard keeps
-// its part of a bound, which is about as many tuples as each has, and what is on its way already comes on
-// top of that.
+// Bounds are how many tuples a table should have. Flows of tuples beyond them are to be counted in
+// another way, which is for the caller to see to: an Admission tells which they are. 0 is no bound.
 type Bounds struct {
 	// HourTuples is how many tuples an hour in memory may have, Tuples how many there may be in all.
+	// Each VPC may have its share of either, by limit.MayHold. Tuples of flow.Other are not counted.
 	HourTuples, Tuples uint64
 }
 
-// fullness is what the shards of a table know together of its bounds. It is read for every batch, and
-// written hardly ever.
-type fullness struct {
-	hour, all atomic.Uint64 // of a shard; 0 is no bound
-	full      atomic.Int64  // so many shards have as many tuples as they may have
-	fullHours atomic.Int64  // so many are in hours
+// SetBounds changes the bounds, at any time.
+func (t *Table) SetBounds(b Bounds) { t.bounds.Store(&b) }
 
-	mu    sync.RWMutex
-	hours map[flow.Hour]int // those that are full, in how many shards
+// Admission decides which flows are in excess of the bounds. It belongs to the one goroutine that sends
+// batches: so it knows what was sent, whatever of it the shards have added up yet, and no two batches can
+// take the same places.
+//
+// While nothing is near its bound this costs next to nothing: flows are counted, as each may be of a new
+// tuple, and when they may have come near a bound since the last time, the shards are asked how many
+// tuples there are. Near a bound they are asked about each flow.
+type Admission struct {
+	table  *Table
+	bounds *Bounds // that what follows is of
+
+	since uint64               // flows since the hours were counted
+	all   level                // of all hours
+	hours map[flow.Hour]*level // those that may have more than half of what needs no shares
+
+	unsent  uint64        // flows of batches that were admitted since Sent
+	unasked []*flow.Batch // those of them that the shards were not asked about
+	granted *grants       // new tuples of the others
 }
 
-// SetBounds changes the bounds, at any time. An hour that is full under the old ones stays so for those
-// who ask, who then find that nothing is in excess.
-func (t *Table) SetBounds(b Bounds) {
-	n := uint64(len(t.shards))
-	t.fullness.hour.Store((b.HourTuples + n - 1) / n)
-	t.fullness.all.Store((b.Tuples + n - 1) / n)
-	t.scatter(func(_ int, s *shard) { s.measure() })
+// level is how many tuples there were, and the flows that came since, each of which may be a new one.
+type level struct{ tuples, since uint64 }
+
+func (l *level) most() uint64 { return l.tuples + l.since }
+
+// Excess is which flows of a batch are in excess.
+type Excess struct {
+	// Flows are their numbers, ascending.
+	Flows []uint32
+	// OverShare is how many of them there would be room for, but not for their VPC.
+	OverShare int
+	// First is what stood in the way of the first.
+	First Obstacle
 }
 
-// Crowded reports whether flows of these hours may be in excess. It costs next to nothing.
-func (t *Table) Crowded(hours []flow.HourTally) bool {
-	if t.fullness.full.Load() > 0 {
-		return true
-	}
-	if t.fullness.fullHours.Load() == 0 {
-		return false
-	}
-	t.fullness.mu.RLock()
-	defer t.fullness.mu.RUnlock()
-	for i := range hours {
-		if t.fullness.hours[hours[i].Hour] > 0 {
-			return true
-		}
-	}
-	return false
+// Obstacle is a bound as a new tuple of a VPC meets it.
+type Obstacle struct {
+	VPC  string
+	Hour flow.Hour
+	// InAll says that the bound is Bounds.Tuples, and not Bounds.HourTuples.
+	InAll bool
+	// Held is how many tuples the VPC has, and Taken how many all have of Bound.
+	Held, Taken, Bound uint64
 }
 
-// fill adds n to the number of shards where an hour is full.
-func (f *fullness) fill(label flow.Hour, n int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.hours[label] += n; f.hours[label] == 0 {
-		delete(f.hours, label)
+// NewAdmission returns what decides for t. Until its first Admit t may be sent anything.
+func NewAdmission(t *Table) *Admission { return &Admission{table: t, granted: newGrants()} }
+
+// Admit returns which flows of b, whose tally is given, are in excess: those of new tuples for which their
+// VPC may not have another. It waits for the shards where something is near its bound, and at times to
+// count. B, with the flows in excess folded, must be sent next or not at all; several may be admitted before
+// they are sent, in their order, and then Sent is to be called.
+func (a *Admission) Admit(b *flow.Batch, tally []flow.HourTally) (x Excess) {
+	bounds := a.table.bounds.Load()
+	if *bounds == (Bounds{}) {
+		return x
 	}
-	f.fullHours.Store(int64(len(f.hours)))
+	flows := uint64(b.Len())
+	a.since += flows
+	a.unsent += flows
+	a.all.since += flows
+	slack := limit.Unshared(bounds.HourTuples) / 2
+	if bounds != a.bounds || bounds.HourTuples > 0 && a.since > slack {
+		a.bounds = bounds
+		a.count(slack)
+	}
+	allNear, near := a.near(tally, slack)
+	if !allNear && near == nil {
+		a.unasked = append(a.unasked, b)
+		return x
+	}
+	for _, earlier := range a.unasked {
+		a.census(earlier, near, allNear).grant(a.granted)
+	}
+	clear(a.unasked)
+	a.unasked = a.unasked[:0]
+	c := a.census(b, near, allNear)
+	a.learn(c, near, allNear)
+	return c.decide(bounds, a.granted)
 }
 
-// Excess returns the numbers of the flows of b, ascending, whose tuples are new where there are as many
-// as there may be. It asks the shards and waits for them, so it is for batches that are crowded.
-func (t *Table) Excess(b *flow.Batch) []uint32 {
-	split := Split{ends: make([]uint32, len(t.shards))}
-	split.divide(b)
-	excess := make([]bool, b.Len())
-	t.scatter(func(i int, s *shard) {
-		from := uint32(0)
-		if i > 0 {
-			from = split.ends[i-1]
-		}
-		s.excess(b, split.order[from:split.ends[i]], excess)
-	}).Wait()
-	var found []uint32
-	for i, is := range excess {
-		if is {
-			found = append(found, uint32(i))
-		}
+// Sent says that what was admitted is on its way to the shards, or will never be.
+func (a *Admission) Sent() {
+	if len(a.unasked) > 0 {
+		clear(a.unasked)
+		a.unasked = a.unasked[:0]
 	}
-	return found
+	a.unsent = 0
+	a.granted.reset()
 }
 
-// excess marks those flows of b, among those that order names, that are in excess. Others write to other
-// elements of marks meanwhile.
-func (s *shard) excess(b *flow.Batch, order []uint32, marks []bool) {
-	var hash [1]uint64
-	for at, i := range order {
-		item := &b.Items[i]
-		h, frozen := s.hours[item.Hour], s.frozen[item.Hour]
-		hourFull := s.isFull(h, frozen)
-		if !hourFull && !s.full {
-			continue
-		}
-		d := s.dict
-		if h == nil {
-			h, frozen = frozen, nil
-		}
+// near returns those hours of a batch that may have as many tuples, with its flows, that VPCs have to share
+// what is left, and whether all hours together may.
+func (a *Admission) near(tally []flow.HourTally, slack uint64) (all bool, near []flow.Hour) {
+	b := a.bounds
+	all = b.Tuples > 0 && a.all.most() > limit.Unshared(b.Tuples)
+	if b.HourTuples == 0 {
+		return all, nil
+	}
+	unknown := a.since > slack // more was admitted and not sent than may be left uncounted
+	if !unknown && len(a.hours) == 0 {
+		return all, nil
+	}
+	for i := range tally {
+		h := a.hours[tally[i].Hour]
 		if h != nil {
-			d = h.dict
+			h.since += tally[i].Flows
 		}
-		d.hasher.items(b, order[at:at+1], hash[:])
-		id := d.find(b, item, hash[0])
-		switch {
-		case id == noID:
-			marks[i] = true
-		case hourFull:
-			_, known := h.column().at(id)
-			if frozen != nil && !known {
-				_, known = frozen.column().at(id)
-			}
-			marks[i] = !known
+		if unknown || h != nil && h.most() > limit.Unshared(b.HourTuples) {
+			near = append(near, tally[i].Hour)
+		}
+	}
+	return all, near
+}
+
+// learn notes what a census found: exact numbers, to which what was not yet sent may be added.
+func (a *Admission) learn(c *census, near []flow.Hour, all bool) {
+	if all {
+		a.all = level{c.all.tuples, a.unsent}
+	}
+	for i, label := range near {
+		if h := a.hours[label]; h != nil {
+			*h = level{c.hours[i].tuples, a.unsent}
 		}
 	}
 }
 
-// isFull reports whether an hour, with what is frozen of it, has as many tuples as it may have here.
-// Either may be nil.
-func (s *shard) isFull(h, frozen *hour) bool {
-	most := s.fullness.hour.Load()
-	return most > 0 && together(h, frozen) >= most
+// count asks the shards how many tuples there are, and which hours may have more than a number.
+func (a *Admission) count(number uint64) {
+	shards := uint64(len(a.table.shards))
+	each := number / shards
+	tuples := make([]uint64, shards)
+	large := make([]map[flow.Hour]uint64, shards)
+	a.table.scatter(func(i int, s *shard) { tuples[i], large[i] = s.count(each) }).Wait()
+	a.since, a.all = a.unsent, level{0, a.unsent}
+	a.hours = make(map[flow.Hour]*level)
+	for i := range shards {
+		a.all.tuples += tuples[i]
+		for label, n := range large[i] {
+			h := a.hours[label]
+			if h == nil {
+				h = &level{each * shards, a.unsent} // each has no more than that if it does not say so
+				a.hours[label] = h
+			}
+			h.tuples += n - each
+		}
+	}
 }
 
-// together returns how many tuples an hour and what is frozen of it have.
+// count returns how many tuples s has, and those hours that have more than a number, with how many.
+func (s *shard) count(number uint64) (tuples uint64, large map[flow.Hour]uint64) {
+	for _, d := range s.dicts {
+		tuples += uint64(d.count)
+	}
+	note := func(label flow.Hour) {
+		if n := together(s.hours[label], s.frozen[label]); n > number {
+			if large == nil {
+				large = make(map[flow.Hour]uint64)
+			}
+			large[label] = n
+		}
+	}
+	for label := range s.hours {
+		note(label)
+	}
+	for label := range s.frozen {
+		note(label)
+	}
+	return tuples, large
+}
+
+// together returns how many tuples an hour and what is frozen of it have. Either may be nil.
 func together(h, frozen *hour) (tuples uint64) {
 	if h != nil {
 		tuples += h.tuples - h.shared
@@ -136,56 +196,4 @@ func together(h, frozen *hour) (tuples uint64) {
 		tuples += frozen.tuples
 	}
 	return tuples
-}
-
-// measure compares what the shard has with the bounds, after something changed that is not looked at
-// flow by flow.
-func (s *shard) measure() {
-	for label := range s.hours {
-		s.measureHour(label)
-	}
-	for label := range s.frozen {
-		s.measureHour(label)
-	}
-	for label := range s.fullHours {
-		if s.hours[label] == nil && s.frozen[label] == nil {
-			s.measureHour(label)
-		}
-	}
-	s.publish()
-}
-
-// measureHour notes whether an hour is full, and when that is to be looked at again.
-func (s *shard) measureHour(label flow.Hour) {
-	h, frozen := s.hours[label], s.frozen[label]
-	tuples, most := together(h, frozen), s.fullness.hour.Load()
-	full := most > 0 && tuples >= most
-	if h != nil {
-		h.due = math.MaxUint64
-		if most > tuples {
-			h.due = h.tuples + most - tuples
-		}
-	}
-	_, was := s.fullHours[label]
-	switch {
-	case full && !was:
-		s.fullHours[label] = struct{}{}
-		s.fullness.fill(label, 1)
-	case !full && was:
-		delete(s.fullHours, label)
-		s.fullness.fill(label, -1)
-	}
-}
-
-// measureAll notes whether the shard, which has so many tuples, has as many as it may have.
-func (s *shard) measureAll(tuples uint64) {
-	most := s.fullness.all.Load()
-	if full := most > 0 && tuples >= most; full != s.full {
-		s.full = full
-		if full {
-			s.fullness.full.Add(1)
-		} else {
-			s.fullness.full.Add(-1)
-		}
-	}
 }

@@ -200,12 +200,13 @@ func (s *shard) install(below hourSet) {
 		s.drop(h)
 		if since := s.hours[label]; since != nil {
 			since.under, since.shared = nil, 0
+			since.forgetVPCs()
 		}
 	}
 	if len(dropped) > 0 {
 		s.renew(dropped)
 	}
-	s.measure()
+	s.publish()
 }
 
 // restore makes frozen hours what they were, and adds to them what came since.
@@ -219,7 +220,7 @@ func (s *shard) restore() {
 	}
 	s.frozen, s.both = nil, 0
 	s.forgetRecent()
-	s.measure()
+	s.publish()
 }
 
 // absorb adds what is in since, which continues h, to h. It returns how many additions were
@@ -243,6 +244,7 @@ func (h *hour) absorb(since *hour) (saturated uint64) {
 	for i, word := range from.zeros {
 		h.zeros[i] |= word
 	}
+	h.forgetVPCs()
 	h.tuples += since.tuples - since.shared
 	h.flows += since.flows
 	h.saturated += since.saturated + saturated

@@ -35,6 +35,9 @@ type dict struct {
 
 	bucketBytes, arenaBytes uint64
 
+	vpcs    *vpcTally // of the first tallied tuples; nil until it is asked for
+	tallied uint32
+
 	hours   int               // that have this dict
 	waiting [blockSize]uint32 // flows of the batch being applied, while there is more than one dict
 	waits   int
@@ -263,5 +266,9 @@ func (k *keys) peek(r *record) uint64 {
 
 // bytes returns the memory that the dict takes.
 func (d *dict) bytes() uint64 {
-	return d.bucketBytes + d.arenaBytes + uint64(len(d.chunks))*chunkSize*recordSize + d.names.bytes.Load()
+	bytes := d.bucketBytes + d.arenaBytes + uint64(len(d.chunks))*chunkSize*recordSize + d.names.bytes.Load()
+	if d.vpcs != nil {
+		bytes += d.vpcs.bytes
+	}
+	return bytes
 }

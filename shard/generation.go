@@ -91,7 +91,7 @@ func (s *shard) sparse(d *dict) bool {
 func (s *shard) move(h *hour) {
 	moved := newHour(h.label, s.dict, &s.hourBytes)
 	moved.flows, moved.totals, moved.saturated = h.flows, h.totals, h.saturated
-	moved.barriers, moved.grown = h.barriers, h.grown
+	moved.barriers = h.barriers
 	s.dict.adopt(&snapshot{keys: h.dict.keys, columns: [2]column{*h.column()}}, moved)
 	s.dict.hours++
 	s.hours[h.label] = moved

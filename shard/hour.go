@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"math"
 	"slices"
 	"sync/atomic"
 
@@ -38,9 +37,7 @@ type hour struct {
 	held      *uint64                  // memory of all hours of the shard
 	slab      [][chunkSize]flow.Totals // chunks that are not yet used
 
-	// grown gets the label when tuples come to due, for the shard to compare it with the bounds.
-	grown *[]flow.Hour
-	due   uint64
+	vpcs *vpcTally // of the tuples, but those that are shared; nil until it is asked for
 
 	// barriers is how many the shard had met when this hour was made or frozen last.
 	barriers uint64
@@ -64,7 +61,7 @@ const (
 
 // newHour returns an empty hour that adds the memory it takes to held.
 func newHour(label flow.Hour, d *dict, held *uint64) *hour {
-	h := &hour{label: label, dict: d, readers: new(atomic.Int32), held: held, due: math.MaxUint64}
+	h := &hour{label: label, dict: d, readers: new(atomic.Int32), held: held}
 	h.take(hourSize)
 	return h
 }
@@ -95,9 +92,9 @@ func (h *hour) arrive(id uint32, t flow.Totals) {
 	if word < len(h.zeros) && h.zeros[word]&bit != 0 {
 		return
 	}
-	if h.tuples++; h.tuples >= h.due {
-		h.due = math.MaxUint64
-		*h.grown = append(*h.grown, h.label)
+	h.tuples++
+	if h.vpcs != nil {
+		h.tallyVPC(id)
 	}
 	if h.under != nil {
 		if _, known := h.under.column().at(id); known {

@@ -26,11 +26,6 @@ type shard struct {
 	barriers uint64              // so many were met
 	below    hourSet             // hours with a block on disk that is not in memory; shared, never written to
 
-	fullness  *fullness              // of the table
-	grown     []flow.Hour            // that are to be compared with the bounds
-	fullHours map[flow.Hour]struct{} // as fullness has them
-	full      bool                   // as fullness has it
-
 	flows     uint64
 	saturated uint64
 	hourBytes uint64
@@ -49,15 +44,12 @@ type message struct {
 func newShard(index, queue int, h hasher, t *Table) *shard {
 	d := newDict(h)
 	s := &shard{
-		in:       make(chan message, queue),
-		index:    index,
-		limits:   &t.limits,
-		fullness: &t.fullness,
-		dict:     d,
-		dicts:    []*dict{d},
-		hours:    make(map[flow.Hour]*hour),
-
-		fullHours: make(map[flow.Hour]struct{}),
+		in:     make(chan message, queue),
+		index:  index,
+		limits: &t.limits,
+		dict:   d,
+		dicts:  []*dict{d},
+		hours:  make(map[flow.Hour]*hour),
 	}
 	s.forgetRecent()
 	return s
@@ -84,10 +76,6 @@ func (s *shard) run() {
 		}
 		s.apply(m.split.batch, m.split.order[m.from:m.to])
 		m.split.done()
-		for _, label := range s.grown {
-			s.measureHour(label)
-		}
-		s.grown = s.grown[:0]
 		s.publish()
 	}
 }
@@ -144,8 +132,6 @@ func (s *shard) makeHour(label flow.Hour) *hour {
 	h.under, h.barriers = frozen, s.barriers
 	d.hours++
 	s.hours[label] = h
-	h.grown = &s.grown
-	s.measureHour(label)
 	return h
 }
 
@@ -208,7 +194,6 @@ func (s *shard) publish() {
 		tuples += uint64(d.count)
 		bytes += d.bytes()
 	}
-	s.measureAll(tuples)
 	set(&s.stats.tuples, tuples)
 	set(&s.stats.hours, uint64(len(s.hours)+len(s.frozen)-s.both))
 	set(&s.stats.bytes, bytes)

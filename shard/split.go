@@ -55,6 +55,15 @@ func (t *Table) Discard(s *Split) {
 	t.splits.Put(s)
 }
 
+// Batch returns what was divided. It belongs to s.
+func (s *Split) Batch() *flow.Batch { return s.batch }
+
+// Fold folds flows of the batch, by their numbers, and divides it anew.
+func (s *Split) Fold(numbers []uint32) {
+	s.batch.Fold(numbers)
+	s.left.Store(s.divide(s.batch))
+}
+
 // Append hands b over to be added up, and owns it from here on: it is Divide and Send.
 func (t *Table) Append(b *flow.Batch) { t.Send(t.Divide(b)) }
 

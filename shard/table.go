@@ -43,7 +43,7 @@ type Table struct {
 	freezing atomic.Bool // there is a Frozen that has not ended, which below belongs to
 	below    hourSet     // hours with a block on disk that is not in memory
 	limits   limits
-	fullness fullness
+	bounds   atomic.Pointer[Bounds]
 }
 
 // limits are the numbers from which on what is large is treated as such. They are constants but
@@ -75,7 +75,7 @@ func newTable(o Options, h hasher) (*Table, error) {
 	t := &Table{tickets: make(chan struct{}, o.Batches), limits: limits{renewTuples, moveTuples, overlayFew, barrierStep, namesMost}}
 	t.batches.New = func() any { return new(flow.Batch) }
 	t.splits.New = func() any { return &Split{table: t, ends: make([]uint32, o.Shards)} }
-	t.fullness.hours = make(map[flow.Hour]int)
+	t.bounds.Store(new(Bounds))
 	for i := range o.Shards {
 		t.shards = append(t.shards, newShard(i, o.Batches, h, t))
 	}

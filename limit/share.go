@@ -1,0 +1,20 @@
+package limit
+
+// FreeFactor is how many times what it leaves free one may hold of a bound that many share.
+const FreeFactor = 4
+
+// MayHold reports whether one that holds a number of the places of a bound may have another, where
+// a number of them is free. One that holds none may have any that is free; one that holds some may
+// have at most FreeFactor times what is then left free. So one alone gets four fifths of a bound, n
+// that want all of it get 4/(4n+1) each, and for one that comes after them 1/(4n+1) is free. Below
+// four fifths of a bound nobody is refused.
+//
+// It is the dynamic threshold by which switches share their memory (A. K. Choudhury and E. L. Hahne,
+// Dynamic Queue Length Thresholds for Shared-Memory Packet Switches), with the factor that gives one
+// who is alone nearly all.
+func MayHold(held, free uint64) bool {
+	return free > 0 && (held == 0 || held < FreeFactor*(free-1))
+}
+
+// Unshared returns how many places of a bound may be held before MayHold refuses anybody any.
+func Unshared(bound uint64) uint64 { return bound / (FreeFactor + 1) * FreeFactor }

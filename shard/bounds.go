@@ -78,7 +78,8 @@ func (a *Admission) Admit(b *flow.Batch, tally []flow.HourTally) (x Excess) {
 	a.unsent += flows
 	a.all.since += flows
 	slack := limit.Unshared(bounds.HourTuples) / 2
-	if bounds != a.bounds || bounds.HourTuples > 0 && a.since > slack {
+	if bounds != a.bounds || bounds.HourTuples > 0 && a.since > slack ||
+		bounds.Tuples > 0 && a.since > limit.Unshared(bounds.Tuples)/4 {
 		a.bounds = bounds
 		a.count(slack)
 	}
@@ -149,7 +150,13 @@ func (a *Admission) count(number uint64) {
 	each := number / shards
 	tuples := make([]uint64, shards)
 	large := make([]map[flow.Hour]uint64, shards)
-	a.table.scatter(func(i int, s *shard) { tuples[i], large[i] = s.count(each) }).Wait()
+	halfOfAll := limit.Unshared(a.bounds.Tuples) / 2 / shards
+	a.table.scatter(func(i int, s *shard) {
+		tuples[i], large[i] = s.count(each)
+		if a.bounds.Tuples > 0 && tuples[i] > halfOfAll {
+			s.tallyDicts()
+		}
+	}).Wait()
 	a.since, a.all = a.unsent, level{0, a.unsent}
 	a.hours = make(map[flow.Hour]*level)
 	for i := range shards {
@@ -165,7 +172,8 @@ func (a *Admission) count(number uint64) {
 	}
 }
 
-// count returns how many tuples s has, and those hours that have more than a number, with how many.
+// count returns how many tuples s has, and those hours that have more than a number, with how many. Their
+// VPCs will be asked for, so it begins to count them.
 func (s *shard) count(number uint64) (tuples uint64, large map[flow.Hour]uint64) {
 	for _, d := range s.dicts {
 		tuples += uint64(d.count)
@@ -176,6 +184,8 @@ func (s *shard) count(number uint64) (tuples uint64, large map[flow.Hour]uint64)
 				large = make(map[flow.Hour]uint64)
 			}
 			large[label] = n
+			s.tallyLater(s.hours[label])
+			s.tallyLater(s.frozen[label])
 		}
 	}
 	for label := range s.hours {

@@ -94,14 +94,14 @@ func (s *shard) census(c *census, order []uint32, found *census) {
 		at.held = make([]uint64, len(c.hours[i].held))
 		for _, h := range [...]*hour{s.hours[c.hours[i].hour], s.frozen[c.hours[i].hour]} {
 			if h != nil {
-				h.tallyVPCs().find(c.hours[i].vpcs, at)
+				h.vpcTally().find(c.hours[i].vpcs, at)
 			}
 		}
 	}
 	if c.asked {
 		found.all.held = make([]uint64, len(c.all.held))
 		for _, d := range s.dicts {
-			d.tallyVPCs().find(c.all.vpcs, &found.all)
+			d.vpcTally().find(c.all.vpcs, &found.all)
 		}
 	}
 	// Of all flows, for a later batch may be asked about other hours, before this one is sent.
@@ -143,7 +143,7 @@ func (s *shard) freshness(b *flow.Batch, one []uint32) uint8 {
 
 // grants are the new tuples that batches may have that are not yet sent.
 type grants struct {
-	tuples map[string]struct{} // by hour and key
+	tuples map[string]struct{} // by hour and key, and by key alone those that are new in all
 	hours  map[flow.Hour]*population
 	all    population
 	name   []byte
@@ -184,11 +184,11 @@ func (p *population) grow(vpc []byte) {
 	p.tuples++
 }
 
-// key returns what a tuple of an hour is called in g.tuples, until it is called again.
-func (g *grants) key(item *flow.Item, key flow.Key) []byte {
-	g.name = binary.LittleEndian.AppendUint64(g.name[:0], uint64(item.Hour))
-	g.name = append(g.name, key...)
-	return g.name
+// names returns what a tuple of an hour is called in g.tuples, until it is called again.
+func (g *grants) names(item *flow.Item, key flow.Key) (inHour, inAll []byte) {
+	const hour = 8 // bytes; a key tells its own length, so no name is another's
+	g.name = append(binary.LittleEndian.AppendUint64(g.name[:0], uint64(item.Hour)), key...)
+	return g.name, g.name[hour:]
 }
 
 // grant notes that the flows of c may have their tuples.
@@ -202,17 +202,21 @@ func (c *census) each(may func(i int, fresh uint8, vpc []byte) bool, g *grants) 
 		if fresh == 0 || key.IsOther() {
 			continue
 		}
-		name := g.key(item, key)
-		if _, again := g.tuples[string(name)]; again {
+		inHour, inAll := g.names(item, key)
+		if _, again := g.tuples[string(inHour)]; again {
 			continue
+		}
+		if _, again := g.tuples[string(inAll)]; again {
+			fresh &^= freshAll
 		}
 		_, _, vpc := key.Names()
 		if !may(i, fresh, vpc) {
 			continue
 		}
-		g.tuples[string(name)] = struct{}{}
+		g.tuples[string(inHour)] = struct{}{}
 		g.hour(item.Hour).grow(vpc)
 		if fresh&freshAll != 0 {
+			g.tuples[string(inAll)] = struct{}{}
 			g.all.grow(vpc)
 		}
 	}

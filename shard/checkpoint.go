@@ -195,6 +195,7 @@ func (h *FrozenHour) Close() {
 // install drops what is frozen. However much that is, it only is unlinked.
 func (s *shard) install(below hourSet) {
 	dropped := s.frozen
+	s.tallying = nil // some may be dropped; who asks for the others counts the rest of them
 	s.frozen, s.both, s.below = nil, 0, below
 	for label, h := range dropped {
 		s.drop(h)
@@ -211,6 +212,7 @@ func (s *shard) install(below hourSet) {
 
 // restore makes frozen hours what they were, and adds to them what came since.
 func (s *shard) restore() {
+	s.tallying = nil // as for install
 	for label, h := range s.frozen {
 		if since := s.hours[label]; since != nil {
 			s.saturated += h.absorb(since)

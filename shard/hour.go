@@ -37,7 +37,8 @@ type hour struct {
 	held      *uint64                  // memory of all hours of the shard
 	slab      [][chunkSize]flow.Totals // chunks that are not yet used
 
-	vpcs *vpcTally // of the tuples, but those that are shared; nil until it is asked for
+	vpcs    *vpcTally // of the tuples of the first chunks, but those that are shared; nil until it is asked for
+	tallied uint32    // so many chunks
 
 	// barriers is how many the shard had met when this hour was made or frozen last.
 	barriers uint64
@@ -93,7 +94,7 @@ func (h *hour) arrive(id uint32, t flow.Totals) {
 		return
 	}
 	h.tuples++
-	if h.vpcs != nil {
+	if h.vpcs != nil && id/chunkSize < h.tallied {
 		h.tallyVPC(id)
 	}
 	if h.under != nil {

@@ -26,6 +26,8 @@ type shard struct {
 	barriers uint64              // so many were met
 	below    hourSet             // hours with a block on disk that is not in memory; shared, never written to
 
+	tallying []*hour // whose tuples are being counted by VPC
+
 	flows     uint64
 	saturated uint64
 	hourBytes uint64
@@ -75,16 +77,23 @@ func (s *shard) run() {
 			continue
 		}
 		s.apply(m.split.batch, m.split.order[m.from:m.to])
+		if s.behind() {
+			s.tally(2 * int(m.to-m.from)) // so that what comes does not outrun it
+		}
 		m.split.done()
 		s.publish()
 	}
 }
 
 // next waits for the next message; false says that there will be none. What is left of a barrier
-// is passed meanwhile, and a step of it also if there is a message.
+// is passed meanwhile, or else tuples are counted, and a step of it also if there is a message.
 func (s *shard) next() (message, bool) {
-	for s.barrier != nil {
-		s.pass()
+	for s.barrier != nil || s.behind() {
+		if s.barrier != nil {
+			s.pass()
+		} else {
+			s.tally(max(s.limits.tally, 1))
+		}
 		select {
 		case m, ok := <-s.in:
 			if ok {

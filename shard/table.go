@@ -54,6 +54,7 @@ type limits struct {
 	few   uint64 // so many tuples are copied to be overlaid
 	step  int    // so many hours are frozen at once
 	names int    // so many names of a field are numbered
+	tally int    // so many tuples are counted by VPC at once
 }
 
 // New returns a table that is not running yet.
@@ -72,7 +73,7 @@ func newTable(o Options, h hasher) (*Table, error) {
 	if o.Batches < 1 {
 		return nil, fmt.Errorf("shard: %d batches: at least 1 is required", o.Batches)
 	}
-	t := &Table{tickets: make(chan struct{}, o.Batches), limits: limits{renewTuples, moveTuples, overlayFew, barrierStep, namesMost}}
+	t := &Table{tickets: make(chan struct{}, o.Batches), limits: limits{renewTuples, moveTuples, overlayFew, barrierStep, namesMost, tallyStep}}
 	t.batches.New = func() any { return new(flow.Batch) }
 	t.splits.New = func() any { return &Split{table: t, ends: make([]uint32, o.Shards)} }
 	t.bounds.Store(new(Bounds))

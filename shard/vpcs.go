@@ -1,9 +1,13 @@
 package shard
 
-import "flowd/flow"
+import (
+	"math"
+
+	"flowd/flow"
+)
 
 // vpcTally is how many tuples there are of each VPC, and of flow.Other, which are not among them. An hour
-// or a dict has one from when it was first asked for on, which is near the bounds: most never have one.
+// or a dict has one from when it may come near its bound: most never do.
 type vpcTally struct {
 	numbers map[string]uint32
 	counts  []uint64
@@ -14,16 +18,18 @@ type vpcTally struct {
 	bytes   uint64
 }
 
+func newVPCTally() *vpcTally { return &vpcTally{numbers: make(map[string]uint32)} }
+
 // vpcBytes is about what a VPC takes in a tally beside its name.
 const vpcBytes = 64
 
 // add adds a tuple, and returns what memory that took.
 func (v *vpcTally) add(key flow.Key) (bytes int) {
-	if key.IsOther() {
+	src, dest, vpc := key.Names()
+	if string(src) == flow.Other && string(dest) == flow.Other {
 		v.others++
 		return 0
 	}
-	_, _, vpc := key.Names()
 	v.tuples++
 	if len(v.counts) == 0 || string(vpc) != v.last {
 		number, known := v.numbers[string(vpc)]
@@ -50,27 +56,83 @@ func (v *vpcTally) find(vpcs map[string]int, p *population) {
 	}
 }
 
-// tallyVPCs returns how many tuples h has of each VPC but those that it shares with the frozen hour below
-// it. The first time all of them are counted, some 10 ms for a million; from then on each that arrives.
-func (h *hour) tallyVPCs() *vpcTally {
-	if h.vpcs != nil {
-		return h.vpcs
+// tallyStep is how many tuples a shard counts by VPC between two messages, at least: some 50 µs.
+const tallyStep = 1 << 10
+
+// tallyLater begins to count the tuples of an hour by VPC, which there may be millions of, in steps.
+func (s *shard) tallyLater(h *hour) {
+	if h == nil || h.vpcs != nil {
+		return
 	}
-	h.vpcs = &vpcTally{numbers: make(map[string]uint32)}
+	h.vpcs = newVPCTally()
+	s.tallying = append(s.tallying, h)
+}
+
+// tallyDicts begins the same for all tuples.
+func (s *shard) tallyDicts() {
+	for _, d := range s.dicts {
+		if d.vpcs == nil {
+			d.vpcs = newVPCTally()
+		}
+	}
+}
+
+// tally counts up to a number of tuples more, of what is being counted.
+func (s *shard) tally(tuples int) {
+	for len(s.tallying) > 0 && tuples > 0 {
+		last := len(s.tallying) - 1
+		if h := s.tallying[last]; h.tally(&tuples) {
+			s.tallying = s.tallying[:last]
+		}
+	}
+	for _, d := range s.dicts {
+		if d.vpcs != nil && tuples > 0 {
+			d.tally(&tuples)
+		}
+	}
+}
+
+// behind reports whether there is something to count.
+func (s *shard) behind() bool {
+	if len(s.tallying) > 0 {
+		return true
+	}
+	for _, d := range s.dicts {
+		if d.vpcs != nil && d.tallied < d.count {
+			return true
+		}
+	}
+	return false
+}
+
+// vpcTally returns how many tuples h has of each VPC but those that it shares with the frozen hour below it.
+func (h *hour) vpcTally() *vpcTally {
+	if h.vpcs == nil {
+		h.vpcs = newVPCTally()
+	}
+	tuples := math.MaxInt
+	h.tally(&tuples)
+	return h.vpcs
+}
+
+// tally counts tuples of the chunks from tallied on, until it has counted so many, and reports whether all
+// are. Tuples that arrive in chunks before that are counted as they do.
+func (h *hour) tally(tuples *int) (all bool) {
 	column := h.column()
-	for c := range column.chunks {
-		cells := column.chunks[c].cells
+	for ; int(h.tallied) < len(column.chunks) && *tuples > 0; h.tallied++ {
+		cells := column.chunks[h.tallied].cells
 		if cells == nil {
 			continue
 		}
+		*tuples -= chunkSize
 		for i := range cells {
-			id := uint32(c*chunkSize + i)
+			id := h.tallied*chunkSize + uint32(i)
 			if cells[i].BytesTx|cells[i].BytesRx != 0 || column.zero(id) {
 				h.tallyVPC(id)
 			}
 		}
 	}
-	return h.vpcs
+	return int(h.tallied) >= len(column.chunks)
 }
 
 // tallyVPC counts a tuple, unless the frozen hour below has it.
@@ -87,17 +149,24 @@ func (h *hour) tallyVPC(id uint32) {
 func (h *hour) forgetVPCs() {
 	if h.vpcs != nil {
 		h.take(-int(h.vpcs.bytes))
-		h.vpcs = nil
+		h.vpcs, h.tallied = nil, 0
 	}
 }
 
-// tallyVPCs returns how many tuples d has of each VPC. It counts those that came since the last time.
-func (d *dict) tallyVPCs() *vpcTally {
+// vpcTally returns how many tuples d has of each VPC.
+func (d *dict) vpcTally() *vpcTally {
 	if d.vpcs == nil {
-		d.vpcs = &vpcTally{numbers: make(map[string]uint32)}
+		d.vpcs = newVPCTally()
 	}
-	for ; d.tallied < d.count; d.tallied++ {
-		d.vpcs.add(d.key(d.tallied))
-	}
+	tuples := math.MaxInt
+	d.tally(&tuples)
 	return d.vpcs
+}
+
+// tally counts up to a number of the tuples that came since the last time.
+func (d *dict) tally(tuples *int) {
+	for ; d.tallied < d.count && *tuples > 0; d.tallied++ {
+		d.vpcs.add(d.key(d.tallied))
+		*tuples--
+	}
 }

@@ -89,12 +89,14 @@ func TestConnectionsPerAddress(t *testing.T) {
 				c := newConn(fromAddr{addr: addr}, &limits, time.Now())
 				full := len(open) >= limits.Connections
 				own := c.address.IsValid() && limits.ConnectionsPerAddress > 0 && model[c.address] >= limits.ConnectionsPerAddress
+				held, left := model[c.address], limits.Connections-len(open)-1
+				share := c.address.IsValid() && limits.ConnectionsPerAddress == 0 && held > 0 && held+1 > 4*left
 				over, ok := set.add(c, &limits)
 				switch {
-				case ok != !(full || own):
+				case ok != !(full || own || share):
 					t.Fatalf("let in: %t, with %d of %d of all and %d of %d of its address",
 						ok, len(open), limits.Connections, model[c.address], limits.ConnectionsPerAddress)
-				case !ok && own != (over == reasonAddress):
+				case !ok && (own != (over == reasonAddress) || share && !full != (over == reasonAddressShare)):
 					t.Fatalf("refused for %s", reasonNames[over])
 				case !ok:
 					set.remove(c) // as fasthttp does not, and nothing may come of it

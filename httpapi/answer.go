@@ -38,6 +38,7 @@ const (
 // ends with the connection. It is a body stream to fasthttp, and has no goroutine of its own.
 type answer struct {
 	server *Server
+	client string
 	source source
 	flows  flowSource // memory of the source that most answers have
 
@@ -82,18 +83,18 @@ var answers = sync.Pool{New: func() any {
 	return &answer{block: make([]byte, blockHead, blockHead+blockRoom+2)}
 }}
 
-// openAnswer begins an answer to ctx, or returns nil if there are too many.
-func (s *Server) openAnswer(ctx *fasthttp.RequestCtx) *answer {
-	if s.queries.Add(1) > int64(s.current.Load().Queries) {
-		s.queries.Add(-1)
-		return nil
+// openAnswer begins an answer to ctx, or returns why there are too many.
+func (s *Server) openAnswer(ctx *fasthttp.RequestCtx) (*answer, *problem) {
+	client := clientOf(ctx, rightOf(ctx))
+	if p := s.queries.begin(client, s.current.Load().Queries); p != nil {
+		return nil, p
 	}
 	a := answers.Get().(*answer)
-	a.server = s
+	a.server, a.client = s, client
 	a.route, a.began, a.wire = routeOf(ctx), begun(ctx), ctx.Conn()
 	a.target = append(a.target, ctx.RequestURI()...)
 	a.look = time.Since(s.epoch) + lookEvery
-	return a
+	return a, nil
 }
 
 // send makes a the answer to ctx. What fits one block is written here; if that fails, ctx is left
@@ -304,8 +305,8 @@ func (a *answer) release() {
 	if a.source != nil {
 		a.source.close()
 	}
-	s := a.server
+	s, client := a.server, a.client
 	*a = answer{block: a.block[:blockHead], packed: packedBlock{a.packed.data[:0]}, target: a.target[:0]}
 	answers.Put(a)
-	s.queries.Add(-1)
+	s.queries.end(client)
 }

@@ -103,8 +103,8 @@ func TestAnswerRead(t *testing.T) {
 		if err := ctx.Response.CloseBodyStream(); err != nil {
 			t.Fatal(err)
 		}
-		if s.queries.Load() != 0 || e.open.Load() != 0 {
-			t.Errorf("%d queries, %d readings left", s.queries.Load(), e.open.Load())
+		if s.queries.count() != 0 || e.open.Load() != 0 {
+			t.Errorf("%d queries, %d readings left", s.queries.count(), e.open.Load())
 		}
 	}
 }
@@ -154,7 +154,7 @@ func TestSlowReaders(t *testing.T) {
 	if raceEnabled {
 		patient *= 2 // as the slow reader may come to read only half as often
 	}
-	ts := serve(t, e, func(l *Limits) { l.WriteTimeout, l.Queries = patient, 3 })
+	ts := serve(t, e, func(l *Limits) { l.WriteTimeout, l.Queries = patient, 4 })
 
 	stalled, slow := ts.dial(), ts.dial()
 	stalled.write(head("GET", "/flows?hour=5"))
@@ -237,7 +237,7 @@ func TestReaderGoesAway(t *testing.T) {
 
 func TestTooManyQueries(t *testing.T) {
 	t.Parallel()
-	ts := serve(t, newMany(20_000), func(l *Limits) { l.Queries = 2 })
+	ts := serve(t, newMany(20_000), func(l *Limits) { l.Queries = 3 }) // of which one client may have two
 	readers := []*client{ts.dial(), ts.dial()}
 	for _, c := range readers {
 		c.write(head("GET", "/flows?hour=5"))
@@ -256,6 +256,47 @@ func TestTooManyQueries(t *testing.T) {
 		t.Errorf("%d with a place free", r.StatusCode)
 	}
 	wantRows(t, readers[1].read("GET").body, 20_000)
+}
+
+// One token that asks for all it can leaves room for others, and is told what stands in its way.
+func TestQueryShares(t *testing.T) {
+	t.Parallel()
+	ts := newServer(t, newMany(20_000), func(l *Limits) { l.Queries = 10 })
+	ts.gate = gateOf(t)
+	ts.run()
+	begin := func(token string) (*client, int) {
+		c := ts.dial()
+		c.write(head("GET", "/flows?hour=5", bearing(token)))
+		line, err := c.r.Peek(len("HTTP/1.1 200"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, _ := strconv.Atoi(string(line[9:]))
+		return c, status
+	}
+	var greedy []*client
+	for {
+		c, status := begin(readToken)
+		if status != 200 {
+			p := problemIn(t, c.read("GET"), 503)
+			if len(greedy) != 8 || !strings.Contains(p.Detail, "8 answers to this client") || !strings.Contains(p.Detail, "max-queries (10) while 2 are left") {
+				t.Errorf("with %d under way: %q", len(greedy), p.Detail)
+			}
+			break
+		}
+		greedy = append(greedy, c)
+	}
+	another, status := begin(everyToken)
+	if status != 200 {
+		t.Errorf("%d for another client", status)
+	}
+	if got := ts.metrics.rejected[reasonQueryShare].Get(); got != 1 {
+		t.Errorf("%d refused for their share", got)
+	}
+	for _, c := range append(greedy, another) {
+		c.Close()
+	}
+	eventually(t, "no answer is under way", func() bool { return ts.queries.count() == 0 && len(ts.queries.clients) == 0 })
 }
 
 // The memory of an answer does not grow with its length.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"flowd/limit"
 )
 
 // lingerTime is how long a connection that is closed with a part of a request unread goes on
@@ -200,7 +202,8 @@ type conns struct {
 }
 
 // add puts c in and returns true, unless there are as many connections already, of all or of its
-// address, as l allows. Then it returns for which of both it is refused.
+// address, as l allows. Then it returns for which of both it is refused. Where l has no number for an
+// address, each may have its share of all (limit.MayHold).
 func (s *conns) add(c *conn, l *Limits) (reason, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,6 +212,9 @@ func (s *conns) add(c *conn, l *Limits) (reason, bool) {
 		return reasonAddress, false
 	case len(s.open) >= l.Connections:
 		return reasonConnections, false
+	case l.ConnectionsPerAddress == 0 && c.address.IsValid() &&
+		!limit.MayHold(uint64(s.addresses[c.address]), uint64(l.Connections-len(s.open))):
+		return reasonAddressShare, false
 	}
 	if s.open == nil {
 		s.open = make(map[*conn]struct{})
@@ -217,6 +223,13 @@ func (s *conns) add(c *conn, l *Limits) (reason, bool) {
 	s.addresses.add(c.address)
 	s.count.Store(int64(len(s.open)))
 	return 0, true
+}
+
+// of returns how many connections an address has.
+func (s *conns) of(a netip.Addr) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addresses[a]
 }
 
 func (s *conns) remove(c *conn) {

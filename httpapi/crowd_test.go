@@ -140,7 +140,7 @@ func TestIdleConnections(t *testing.T) {
 // Over the limit of connections a client is told so, even in a flood.
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
-	ts := serve(t, nil, func(l *Limits) { l.Connections = 2 })
+	ts := serve(t, nil, func(l *Limits) { l.Connections, l.ConnectionsPerAddress = 2, 3 })
 	first, second := ts.dial(), ts.dial()
 	for _, c := range []*client{first, second} {
 		c.write(head("GET", "/livez"))

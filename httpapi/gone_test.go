@@ -66,10 +66,10 @@ func TestClientIsGone(t *testing.T) {
 				ts, open := serveEndless(t, 0)
 				client := ts.dial()
 				client.write(head("GET", "/flows?"+query))
-				eventually(t, "the question is worked on", func() bool { return ts.queries.Load() == 1 && open.Load() > 0 })
+				eventually(t, "the question is worked on", func() bool { return ts.queries.count() == 1 && open.Load() > 0 })
 				c.leave(client)
 				eventually(t, "it is given up", func() bool {
-					return ts.metric("flowd_http_queries_given_up_total") == "1" && ts.queries.Load() == 0 && open.Load() == 0
+					return ts.metric("flowd_http_queries_given_up_total") == "1" && ts.queries.count() == 0 && open.Load() == 0
 				})
 				if got := ts.metric(`flowd_http_requests_rejected_total{reason="client_gone"}`); got != "1" {
 					t.Errorf("%s refusals counted", got)
@@ -106,7 +106,7 @@ func TestClientIsGoneInTheMiddle(t *testing.T) {
 	c.Close()
 	eventually(t, "it is given up", func() bool {
 		return ts.metric("flowd_http_queries_given_up_total") == "1" && ts.metric("flowd_http_answers_cut_total") == "1" &&
-			ts.queries.Load() == 0 && open.Load() == 0
+			ts.queries.count() == 0 && open.Load() == 0
 	})
 	if got := ts.metric("flowd_http_answers_broken_total"); got != "0" {
 		t.Errorf("%s answers counted as broken off by the server", got)
@@ -165,7 +165,10 @@ func TestClientIsLookedAfterRarely(t *testing.T) {
 	ts.conns.mu.Unlock()
 	ctx := &fasthttp.RequestCtx{}
 	ctx.Init2(served, nil, false)
-	a := ts.openAnswer(ctx)
+	a, p := ts.openAnswer(ctx)
+	if p != nil {
+		t.Fatal(p.detail)
+	}
 	defer a.abandon()
 	if a.look == 0 {
 		t.Fatal("the client would be looked after at once")
@@ -200,8 +203,8 @@ func TestStopEndsQuestions(t *testing.T) {
 	eventually(t, "the question is worked on", func() bool { return open.Load() == 1 })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := ts.Shutdown(ctx); !errors.Is(err, context.Canceled) || open.Load() != 0 || ts.queries.Load() != 0 {
-		t.Errorf("%v with %d readings and %d queries left", err, open.Load(), ts.queries.Load())
+	if err := ts.Shutdown(ctx); !errors.Is(err, context.Canceled) || open.Load() != 0 || ts.queries.count() != 0 {
+		t.Errorf("%v with %d readings and %d queries left", err, open.Load(), ts.queries.count())
 	}
 	if err := <-ts.served; err != nil {
 		t.Error(err)

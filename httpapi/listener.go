@@ -99,7 +99,11 @@ func (l *listener) admit(nc net.Conn) *conn {
 		return c
 	}
 	answer := s.crowded
-	if over == reasonAddress {
+	switch over {
+	case reasonAddressShare:
+		answer = overloaded(over, fmt.Sprintf("This address has %d connections, which is its share of max-connections (%d); use "+
+			"fewer, or set max-connections-per-address to what one address may have.", s.conns.of(c.address), limits.Connections)).raw()
+	case reasonAddress:
 		answer = overloaded(over, fmt.Sprintf("This address has as many connections as it may, %d; use fewer, or raise "+
 			"max-connections-per-address.", limits.ConnectionsPerAddress)).raw()
 	}

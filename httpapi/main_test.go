@@ -108,7 +108,7 @@ func (ts *testServer) run() {
 			t.Errorf("Serve: %v", err)
 		}
 		for name, held := range map[string]int64{
-			"body bytes": ts.bodies.held.Load(), "queries": ts.queries.Load(), "connections": ts.conns.count.Load(),
+			"body bytes": ts.bodies.held.Load(), "queries": int64(ts.queries.count()), "connections": ts.conns.count.Load(),
 		} {
 			if held != 0 {
 				t.Errorf("%d %s are still held after the stop", held, name)

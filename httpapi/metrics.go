@@ -93,6 +93,8 @@ const (
 	reasonBurst
 	reasonShare
 	reasonAddress
+	reasonAddressShare
+	reasonQueryShare
 	reasonPlainHTTP
 	reasonVersion
 	reasons
@@ -138,6 +140,8 @@ var reasonNames = [reasons]string{
 	reasonBurst:         "burst",
 	reasonShare:         "over_share",
 	reasonAddress:       "address_connections",
+	reasonAddressShare:  "address_share",
+	reasonQueryShare:    "query_share",
 	reasonPlainHTTP:     "plain_http",
 	reasonVersion:       "http_version",
 }
@@ -247,7 +251,7 @@ func newCounters(set *metrics.Set, s *Server, v Version) *counters {
 	}
 	set.NewGauge(`flowd_http_inflight_body_bytes`, func() float64 { return float64(s.bodies.held.Load()) })
 	set.NewGauge(`flowd_http_connections`, func() float64 { return float64(s.conns.count.Load()) })
-	set.NewGauge(`flowd_http_queries`, func() float64 { return float64(s.queries.Load()) })
+	set.NewGauge(`flowd_http_queries`, func() float64 { return float64(s.queries.count()) })
 	set.NewGauge(fmt.Sprintf(`flowd_build_info{version=%q,revision=%q,goversion=%q}`, v.Version, v.Revision, v.Go),
 		func() float64 { return 1 })
 	return c

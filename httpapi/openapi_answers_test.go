@@ -256,7 +256,7 @@ func (c checked) tryPage() {
 // tryLimits has requests refused for what they, or all together, are too much.
 func (c checked) tryLimits() {
 	ts := serve(c.t, newMany(20_000), func(l *Limits) {
-		l.Queries, l.Groups, l.Connections = 1, 10, 3
+		l.Queries, l.Groups, l.Connections, l.ConnectionsPerAddress = 1, 10, 3, 10
 	})
 	c.do(ts, 431, "GET", "/hours", "", "X-Long: "+strings.Repeat("x", 10_000))
 	c.do(ts, 400, "GET", "/flows?hour=5&order_by=bytes_tx", "")

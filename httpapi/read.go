@@ -24,9 +24,9 @@ var (
 // answer answers ctx with what ask returns, unless too many are answered already. What is known of
 // the answer only then, ask puts into the heading.
 func (s *Server) answer(ctx *fasthttp.RequestCtx, h heading, ask func(*answer, *heading) (source, error)) {
-	a := s.openAnswer(ctx)
-	if a == nil {
-		s.refuse(ctx, s.tooManyQueries())
+	a, p := s.openAnswer(ctx)
+	if p != nil {
+		s.refuse(ctx, p)
 		return
 	}
 	defer a.abandon()
@@ -87,11 +87,6 @@ func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, 
 		src, h.truncated, err = ask(&q, in.format, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
 		return src, err
 	})
-}
-
-func (s *Server) tooManyQueries() *problem {
-	return overloaded(reasonQueries, fmt.Sprintf("%d answers are being written already; ask again later, "+
-		"or raise max-queries.", s.current.Load().Queries))
 }
 
 // questionProblem makes a problem of an error of a question.

@@ -239,10 +239,10 @@ func TestClientIsGoneTLS(t *testing.T) {
 			ss := serveSecured(t, e, nil, nil)
 			client := ss.open()
 			client.write(head("GET", "/flows?hour=5&group_by=src_app"))
-			eventually(t, "the question is worked on", func() bool { return ss.queries.Load() == 1 && open.Load() > 0 })
+			eventually(t, "the question is worked on", func() bool { return ss.queries.count() == 1 && open.Load() > 0 })
 			c.leave(client)
 			eventually(t, "it is given up", func() bool {
-				return ss.metric("flowd_http_queries_given_up_total") == "1" && ss.queries.Load() == 0 && open.Load() == 0
+				return ss.metric("flowd_http_queries_given_up_total") == "1" && ss.queries.count() == 0 && open.Load() == 0
 			})
 		})
 	}
@@ -280,7 +280,7 @@ func TestShutdownTLS(t *testing.T) {
 	inHead.write("GET /livez HTTP/1.1\r\nHo")
 	inBody.write(head("POST", "/flows", "Content-Length: "+itoa(len(body))) + cut(body, 1))
 	inAnswer.write(head("GET", "/flows?hour=5"))
-	eventually(t, "all are under way", func() bool { return ss.bodies.held.Load() > 0 && ss.queries.Load() == 1 })
+	eventually(t, "all are under way", func() bool { return ss.bodies.held.Load() > 0 && ss.queries.count() == 1 })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := ss.stop(ctx)
 	if err := <-ss.served; err != nil {
@@ -300,7 +300,7 @@ func TestShutdownTLS(t *testing.T) {
 	default:
 	}
 	cancel()
-	if err := <-done; err == nil || ss.conns.count.Load() != 0 || ss.queries.Load() != 0 {
-		t.Errorf("%v with %d connections and %d queries left", err, ss.conns.count.Load(), ss.queries.Load())
+	if err := <-done; err == nil || ss.conns.count.Load() != 0 || ss.queries.count() != 0 {
+		t.Errorf("%v with %d connections and %d queries left", err, ss.conns.count.Load(), ss.queries.count())
 	}
 }

@@ -95,7 +95,7 @@ type Server struct {
 	conns    conns
 	bodies   bodyMemory
 	holdings holdings
-	queries  atomic.Int64
+	queries  underWay
 	draining atomic.Bool
 
 	mu        sync.Mutex // held by Shutdown, and by Serve as it begins and ends

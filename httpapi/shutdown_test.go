@@ -72,7 +72,7 @@ func TestShutdownFinishes(t *testing.T) {
 	inAnswer.write(head("GET", "/flows?hour=5"))
 	<-entered
 	eventually(t, "all are under way", func() bool {
-		return ts.bodies.held.Load() == 2*smallestBuffer && ts.queries.Load() == 1 && ts.conns.count.Load() == 5
+		return ts.bodies.held.Load() == 2*smallestBuffer && ts.queries.count() == 1 && ts.conns.count.Load() == 5
 	})
 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -118,7 +118,7 @@ func TestShutdownCutsOff(t *testing.T) {
 	inBody, inAnswer := ts.dial(), ts.dial()
 	inBody.write(head("POST", "/flows", "Content-Length: 100") + "[")
 	inAnswer.write(head("GET", "/flows?hour=5"))
-	eventually(t, "both are under way", func() bool { return ts.bodies.held.Load() > 0 && ts.queries.Load() == 1 })
+	eventually(t, "both are under way", func() bool { return ts.bodies.held.Load() > 0 && ts.queries.count() == 1 })
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := ts.stop(ctx)
@@ -129,9 +129,9 @@ func TestShutdownCutsOff(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Shutdown: %v", err)
 	}
-	if ts.bodies.held.Load() != 0 || ts.queries.Load() != 0 || ts.conns.count.Load() != 0 {
+	if ts.bodies.held.Load() != 0 || ts.queries.count() != 0 || ts.conns.count.Load() != 0 {
 		t.Errorf("%d bytes, %d queries, %d connections after Shutdown",
-			ts.bodies.held.Load(), ts.queries.Load(), ts.conns.count.Load())
+			ts.bodies.held.Load(), ts.queries.count(), ts.conns.count.Load())
 	}
 }
 

@@ -53,6 +53,7 @@ var engineGauges = []struct {
 	{"flowd_idempotency_bytes", "gauge", "Memory of keys and agents.", false, func(s *local.Stats) float64 { return float64(s.Windows.Bytes) }},
 	{"flowd_folded_flows_total", "counter", "Flows that count under ~other, since there were max-tuples-hour or max-tuples already.", false, func(s *local.Stats) float64 { return float64(s.FoldedFlows) }},
 	{"flowd_folded_bytes_total", "counter", "Bytes of these flows, both ways together.", false, func(s *local.Stats) float64 { return float64(s.FoldedBytes) }},
+	{"flowd_folded_over_share_flows_total", "counter", "Flows that were folded since their VPC had its share of max-tuples-hour or max-tuples, before the bound was reached.", false, func(s *local.Stats) float64 { return float64(s.FoldedOverShare) }},
 	{"flowd_ledger_checks_total", "counter", "Comparisons of the account with the tables.", false, func(s *local.Stats) float64 { return float64(s.Checks) }},
 	{"flowd_ledger_imbalanced_blocks_total", "counter", "Blocks that did not hold what the account says when they were written.", false, func(s *local.Stats) float64 { return float64(s.ImbalancedBlocks) }},
 	{"flowd_log_bytes", "gauge", "Log that a start would replay.", true, func(s *local.Stats) float64 { return float64(s.LogBytes) }},

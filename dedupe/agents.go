@@ -1,7 +1,10 @@
 package dedupe
 
 import (
+	"math"
+
 	"flowd/flow"
+	"flowd/limit"
 )
 
 // agentTable is the agents, in the order of the last new batch of each. Their memory is in chunks
@@ -23,6 +26,20 @@ type agentTable struct {
 	oldest        uint32
 
 	forgotten uint64
+
+	// clients are those with agents, by their numbers. Number 0 has the agents of a file of version 1, which
+	// does not say whose they are, until they are heard of again.
+	clients []agentClient
+	numbers map[string]uint32
+	spare   []uint32 // numbers of clients that have no agents any more
+
+	idleAgents
+}
+
+// agentClient is how many agents a client has, and how many of them are idle.
+type agentClient struct {
+	name       string
+	held, idle int
 }
 
 // agent is what is remembered of one.
@@ -32,20 +49,24 @@ type agent struct {
 	used    uint64 // agentTable.uses after that
 	highest uint64 // sequence seen
 	seen    uint64 // bit d: sequence highest-d was seen
+	client  uint32
 	// prints are the fingerprints of those that were seen; of sequence s at s mod SeqWindow.
 	prints [flow.SeqWindow]uint64
 }
 
 const (
 	chunkAgents = 32
-	agentSize   = 48 + 8*flow.SeqWindow // unsafe.Sizeof(agent{}), which a test holds
-	ringSize    = 8                     // of each agent, in before and after
+	agentSize   = 56 + 8*flow.SeqWindow // unsafe.Sizeof(agent{}), which a test holds
+	ringSize    = 9                     // of each agent, in before, after and marked
 )
 
 type agentChunk [chunkAgents]agent
 
 func newAgentTable(window uint64, most int) agentTable {
-	return agentTable{window: window, most: most, index: map[id]uint32{}}
+	return agentTable{
+		window: window, most: most, index: map[id]uint32{}, clients: make([]agentClient, 1), numbers: map[string]uint32{},
+		idleAgents: idleAgents{until: math.MaxInt64},
+	}
 }
 
 // at returns an agent to be read.
@@ -63,14 +84,14 @@ func (t *agentTable) own(n uint32) *agent {
 }
 
 // check is Windows.Check for an agent.
-func (t *agentTable) check(id id, seq, print uint64, now int64) (duplicate bool, err error) {
+func (t *agentTable) check(client string, id id, seq, print uint64, now int64) (duplicate bool, err error) {
 	n, known := t.index[id]
 	if !known {
-		if n, err = t.place(now); err != nil {
+		if err = t.makeRoom(client, now); err != nil {
 			return false, err
 		}
-		a := t.own(n)
-		*a = agent{id: id, highest: seq}
+		n = t.add()
+		*t.own(n) = agent{id: id, highest: seq}
 		t.index[id] = n
 	} else if duplicate, err = t.at(n).check(seq, print); duplicate || err != nil {
 		return duplicate, err
@@ -80,6 +101,9 @@ func (t *agentTable) check(id id, seq, print uint64, now int64) (duplicate bool,
 	a.note(seq, print)
 	a.time, a.used = now, t.uses
 	t.used(n)
+	if a.client == 0 {
+		a.client = t.enter(client)
+	}
 	return false, nil
 }
 
@@ -119,18 +143,94 @@ func (a *agent) note(seq, print uint64) {
 	a.prints[seq%flow.SeqWindow] = print
 }
 
-// place returns where a new agent goes, at the end of the ring.
-func (t *agentTable) place(now int64) (uint32, error) {
-	if t.count < t.most {
-		return t.add(), nil
+// makeRoom sees to it that a client may have one more agent. Idle ones count for nobody; one of them is
+// forgotten if there is no room beside them.
+func (t *agentTable) makeRoom(client string, now int64) error {
+	t.findIdle(now)
+	held, active, _ := t.held(client)
+	free := max(t.most-active, 0)
+	if !limit.MayHold(uint64(held), uint64(free)) {
+		if free > 0 {
+			return ErrAgentShare
+		}
+		return ErrTooManyAgents
 	}
-	a := t.at(t.oldest)
-	if within(t.window, a.time, now) {
-		return 0, ErrTooManyAgents
+	if t.count >= t.most {
+		t.forgotten++
+		t.removeOldest()
 	}
-	delete(t.index, a.id)
-	t.forgotten++
-	return t.oldest, nil
+	return nil
+}
+
+// held returns how many agents a client has that are not idle, of how many, and how many may be.
+func (t *agentTable) held(client string) (held, all, most int) {
+	if n, known := t.numbers[client]; known {
+		held = t.clients[n].held - t.clients[n].idle
+	}
+	return held, t.count - t.idle, t.most
+}
+
+// enter counts one more agent of a client, and returns the client's number.
+func (t *agentTable) enter(client string) uint32 {
+	n, known := t.numbers[client]
+	switch last := len(t.spare) - 1; {
+	case known:
+	case last >= 0:
+		n = t.spare[last]
+		t.spare = t.spare[:last]
+		t.clients[n].name = client
+		t.numbers[client] = n
+	default:
+		n = uint32(len(t.clients))
+		t.clients = append(t.clients, agentClient{name: client})
+		t.numbers[client] = n
+	}
+	t.clients[n].held++
+	return n
+}
+
+// leave counts an agent of a client out.
+func (t *agentTable) leave(client uint32) {
+	if client == 0 {
+		return
+	}
+	c := &t.clients[client]
+	if c.held--; c.held == 0 {
+		delete(t.numbers, c.name)
+		*c = agentClient{}
+		t.spare = append(t.spare, client)
+	}
+}
+
+// removeOldest forgets the agent whose last new batch is the oldest, which is idle. The one with the highest
+// number gets its place.
+func (t *agentTable) removeOldest() {
+	n, last := t.oldest, uint32(t.count-1)
+	gone := t.at(n)
+	t.unmark(n)
+	delete(t.index, gone.id)
+	t.leave(gone.client)
+	t.oldest = t.after[n]
+	t.after[t.before[n]], t.before[t.after[n]] = t.after[n], t.before[n]
+	if n != last {
+		moved := *t.at(last)
+		*t.own(n) = moved
+		t.index[moved.id] = n
+		before, after := t.before[last], t.after[last]
+		if before == last { // it is alone
+			before, after = n, n
+		}
+		t.before[n], t.after[n], t.marked[n] = before, after, t.marked[last]
+		t.after[before], t.before[after] = n, n
+		if t.oldest == last {
+			t.oldest = n
+		}
+		if t.lastIdle == last {
+			t.lastIdle = n
+		}
+	}
+	t.before, t.after, t.marked = t.before[:last], t.after[:last], t.marked[:last]
+	t.count--
 }
 
 // add makes memory for one more agent, and puts it at the end of the ring.
@@ -141,15 +241,18 @@ func (t *agentTable) add() uint32 {
 		t.owned = append(t.owned, true)
 	}
 	t.count++
-	t.before, t.after = append(t.before, n), append(t.after, n)
+	t.before, t.after, t.marked = append(t.before, n), append(t.after, n), append(t.marked, false)
 	if n > 0 {
 		t.insert(n)
+	} else {
+		t.oldest = 0
 	}
 	return n
 }
 
 // used moves an agent to the end of the ring.
 func (t *agentTable) used(n uint32) {
+	t.unmark(n)
 	if n == t.oldest {
 		t.oldest = t.after[n]
 		return

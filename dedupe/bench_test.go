@@ -16,8 +16,8 @@ const (
 	benchAgents = 100_000
 )
 
-// heap returns the bytes in use.
-func heap() uint64 {
+// heapInUse returns the bytes in use.
+func heapInUse() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -41,7 +41,7 @@ func newNames(n int) names {
 func (n names) at(i int) string { return string(n[i*nameSize : (i+1)*nameSize]) }
 
 func fullOfKeys(b *testing.B, names names) *Windows {
-	w := New(Options{Window: time.Hour, Keys: benchKeys, Agents: benchAgents})
+	w := New(Options{Window: time.Hour, Keys: benchKeys, Agents: 2 * benchAgents})
 	for i := range benchKeys {
 		if duplicate, err := w.Check(&flow.Origin{Client: "client", Key: names.at(i)}, uint64(i), int64(i)); duplicate || err != nil {
 			b.Fatal(duplicate, err)
@@ -51,7 +51,7 @@ func fullOfKeys(b *testing.B, names names) *Windows {
 }
 
 func fullOfAgents(b *testing.B, names names) *Windows {
-	w := New(Options{Window: time.Hour, Keys: benchKeys, Agents: benchAgents})
+	w := New(Options{Window: time.Hour, Keys: benchKeys, Agents: 2 * benchAgents})
 	for round := range uint64(2) {
 		for i := range benchAgents {
 			if duplicate, err := w.Check(&flow.Origin{Client: "client", Agent: names.at(i), Seq: 1 + round}, 1, int64(i)); duplicate || err != nil {
@@ -64,9 +64,9 @@ func fullOfAgents(b *testing.B, names names) *Windows {
 
 func BenchmarkKeys(b *testing.B) {
 	names := newNames(4 * benchKeys)
-	before := heap()
+	before := heapInUse()
 	w := fullOfKeys(b, names)
-	each := float64(heap()-before) / benchKeys
+	each := float64(heapInUse()-before) / benchKeys
 	o := flow.Origin{Client: "client"}
 	b.Run("duplicate", func(b *testing.B) {
 		b.ReportAllocs()
@@ -93,9 +93,9 @@ func BenchmarkKeys(b *testing.B) {
 
 func BenchmarkAgents(b *testing.B) {
 	names := newNames(benchAgents)
-	before := heap()
+	before := heapInUse()
 	w := fullOfAgents(b, names)
-	each := float64(heap()-before) / benchAgents
+	each := float64(heapInUse()-before) / benchAgents
 	o := flow.Origin{Client: "client"}
 	b.Run("new", func(b *testing.B) {
 		n := 0

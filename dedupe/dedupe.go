@@ -22,16 +22,20 @@ type Options struct {
 	// Window is for how long a key is known, and after how long without a new batch an agent may
 	// be forgotten. It is counted in whole milliseconds.
 	Window time.Duration
-	// Keys is how many keys are known at most: a new one is noted in place of the oldest. Less than
-	// one counts as one.
+	// Keys is how many keys are known at most: a new one is noted in place of the oldest of the client
+	// that has the most. Less than one counts as one.
 	Keys int
-	// Agents is how many agents are known at most. Less than one counts as one.
+	// Agents is how many agents are known at most, of which each client may have its share
+	// (limit.MayHold). Less than one counts as one.
 	Agents int
 }
 
 // ErrTooManyAgents refuses the first batch of an agent while as many as can be remembered were
 // heard of within the window.
 var ErrTooManyAgents = errors.New("dedupe: as many agents as can be remembered are in use")
+
+// ErrAgentShare refuses the same though there is room, for the client has its share of it.
+var ErrAgentShare = errors.New("dedupe: the client has its share of the agents that can be remembered")
 
 // Windows is what is remembered. It belongs to one goroutine, but for Stats.
 type Windows struct {
@@ -55,13 +59,14 @@ func New(o Options) *Windows {
 // time; one without a name never counts already. The clock may go backwards: what was noted at a
 // time that is further from now than the window, in either direction, is out of it.
 //
-// Errors are flow.ErrReused, flow.ErrTooOld and ErrTooManyAgents; after one nothing has changed.
+// Errors are flow.ErrReused, flow.ErrTooOld, ErrTooManyAgents and ErrAgentShare; after one nothing has
+// changed.
 func (w *Windows) Check(o *flow.Origin, fingerprint uint64, now int64) (duplicate bool, err error) {
 	switch {
 	case o.Key != "":
-		duplicate, err = w.keys.check(w.id('k', o.Client, o.Key), fingerprint, now)
+		duplicate, err = w.keys.check(o.Client, w.id('k', o.Client, o.Key), fingerprint, now)
 	case o.Agent != "":
-		duplicate, err = w.agents.check(w.id('a', o.Client, o.Agent), o.Seq, fingerprint, now)
+		duplicate, err = w.agents.check(o.Client, w.id('a', o.Client, o.Agent), o.Seq, fingerprint, now)
 	default:
 		return false, nil
 	}
@@ -78,12 +83,15 @@ func (w *Windows) Check(o *flow.Origin, fingerprint uint64, now int64) (duplicat
 func (w *Windows) Known(o *flow.Origin, fingerprint uint64, now int64) (duplicate bool, err error) {
 	switch {
 	case o.Key != "":
-		return w.keys.known(w.id('k', o.Client, o.Key), fingerprint, now)
+		return w.keys.known(o.Client, w.id('k', o.Client, o.Key), fingerprint, now)
 	case o.Agent != "":
 		return w.agents.known(w.id('a', o.Client, o.Agent), o.Seq, fingerprint)
 	}
 	return false, nil
 }
+
+// Agents returns how many agents a client has that are not idle, of how many, and how many there may be.
+func (w *Windows) Agents(client string) (held, all, most int) { return w.agents.held(client) }
 
 // id stands for a name of a client: the first half of a SHA-256, so that nobody finds two names
 // with the same.
@@ -133,7 +141,7 @@ func (w *Windows) Stats() Stats {
 type stats struct{ keys, agents, byNumber, byAge, forgottenAgents, bytes atomic.Uint64 }
 
 func (s *stats) publish(w *Windows) {
-	s.keys.Store(w.keys.next - w.keys.first)
+	s.keys.Store(w.keys.total)
 	s.agents.Store(uint64(w.agents.count))
 	s.byNumber.Store(w.keys.byNumber)
 	s.byAge.Store(w.keys.byAge)

@@ -55,13 +55,23 @@ func TestCheck(t *testing.T) {
 		{"a leap", []asked{{sent("a", 1), 1, 0, false, nil}, {sent("a", 65), 1, 0, false, nil}, {sent("a", 2), 1, 0, false, nil},
 			{sent("a", math.MaxUint64), 1, 0, false, nil}, {sent("a", 65), 1, 0, false, flow.ErrTooOld}, {sent("a", math.MaxUint64), 1, 0, true, nil}}},
 		{"an agent does not age", []asked{{sent("a", 1), 1, 0, false, nil}, {sent("a", 1), 1, far, true, nil}}},
-		{"a third agent of two", []asked{{sent("a", 1), 1, 0, false, nil}, {sent("b", 1), 1, 10, false, nil}, {sent("c", 1), 1, 100, false, ErrTooManyAgents},
-			{sent("c", 1), 1, 101, false, nil}, {sent("b", 1), 1, 101, true, nil}, {sent("a", 1), 1, 101, false, ErrTooManyAgents}}},
+		{"a third agent of two", []asked{{sent("a", 1), 1, 0, false, nil}, {sent("b", 1), 1, 10, false, nil}, {sent("c", 1), 1, 100, false, ErrAgentShare},
+			{sent("c", 1), 1, 101, false, nil}, {sent("b", 1), 1, 101, true, nil}, {sent("a", 1), 1, 101, true, nil}, {sent("d", 1), 1, 101, false, ErrAgentShare}}},
+		{"idle agents count for nobody", []asked{{sent("a", 1), 1, 0, false, nil}, {sent("b", 1), 1, 0, false, nil}, {sent("c", 1), 1, 101, false, nil},
+			{sent("d", 1), 1, 101, false, nil}, {sent("b", 1), 1, 101, true, nil}, {sent("b", 2), 1, 101, false, nil}, {sent("e", 1), 1, 101, false, ErrTooManyAgents}}},
+		{"the last of three is for others", []asked{{sent("a", 1), 1, 0, false, nil}, {sent("b", 1), 1, 0, false, nil}, {sent("c", 1), 1, 0, false, ErrAgentShare},
+			{flow.Origin{Client: "d", Agent: "a", Seq: 1}, 1, 0, false, nil}, {sent("c", 1), 1, 0, false, ErrTooManyAgents},
+			{flow.Origin{Client: "e", Agent: "a", Seq: 1}, 1, 0, false, ErrTooManyAgents}}},
+		{"keys of others stay", []asked{{key("a"), 1, 0, false, nil}, {flow.Origin{Client: "d", Key: "a"}, 1, 0, false, nil}, {key("b"), 1, 0, false, nil},
+			{key("c"), 1, 0, false, nil}, {key("d"), 1, 0, false, nil}, {flow.Origin{Client: "d", Key: "a"}, 1, 0, true, nil}, {key("d"), 1, 0, true, nil},
+			{key("c"), 1, 0, true, nil}, {key("b"), 1, 0, false, nil}, {flow.Origin{Client: "d", Key: "a"}, 1, 0, true, nil}}},
 		{"the least recent agent goes", []asked{{sent("a", 1), 1, 0, false, nil}, {sent("b", 1), 1, 0, false, nil}, {sent("a", 2), 1, 50, false, nil},
-			{sent("c", 1), 1, 120, false, nil}, {sent("a", 1), 1, 120, true, nil}, {sent("b", 1), 1, 120, false, ErrTooManyAgents}}},
+			{sent("c", 1), 1, 120, false, nil}, {sent("a", 1), 1, 120, true, nil}, {sent("b", 1), 1, 120, true, nil}, {sent("d", 1), 1, 140, false, ErrAgentShare},
+			{sent("d", 1), 1, 151, false, nil}, {sent("b", 1), 1, 151, false, ErrAgentShare}, {sent("a", 1), 1, 151, true, nil}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := New(Options{Window: 100 * time.Millisecond, Keys: 3, Agents: 2})
+			// Of three agents a client may have two.
+			w := New(Options{Window: 100 * time.Millisecond, Keys: 3, Agents: 3})
 			for i, a := range tt.asks {
 				if duplicate, err := w.Check(&a.o, a.print, a.now); duplicate != a.duplicate || err != a.err {
 					t.Fatalf("call %d is %v, %v, not %v, %v", i, duplicate, err, a.duplicate, a.err)
@@ -84,7 +94,7 @@ func TestBounds(t *testing.T) {
 
 // TestMemoryLevelsOff notes far more than is remembered.
 func TestMemoryLevelsOff(t *testing.T) {
-	const keys, agents = 3 * chunkKeys, 3 * chunkAgents
+	const keys, agents = 3 * chunkKeys, 4 * chunkAgents
 	w := New(Options{Window: time.Second, Keys: keys, Agents: agents})
 	for i := range uint64(50_000) {
 		for _, o := range []flow.Origin{key(string(binaryName(i))), sent(string(binaryName(i)), i+1)} {
@@ -98,8 +108,8 @@ func TestMemoryLevelsOff(t *testing.T) {
 	if s.Keys != 51 || s.ForgottenByAge != 50_000-51 || s.ForgottenByNumber != 0 || s.Agents != agents || s.ForgottenAgents != 50_000-agents {
 		t.Errorf("%+v", s)
 	}
-	if most := uint64(2*chunkKeys*keySize + 4*agents*agentSize); s.Bytes > most || len(w.keys.index) != 51 || len(w.agents.index) != agents {
-		t.Errorf("%d bytes, more than %d, or %d keys or %d agents in the indices", s.Bytes, most, len(w.keys.index), len(w.agents.index))
+	if most := uint64(2*chunkKeys*keySize + 4*agents*agentSize); s.Bytes > most || len(w.keys.clients["c"].index) != 51 || len(w.agents.index) != agents {
+		t.Errorf("%d bytes, more than %d, or %d keys or %d agents in the indices", s.Bytes, most, len(w.keys.clients["c"].index), len(w.agents.index))
 	}
 }
 
@@ -114,7 +124,7 @@ func binaryName(i uint64) []byte {
 // TestSnapshotWhileChecking writes snapshots in one goroutine while others are noted: each must
 // be as it was when it was taken.
 func TestSnapshotWhileChecking(t *testing.T) {
-	w := New(Options{Window: time.Hour, Keys: 3000, Agents: 100})
+	w := New(Options{Window: time.Hour, Keys: 3000, Agents: 200})
 	var writing sync.WaitGroup
 	for i := range uint64(20_000) {
 		o := key(string(binaryName(i)))

@@ -59,19 +59,50 @@ func (m *model) check(o *flow.Origin, print uint64, now int64) (duplicate bool, 
 	default:
 		return false, nil
 	}
-	for n := 0; !duplicate && err == nil && n < forgetAtOnce && len(m.keys) > 0 && !m.in(m.keys[0].time, now); n++ {
-		m.forget(now)
+	for n := 0; !duplicate && err == nil && n < forgetAtOnce; n++ {
+		oldest := "none"
+		for i, k := range m.keys {
+			if first := m.first(k.name[0]); first == i && (oldest == "none" || k.time < m.keys[m.first(oldest)].time ||
+				k.time == m.keys[m.first(oldest)].time && k.name[0] < oldest) {
+				oldest = k.name[0]
+			}
+		}
+		if oldest == "none" || m.in(m.keys[m.first(oldest)].time, now) {
+			break
+		}
+		m.forget(oldest, now)
 	}
 	return duplicate, err
 }
 
-func (m *model) forget(now int64) {
-	if m.in(m.keys[0].time, now) {
+// first returns where the oldest key of a client is.
+func (m *model) first(client string) int {
+	return slices.IndexFunc(m.keys, func(k modelKey) bool { return k.name[0] == client })
+}
+
+func (m *model) forget(client string, now int64) {
+	at := m.first(client)
+	if m.in(m.keys[at].time, now) {
 		m.byNumber++
 	} else {
 		m.byAge++
 	}
-	m.keys = m.keys[1:]
+	m.keys = slices.Delete(m.keys, at, at+1)
+}
+
+// largest returns the client with the most keys, if it has more than another.
+func (m *model) largest(than string) string {
+	count := map[string]int{}
+	for _, k := range m.keys {
+		count[k.name[0]]++
+	}
+	most := than
+	for _, client := range slices.Sorted(maps.Keys(count)) {
+		if count[client] > count[most] {
+			most = client
+		}
+	}
+	return most
 }
 
 func (m *model) checkKey(name [2]string, print uint64, now int64) (bool, error) {
@@ -88,7 +119,7 @@ func (m *model) checkKey(name [2]string, print uint64, now int64) (bool, error) 
 		return true, nil
 	}
 	if len(m.keys) == m.most {
-		m.forget(now)
+		m.forget(m.largest(name[0]), now)
 	}
 	m.keys = append(m.keys, modelKey{name, print, now})
 	return false, nil
@@ -109,13 +140,17 @@ func (m *model) checkAgent(name [2]string, seq, print uint64, now int64) (bool, 
 			}
 			return true, nil
 		}
-	case len(m.senders) < m.agents:
-		a = modelAgent{name: name, prints: map[uint64]uint64{}}
-	case m.in(m.senders[0].time, now):
-		return false, ErrTooManyAgents
 	default:
-		i = 0
-		m.forgotten++
+		held, active := m.active(name[0], now)
+		switch free := m.agents - active; {
+		case free <= 0:
+			return false, ErrTooManyAgents
+		case held > 0 && held+1 > 4*(free-1):
+			return false, ErrAgentShare
+		case len(m.senders) == m.agents:
+			i = 0
+			m.forgotten++
+		}
 		a = modelAgent{name: name, prints: map[uint64]uint64{}}
 	}
 	a.time, a.highest, a.prints[seq] = now, max(a.highest, seq), print
@@ -125,6 +160,20 @@ func (m *model) checkAgent(name [2]string, seq, print uint64, now int64) (bool, 
 	}
 	m.senders = append(m.senders, a)
 	return false, nil
+}
+
+// active returns how many agents a client has, and all have, that come behind those that are idle.
+func (m *model) active(client string, now int64) (held, all int) {
+	for _, a := range m.senders {
+		if all == 0 && !m.in(a.time, now) {
+			continue
+		}
+		all++
+		if a.name[0] == client {
+			held++
+		}
+	}
+	return held, all
 }
 
 // walk draws batches one after the other.
@@ -189,7 +238,7 @@ func writtenOf(t interface{ Fatal(...any) }, s *Snapshot) []byte {
 // as it was when the snapshot was taken, whatever came between that and its writing.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := Options{Window: 100 * time.Millisecond, Keys: rapid.IntRange(1, 30).Draw(t, "keys"), Agents: rapid.IntRange(1, 8).Draw(t, "agents")}
+		o := Options{Window: 100 * time.Millisecond, Keys: rapid.IntRange(1, 30).Draw(t, "keys"), Agents: rapid.IntRange(1, 14).Draw(t, "agents")}
 		w, m := New(o), &model{window: 100, most: o.Keys, agents: o.Agents}
 		k := &walk{t: t, now: 1_000_000, highs: map[string]uint64{}}
 		for range rapid.IntRange(0, 60).Draw(t, "before") {

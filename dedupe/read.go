@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"math/bits"
+	"slices"
 
 	"flowd/flow"
 )
@@ -36,8 +37,8 @@ func (e *FormatError) Error() string {
 }
 
 // Read returns Windows as they were when the Snapshot was taken that wrote what r has, to its
-// end, with the bounds of o: of more keys than those allow, the latest are remembered; of more
-// agents, all, and new ones only in place of idle ones. It returns a *VersionError, a
+// end, with the bounds of o: of more keys than those allow, the latest are remembered of each client, in equal
+// parts; of more agents, all, and no new ones. A file of version 1 does not say whose keys and agents it has. It returns a *VersionError, a
 // *FormatError, or an error of r.
 func Read(r io.Reader, o Options) (*Windows, error) {
 	in := reader{in: bufio.NewReaderSize(r, 1<<16)}
@@ -48,16 +49,20 @@ func Read(r io.Reader, o Options) (*Windows, error) {
 	if string(head[:8]) != magic {
 		return nil, &FormatError{0, fmt.Sprintf("begins with %q, not with %q", head[:8], magic)}
 	}
-	if found := binary.LittleEndian.Uint32(head[8:]); found != version {
+	found := binary.LittleEndian.Uint32(head[8:])
+	if found != version && found != unowned {
 		return nil, &VersionError{found, version}
 	}
+	clients := binary.LittleEndian.Uint32(head[12:])
 	keys, agents := binary.LittleEndian.Uint64(head[16:]), binary.LittleEndian.Uint64(head[24:])
-	if zero := binary.LittleEndian.Uint32(head[12:]); zero != 0 {
-		return nil, &FormatError{12, fmt.Sprintf("has %#x where zero is expected", zero)}
+	if found == unowned && clients != 0 {
+		return nil, &FormatError{12, fmt.Sprintf("has %#x where zero is expected", clients)}
 	}
 	if agents > math.MaxUint32 {
 		return nil, &FormatError{24, fmt.Sprintf("has %d agents; at most %d can be", agents, uint32(math.MaxUint32))}
 	}
+	in.owned = found != unowned
+	in.clients(clients)
 	w := New(o)
 	for ; keys > 0 && in.err == nil; keys-- {
 		in.key(&w.keys)
@@ -65,6 +70,7 @@ func Read(r io.Reader, o Options) (*Windows, error) {
 	for ; agents > 0 && in.err == nil; agents-- {
 		in.agent(&w.agents)
 	}
+	in.allUsed()
 	if in.trailer(); in.err != nil {
 		return nil, in.err
 	}
@@ -77,11 +83,53 @@ type reader struct {
 	in     *bufio.Reader
 	offset int64
 	sum    uint32
-	buffer [maxAgent]byte
+	buffer [max(maxAgent, maxClient)]byte
 	err    error
+
+	owned bool     // the file says whose keys and agents it has
+	names []string // of the clients
+	used  []bool   // of each: it has a key or an agent
+	last  uint32   // client of the last key
 }
 
-// read returns the next n bytes, at most maxAgent, until it is called again, or nil after an error.
+// clients reads the names of the clients.
+func (r *reader) clients(n uint32) {
+	for ; n > 0 && r.err == nil; n-- {
+		at := r.offset
+		b := r.read(2)
+		if b == nil {
+			return
+		}
+		name := string(r.read(int(binary.LittleEndian.Uint16(b))))
+		if last := len(r.names) - 1; r.err == nil && last >= 0 && name <= r.names[last] {
+			r.err = &FormatError{at, fmt.Sprintf("client %q stands behind %q", name, r.names[last])}
+		}
+		r.names, r.used = append(r.names, name), append(r.used, false)
+	}
+}
+
+// allUsed sees to it that no client is named for nothing.
+func (r *reader) allUsed() {
+	if unused := slices.Index(r.used, false); r.err == nil && unused >= 0 {
+		r.err = &FormatError{r.offset, fmt.Sprintf("has neither a key nor an agent of client %d", unused+1)}
+	}
+}
+
+// client returns whose something is that stands at an offset: the name of a client, or false for the unknown one.
+func (r *reader) client(at int64, number uint32) (name string, known bool) {
+	switch {
+	case number == 0 || r.err != nil:
+		return "", false
+	case uint64(number) > uint64(len(r.names)):
+		r.err = &FormatError{at, fmt.Sprintf("is of client %d of %d", number, len(r.names))}
+		return "", false
+	}
+	r.used[number-1] = true
+	return r.names[number-1], true
+}
+
+// read returns the next n bytes, at most as many as the buffer has, until it is called again, or nil after an
+// error.
 func (r *reader) read(n int) []byte {
 	if r.err != nil {
 		return nil
@@ -101,7 +149,11 @@ func (r *reader) read(n int) []byte {
 
 // key reads a key.
 func (r *reader) key(k *keyWindow) {
-	b := r.read(keySize)
+	at, size := r.offset, keySize
+	if r.owned {
+		size = keyHead
+	}
+	b := r.read(size)
 	if b == nil {
 		return
 	}
@@ -110,16 +162,35 @@ func (r *reader) key(k *keyWindow) {
 		print: binary.LittleEndian.Uint64(b[16:]),
 		time:  int64(binary.LittleEndian.Uint64(b[24:])),
 	}
-	if k.next-k.first == k.most {
-		k.forgetFirst(e.time)
+	number := uint32(0)
+	if r.owned {
+		number = binary.LittleEndian.Uint32(b[keySize:])
 	}
-	k.add(e)
+	if number < r.last {
+		r.err = &FormatError{at, fmt.Sprintf("a key of client %d stands behind those of client %d", number, r.last)}
+		return
+	}
+	r.last = number
+	name, known := r.client(at, number)
+	switch {
+	case r.err != nil:
+	case known:
+		k.makeRoom(k.clients[name], e.time)
+		k.add(k.client(name), e)
+	default:
+		k.makeRoom(k.unknown, e.time)
+		k.add(k.unknown, e)
+	}
 }
 
 // agent reads an agent.
 func (r *reader) agent(t *agentTable) {
 	at := r.offset
-	b := r.read(agentHead)
+	size := agentHead
+	if !r.owned {
+		size -= clientField
+	}
+	b := r.read(size)
 	if b == nil {
 		return
 	}
@@ -132,6 +203,14 @@ func (r *reader) agent(t *agentTable) {
 	// Sequence highest-d has bit d, and there is none before 0.
 	if a.seen&1 == 0 || a.highest < flow.SeqWindow && a.seen>>a.highest > 1 {
 		r.err = &FormatError{at, fmt.Sprintf("an agent has seen the sequences %#x up to %d, which cannot be", a.seen, a.highest)}
+		return
+	}
+	if r.owned {
+		if name, known := r.client(at, binary.LittleEndian.Uint32(b[size-clientField:])); known {
+			a.client = t.enter(name)
+		}
+	}
+	if r.err != nil {
 		return
 	}
 	if _, known := t.index[a.id]; known {

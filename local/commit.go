@@ -256,8 +256,12 @@ func (e *Engine) checkNew(c *commit, now int64) (duplicate bool, err error) {
 		return duplicate, err
 	}
 	if c.origin.Named() {
-		if duplicate, err = e.windows.Check(&c.origin, c.print, e.clock.Running()); duplicate || err != nil {
-			return duplicate, windowError(err)
+		duplicate, err = e.windows.Check(&c.origin, c.print, e.clock.Running())
+		switch {
+		case err != nil:
+			return false, e.windowError(err, c.origin.Client)
+		case duplicate:
+			return true, nil
 		}
 	}
 	e.noteOpenings(c, now)
@@ -332,10 +336,16 @@ func (e *Engine) becomeReady() {
 }
 
 // windowError makes an error for clients of one of the windows.
-func windowError(err error) error {
-	if errors.Is(err, dedupe.ErrTooManyAgents) {
-		return &flow.UnavailableError{Reason: "agents", Detail: "There are as many agents as can be remembered, and all were " +
-			"heard of within the idempotency-window; send without Flowd-Agent, or raise max-agents."}
+func (e *Engine) windowError(err error, client string) error {
+	held, all, most := e.windows.Agents(client)
+	switch {
+	case errors.Is(err, dedupe.ErrTooManyAgents):
+		return &flow.UnavailableError{Reason: "agents", Detail: fmt.Sprintf("%d agents were heard of within the idempotency-window, "+
+			"and max-agents is %d; send without Flowd-Agent, or raise max-agents.", all, most)}
+	case errors.Is(err, dedupe.ErrAgentShare):
+		return &flow.UnavailableError{Reason: "agent-share", Detail: fmt.Sprintf("%d agents of this client were heard of within the "+
+			"idempotency-window, which is its share of max-agents (%d) while %d are left for others; "+
+			"send without Flowd-Agent, or raise max-agents.", held, most, most-all)}
 	}
 	return err
 }

@@ -48,8 +48,8 @@ type Config struct {
 	ClockHold      time.Duration `name:"clock-hold" default:"24h" range:"0s..8760h" group:"Retention:" help:"How long the server must run with a clock that went ahead, or after a pause that was longer than this, before hours expire by it; 0 is not at all."`
 
 	IdempotencyWindow time.Duration `name:"idempotency-window" default:"24h" range:"1s..8760h" group:"Idempotency:" help:"How long an Idempotency-Key is remembered, so that its batch counts once, and an agent after its last batch."`
-	IdempotencyKeys   int           `name:"idempotency-keys" default:"1000000" range:"1..100000000" group:"Idempotency:" help:"Most keys remembered; beyond it, the oldest are forgotten."`
-	MaxAgents         int           `name:"max-agents" default:"100000" range:"1..10000000" group:"Idempotency:" help:"Most agents (Flowd-Agent) whose sequences are remembered; one that sent nothing for idempotency-window makes room, else a new one is answered 503."`
+	IdempotencyKeys   int           `name:"idempotency-keys" default:"1000000" range:"1..100000000" group:"Idempotency:" help:"Most keys remembered; beyond it, the oldest are forgotten of the client that has most."`
+	MaxAgents         int           `name:"max-agents" default:"100000" range:"1..10000000" group:"Idempotency:" help:"Most agents (Flowd-Agent) whose sequences are remembered; one that sent nothing for idempotency-window makes room, else a new one is answered 503, as it is for a client that has its share, four fifths at most."`
 
 	MaxBodyBytes     Size `name:"max-body-bytes" default:"4MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body of a request as it was sent; beyond it is 413."`
 	MaxDecodedBytes  Size `name:"max-decoded-bytes" default:"16MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body once decompressed; beyond it is 413."`
@@ -57,7 +57,7 @@ type Config struct {
 	MaxHeaderBytes   Size `name:"max-header-bytes" default:"8KiB" range:"1KiB..1MiB" group:"Limits:" help:"Longest request line and headers together; beyond it is 431. Every open connection holds as much."`
 	MaxInflightBytes Size `name:"max-inflight-bytes" default:"256MiB" range:"1KiB..1TiB" group:"Limits:" help:"Most memory for bodies at once, over all requests; beyond it is 503."`
 	MaxConnections   int  `name:"max-connections" default:"20000" range:"1..1000000" group:"Limits:" help:"Most connections open at once; one more is answered 503."`
-	MaxQueries       int  `name:"max-queries" default:"32" range:"1..10000" group:"Limits:" reload:"yes" help:"Most reads answered at once; beyond it is 503."`
+	MaxQueries       int  `name:"max-queries" default:"32" range:"1..10000" group:"Limits:" reload:"yes" help:"Most reads answered at once, of which a client gets its share, four fifths at most; beyond it is 503."`
 	MaxGroups        int  `name:"max-groups" default:"1000000" range:"1..100000000" group:"Limits:" reload:"yes" help:"Most rows that one read may hold at once to add them up or to sort them, and the largest limit; beyond it is 400."`
 	QueueBatches     int  `name:"queue-batches" default:"0" range:"0..65536" group:"Limits:" help:"Batches being filled or waiting for a shard; 0 is 32 per shard."`
 
@@ -66,9 +66,9 @@ type Config struct {
 	RateBytes                Size `name:"rate-bytes" default:"0" range:"0..1TiB" group:"Limits:" reload:"yes" help:"Most bytes per second of bodies as they were sent, of each as for rate-flows; beyond it is 429; 0 is no bound."`
 	RateBytesBurst           Size `name:"rate-bytes-burst" default:"0" range:"0..10TiB" group:"Limits:" reload:"yes" help:"Most bytes at once after a rest; 0 is ten seconds of rate-bytes, and at least max-body-bytes."`
 	RateClients              int  `name:"rate-clients" default:"100000" range:"1..10000000" group:"Limits:" help:"Most tokens or addresses whose rates are remembered; beyond it, those are forgotten that sent nothing for longest."`
-	MaxConnectionsPerAddress int  `name:"max-connections-per-address" default:"0" range:"0..1000000" group:"Limits:" reload:"yes" help:"Most connections of one address open at once; one more is answered 503; 0 is no bound but max-connections."`
-	MaxTuplesHour            int  `name:"max-tuples-hour" default:"5000000" range:"0..1000000000" group:"Limits:" reload:"yes" help:"Most tuples of one hour; beyond it, flows of new tuples are added up under ~other as src_app and dest_app, by vpc_id; 0 is no bound."`
-	MaxTuples                int  `name:"max-tuples" default:"20000000" range:"0..1000000000" group:"Limits:" reload:"yes" help:"Most tuples in memory over all hours; beyond it, the same is done; 0 is no bound."`
+	MaxConnectionsPerAddress int  `name:"max-connections-per-address" default:"0" range:"0..1000000" group:"Limits:" reload:"yes" help:"Most connections of one address open at once; one more is answered 503; 0 is a share of max-connections, four fifths at most."`
+	MaxTuplesHour            int  `name:"max-tuples-hour" default:"5000000" range:"0..1000000000" group:"Limits:" reload:"yes" help:"Most tuples of one hour, of which a VPC gets its share, four fifths at most; beyond it, flows of new tuples are added up under ~other as src_app and dest_app, by vpc_id; 0 is no bound."`
+	MaxTuples                int  `name:"max-tuples" default:"20000000" range:"0..1000000000" group:"Limits:" reload:"yes" help:"Most tuples in memory over all hours, shared in the same way; beyond it, the same is done; 0 is no bound."`
 
 	QueueWait    time.Duration `name:"queue-wait" default:"1s" range:"0s..1m" group:"Limits:" reload:"yes" help:"How long a POST may wait for a batch to come free; then it is answered 503."`
 	ReadTimeout  time.Duration `name:"read-timeout" default:"30s" range:"100ms..1h" group:"Limits:" help:"Longest time for a request to arrive, headers and body; then it is answered 408."`

@@ -18,7 +18,7 @@ const recoveringReason = "recovering"
 
 // engineReasons are the words of the engine that are known beforehand, so that their metrics are
 // there from the start.
-var engineReasons = []string{recoveringReason, "disk-full", "open-files", "disk-error", "log-failed"}
+var engineReasons = []string{recoveringReason, "disk-full", "open-files", "disk-error", "log-failed", "agents", "agent-share"}
 
 // work is what a request wants of the engine.
 type work uint8

@@ -35,7 +35,7 @@ var arrows = []arrow{
 	{"block/duckdb", nil},
 	{"dedupe", []string{"flow", "limit"}},
 	{"shard", []string{"flow", "limit"}},
-	{"local", []string{"clock", "disk", "flow", "wal", "block", "dedupe", "shard"}},
+	{"local", []string{"clock", "disk", "flow", "limit", "wal", "block", "dedupe", "shard"}},
 	{"datadir", []string{"disk", "flow", "wal", "block", "dedupe"}},
 	{"query", []string{"flow"}},
 	{"httpapi", []string{"access", "flow", "limit", "logs", "query"}},

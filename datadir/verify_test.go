@@ -77,7 +77,7 @@ func (d damaged) block() string { return d.manifest().Hours[0].Block.Name }
 func (d damaged) newer() {
 	d.change(block.ManifestName, func(b []byte) []byte {
 		_, body, _ := bytes.Cut(b, []byte("\n"))
-		head := fmt.Sprintf("flowd-manifest 2 length %08d crc32c ", len(body))
+		head := fmt.Sprintf("flowd-manifest 3 length %08d crc32c ", len(body))
 		sum := crc32.Checksum(append([]byte(head), body...), crc32.MakeTable(crc32.Castagnoli))
 		return append(fmt.Appendf(nil, "%s%08x\n", head, sum), body...)
 	})
@@ -131,7 +131,7 @@ func TestVerifyNamesDamage(t *testing.T) {
 		{"flipped byte in the manifest", func(d damaged) { d.flip(block.ManifestName, -30) }, "MANIFEST", -1, "checksum"},
 		{"empty manifest", func(d damaged) { d.must(os.Truncate(d.path("MANIFEST"), 0)) }, "MANIFEST", -1, "empty"},
 		{"missing manifest", func(d damaged) { d.must(os.Remove(d.path("MANIFEST"))) }, "MANIFEST", -1, "is missing"},
-		{"newer manifest", damaged.newer, "MANIFEST", -1, "of a newer version: it has format 2"},
+		{"newer manifest", damaged.newer, "MANIFEST", -1, "of a newer version: it has format 3"},
 		{"flipped byte in the windows", func(d damaged) { d.flip(windows, 30) }, windows, -1, "checksum"},
 		{"missing windows", func(d damaged) { d.must(os.Remove(d.path(windows))) }, windows, -1, "is missing"},
 		{"sums", func(d damaged) {

@@ -16,5 +16,17 @@ func MayHold(held, free uint64) bool {
 	return free > 0 && (held == 0 || held < FreeFactor*(free-1))
 }
 
+// Share returns how many more places one may have that holds a number of them, where a number is free:
+// as many as MayHold lets it have one after the other.
+func Share(held, free uint64) uint64 {
+	switch {
+	case FreeFactor*free >= held+FreeFactor+1:
+		return (FreeFactor*free - held) / (FreeFactor + 1)
+	case held == 0:
+		return min(free, 1)
+	}
+	return 0
+}
+
 // Unshared returns how many places of a bound may be held before MayHold refuses anybody any.
 func Unshared(bound uint64) uint64 { return bound / (FreeFactor + 1) * FreeFactor }

@@ -36,3 +36,14 @@ func TestUnshared(t *testing.T) {
 		}
 	}
 }
+
+// Share is what MayHold lets one have, one after the other.
+func TestShare(t *testing.T) {
+	for held := range uint64(300) {
+		for free := range uint64(100) {
+			if all, _ := take(held, free); Share(held, free) != all-held {
+				t.Fatalf("one with %d, where %d are free, may have %d more, not %d", held, free, all-held, Share(held, free))
+			}
+		}
+	}
+}

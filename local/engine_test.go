@@ -145,7 +145,7 @@ func TestRetention(t *testing.T) {
 		kept   []flow.Hour
 	}{
 		{"by age", func(o *Options) { o.Retention = 150 * time.Minute }, []flow.Hour{3, 4, 5}},
-		{"not by number", func(o *Options) { o.MaxHours = 12 }, []flow.Hour{1, 2, 3, 4, 5}},
+		{"not by number", func(o *Options) { o.MaxHours = 20 }, []flow.Hour{1, 2, 3, 4, 5}},
 		{"in memory", func(o *Options) { o.Retention, o.Dir, o.Logged = 150*time.Minute, "", false }, []flow.Hour{3, 4, 5}},
 		{"for ever", func(o *Options) { o.Retention = 0 }, []flow.Hour{1, 2, 3, 4, 5}},
 	} {

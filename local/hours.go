@@ -7,6 +7,7 @@ import (
 
 	"flowd/clock"
 	"flowd/flow"
+	"flowd/limit"
 )
 
 // Which hours there may be
@@ -65,10 +66,6 @@ func (e *Engine) otherHoursMax() int {
 	return e.o.MaxHours - reserve
 }
 
-// share returns how many of otherHoursMax a client may have while others have some: three quarters
-// of what these leave, rounded up, so that a newcomer gets one while any is left.
-func share(most, others int) int { return (3*max(0, most-others) + 3) / 4 }
-
 // opening is an hour that a batch of the group opens.
 type opening struct {
 	client string
@@ -108,21 +105,21 @@ func (e *Engine) admitHours(c *commit, now int64) error {
 		}
 	}
 	most := e.otherHoursMax()
-	if wanted == 0 || count+wanted <= most && own+wanted <= share(most, count-own) {
-		return nil
+	if more := int(limit.Share(uint64(own), uint64(max(0, most-count)))); wanted > more {
+		return e.tooManyOthers(c, wanted, own, count, more)
 	}
-	return e.tooManyOthers(c, wanted, own, count)
+	return nil
 }
 
 // tooManyOthers says why c may not open the hours that it is of.
-func (e *Engine) tooManyOthers(c *commit, wanted, own, count int) error {
+func (e *Engine) tooManyOthers(c *commit, wanted, own, count, more int) error {
 	most := e.otherHoursMax()
 	return &flow.HoursError{Bound: "max-hours", Detail: fmt.Sprintf(
 		"The batch would open %d hours that are more than %d hours away from the server's clock, which is in hour %d: such as hour %d. "+
 			"The server has %d of that kind and takes at most %d, for max-hours is %d and keeps room for live hours; this client opened "+
-			"%d of them, and may open %d. None of the batch counts. An hour is the whole hours since 1970, Unix time divided by 3600: "+
+			"%d of them, and may open %d more. None of the batch counts. An hour is the whole hours since 1970, Unix time divided by 3600: "+
 			"check the labels, or have max-hours raised.",
-		wanted, liveSpan, e.now()/hourMs, e.firstOther(c), count, most, e.o.MaxHours, own, share(most, count-own))}
+		wanted, liveSpan, e.now()/hourMs, e.firstOther(c), count, most, e.o.MaxHours, own, more)}
 }
 
 // firstOther returns the first of e.fresh that is not live.

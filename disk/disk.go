@@ -19,6 +19,15 @@ type FS interface {
 	Open(name string) (File, error)
 	// Rename renames a file, replacing what has the new name; durable after SyncDir of the folders.
 	Rename(from, to string) error
+	// RenameUnused is Rename, but it is ErrInUse, and nothing has changed, while any process has the
+	// file open that has the new name. It is for readers that open a name more than once and expect the
+	// same file. It is exact on Linux, on file systems with leases, for files of this user; elsewhere it
+	// is Rename.
+	RenameUnused(from, to string) error
+	// Link gives a file a second name; one that exists is an error. Durable after SyncDir of the folder.
+	Link(from, to string) error
+	// Same tells whether two names are those of one file.
+	Same(a, b string) (bool, error)
 	// Remove removes a file or an empty folder.
 	Remove(name string) error
 	// MkdirAll makes a folder and those above it.

@@ -9,6 +9,9 @@ import (
 // ErrLocked is that another process, or another part of this one, has a lock.
 var ErrLocked = errors.New("disk: locked by another")
 
+// ErrInUse is that a process has a file open.
+var ErrInUse = errors.New("disk: the file is open")
+
 // OS is the operating system's file system.
 var OS FS = osFS{}
 
@@ -34,8 +37,20 @@ func open(name string, flag int) (File, error) {
 }
 
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) Link(from, to string) error   { return os.Link(from, to) }
 func (osFS) Remove(name string) error     { return os.Remove(name) }
 func (osFS) MkdirAll(name string) error   { return os.MkdirAll(name, folderMode) }
+
+func (osFS) RenameUnused(from, to string) error { return renameUnused(from, to) }
+
+func (osFS) Same(a, b string) (bool, error) {
+	first, err := os.Lstat(a)
+	if err != nil {
+		return false, err
+	}
+	second, err := os.Lstat(b)
+	return err == nil && os.SameFile(first, second), err
+}
 
 func (osFS) List(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)

@@ -81,9 +81,28 @@ func contract(t *testing.T, f disk.FS, root string) {
 	}
 	must(file.Close())
 
+	is(f.Link(one, two), fs.ErrNotExist)
+	must(f.Link(two, one))
+	is(f.Link(two, one), fs.ErrExist)
+	same := func(want bool) {
+		t.Helper()
+		is, err := f.Same(one, two)
+		must(err)
+		if is != want {
+			t.Errorf("one file under both names: %v, want %v", is, want)
+		}
+	}
+	same(true)
+	must(f.Rename(two, one)) // of one file under two names: that leaves both
+	same(true)
+	must(f.Remove(one))
+	_, err = f.Same(one, two)
+	is(err, fs.ErrNotExist)
+
 	again, err := f.Create(one)
 	must(err)
 	must(again.Close())
+	same(false)
 	names, err := f.List(dir)
 	must(err)
 	if diff := cmp.Diff([]string{"one", "two"}, names); diff != "" {
@@ -92,8 +111,11 @@ func contract(t *testing.T, f disk.FS, root string) {
 	if err := f.Remove(dir); err == nil {
 		t.Error("removed a folder that is not empty")
 	}
+	must(f.RenameUnused(one, two))
+	_, err = f.Open(one)
+	is(err, fs.ErrNotExist)
+	must(f.RenameUnused(two, one)) // over no file
 	must(f.Remove(one))
-	must(f.Remove(two))
 	must(f.Remove(dir))
 
 	name := path.Join(root, "LOCK")

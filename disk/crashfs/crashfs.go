@@ -196,6 +196,9 @@ func (f *FS) open(name string, open func() (vfs.File, error)) (disk.File, error)
 // Rename implements disk.FS.
 func (f *FS) Rename(from, to string) error {
 	return f.do(func() error {
+		if f.same(from, to) {
+			return nil // which leaves both names, as POSIX has it
+		}
 		if err := f.wrapped.Rename(from, to); err != nil {
 			return err
 		}
@@ -204,6 +207,39 @@ func (f *FS) Rename(from, to string) error {
 		return nil
 	})
 }
+
+// RenameUnused implements disk.FS, as systems do that do not know who has a file open.
+func (f *FS) RenameUnused(from, to string) error { return f.Rename(from, to) }
+
+// Link implements disk.FS. A power cut makes two files of the names.
+func (f *FS) Link(from, to string) error {
+	return f.do(func() error {
+		if err := f.wrapped.Link(from, to); err != nil {
+			return err
+		}
+		if f.files[from] == nil {
+			f.files[from] = newContent()
+		}
+		f.files[to] = f.files[from]
+		return nil
+	})
+}
+
+// Same implements disk.FS.
+func (f *FS) Same(a, b string) (same bool, err error) {
+	err = f.do(func() error {
+		for _, name := range []string{a, b} {
+			if _, err := f.wrapped.Stat(name); err != nil {
+				return err
+			}
+		}
+		same = f.same(a, b)
+		return nil
+	})
+	return same, err
+}
+
+func (f *FS) same(a, b string) bool { return a == b || f.files[a] != nil && f.files[a] == f.files[b] }
 
 // Remove implements disk.FS.
 func (f *FS) Remove(name string) error {

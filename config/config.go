@@ -39,6 +39,7 @@ type Config struct {
 	SegmentBytes       Size          `name:"segment-bytes" default:"64MiB" range:"1MiB..1GiB" group:"Durability:" help:"Size of each file of the log; the largest batch must fit in one."`
 	CheckpointInterval time.Duration `name:"checkpoint-interval" default:"5m" range:"1s..24h" group:"Durability:" help:"Longest time until changed hours are written to files of their own, and the log before that is dropped."`
 	CheckpointLog      Size          `name:"checkpoint-log" default:"512MiB" range:"1MiB..64TiB" group:"Durability:" help:"Longest log until the same is done; a start reads as much again."`
+	ParquetFolder      ParquetFolder `name:"parquet-folder" default:"link" placeholder:"link" group:"Durability:" help:"How hours come into the folder parquet/ that other programs read. link: as second names of their files, which take no space. copy: as copies, which take it twice, where the file system has no hard links. off: there is no such folder."`
 	MemoryBudget       Size          `name:"memory-budget" default:"1GiB" range:"1MiB..64TiB" group:"Durability:" help:"Memory for totals; beyond it, the hours that were not used for longest are answered from disk."`
 
 	Retention      time.Duration `name:"retention" default:"2160h" range:"0s..876000h" group:"Retention:" reload:"yes" help:"How long an hour is kept after the last flow was added to it; 0 is for ever."`

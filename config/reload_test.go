@@ -163,7 +163,7 @@ func TestEverySettingIsToldByDiff(t *testing.T) {
 	others := map[reflect.Type]string{
 		reflect.TypeFor[Address](): "[::1]:1", reflect.TypeFor[AdminAddress](): "off", reflect.TypeFor[LogLevel](): "debug",
 		reflect.TypeFor[LogFormat](): "json", reflect.TypeFor[Folder](): "x", reflect.TypeFor[Durability](): "none",
-		reflect.TypeFor[string](): "x", reflect.TypeFor[Switch](): "true",
+		reflect.TypeFor[ParquetFolder](): "off", reflect.TypeFor[string](): "x", reflect.TypeFor[Switch](): "true",
 	}
 	var got []string
 	for _, s := range settings() {

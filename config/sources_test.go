@@ -69,7 +69,7 @@ func TestDefaults(t *testing.T) {
 		Listen: "127.0.0.1:8080", LogLevel: "info", LogFormat: LogText,
 		AdminListen: "127.0.0.1:8081",
 		Data:        "flowd-data", Durability: DurabilityFsync, SyncInterval: time.Second, SegmentBytes: 64 << 20,
-		CheckpointInterval: 5 * time.Minute, CheckpointLog: 512 << 20, MemoryBudget: 1 << 30,
+		CheckpointInterval: 5 * time.Minute, CheckpointLog: 512 << 20, ParquetFolder: ParquetLink, MemoryBudget: 1 << 30,
 		Retention: 90 * 24 * time.Hour, MaxHours: 10_000, MaxAhead: 48 * time.Hour, ClockHold: 24 * time.Hour,
 		IdempotencyWindow: 24 * time.Hour, IdempotencyKeys: 1_000_000, MaxAgents: 100_000,
 		MaxBodyBytes: 4 << 20, MaxDecodedBytes: 16 << 20, MaxFlows: 50_000, MaxHeaderBytes: 8 << 10,

@@ -135,6 +135,26 @@ func (l LogLevel) Level() slog.Level {
 	return level
 }
 
+// ParquetFolder is how hours come into the folder that other programs read.
+type ParquetFolder string
+
+// The ways.
+const (
+	ParquetLink ParquetFolder = "link"
+	ParquetCopy ParquetFolder = "copy"
+	ParquetOff  ParquetFolder = "off"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (f *ParquetFolder) UnmarshalText(text []byte) error {
+	switch ParquetFolder(text) {
+	case ParquetLink, ParquetCopy, ParquetOff:
+		*f = ParquetFolder(text)
+		return nil
+	}
+	return fmt.Errorf("%q is not link, copy or off", text)
+}
+
 // LogFormat is how log lines are written.
 type LogFormat string
 

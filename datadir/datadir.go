@@ -7,6 +7,7 @@
 //	wal/000000000007.wal                a segment of the log: written in place, used again
 //	hours/hour=482659/00000012.parquet  a block: written once, removed when a newer one counts
 //	windows-00000012                    dedupe windows: as blocks
+//	parquet/hour=482659/flows.parquet   the hour's block for other programs, see package view
 //
 // What a running server does to the folder between two looks is told from damage by the manifest:
 // nothing that one manifest names is changed before the next one is in its place. So who sees
@@ -27,6 +28,8 @@ const (
 	lockName    = "LOCK"
 	logFolder   = "wal"
 	hoursFolder = "hours"
+
+	parquetFolder = "parquet"
 )
 
 // attempts is how many manifests are tried before giving up on a folder that changes all the time.

@@ -109,7 +109,7 @@ func words(t flow.Tally) string {
 
 // unnamed returns the files in the folder that m does not name.
 func unnamed(fsys disk.FS, dir string, m *block.Manifest) ([]string, error) {
-	named := map[string]bool{block.ManifestName: true, lockName: true, logFolder: true, hoursFolder: true}
+	named := map[string]bool{block.ManifestName: true, lockName: true, logFolder: true, hoursFolder: true, parquetFolder: true}
 	if m.Windows != nil {
 		named[m.Windows.Name] = true
 	}

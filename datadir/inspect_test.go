@@ -44,6 +44,7 @@ func TestInspect(t *testing.T) {
 		Windows:  &Windows{File: "windows-00000002", Agents: 1},
 		Log:      Log{End: Position{4, 301}, Groups: 200, Records: 200, Flows: 600},
 		Hours:    []Hour{hour(7), hour(480_000), hour(480_001)},
+		Parquet:  &Parquet{Hours: 3, Wrong: []Finding{}},
 		Unnamed:  []string{"notes.txt", "hours/hour=7/00000009.parquet", "hours/readme"},
 		Damage:   []Finding{},
 	}

@@ -18,6 +18,8 @@ type Report struct {
 	Log     Log      `json:"log"`
 	// Hours are those of the manifest, ascending.
 	Hours []Hour `json:"hours"`
+	// Parquet is the folder that other programs read, nil if there is none.
+	Parquet *Parquet `json:"parquet"`
 	// Unnamed are the files that the manifest does not name: of a checkpoint under way or one that
 	// did not come to its end, which the next start removes, and files that no server wrote.
 	Unnamed []string `json:"unnamed"`
@@ -112,6 +114,17 @@ type Hour struct {
 	// Block is the hour's file, empty if it has none, and Bytes its size.
 	Block string `json:"block"`
 	Bytes int64  `json:"block_bytes"`
+}
+
+// Parquet is the folder parquet/.
+type Parquet struct {
+	// Hours are those whose file is as of the manifest.
+	Hours int `json:"hours"`
+	// Empty are those that expired, whose file has no rows, and goes within some hours.
+	Empty int `json:"empty"`
+	// Wrong are the files that are not as the manifest says, or do not belong there. The data is not
+	// concerned, and the next start puts them right: but a program that reads them is told something else.
+	Wrong []Finding `json:"wrong"`
 }
 
 // Account is a flow.Account with names for JSON.

@@ -11,6 +11,7 @@ import (
 	"flowd/block"
 	"flowd/dedupe"
 	"flowd/disk"
+	"flowd/view"
 )
 
 // Inspect returns what the folder holds. It reads the manifest, the windows and the log as a start
@@ -99,7 +100,49 @@ func (s *survey) look(ctx context.Context, r *Report, m *block.Manifest) error {
 	if err != nil {
 		r.Damage = append(r.Damage, findingOf(".", err))
 	}
+	if err := s.parquet(ctx, r, m); err != nil {
+		return err
+	}
 	return s.log(ctx, r, m)
+}
+
+// A server changes an hour's file in parquet/ after the manifest, as soon as no reader uses it: so what
+// is wrong there is looked at again for a while, if there is a server, and as long as the manifest stays.
+const (
+	parquetTries = 100
+	parquetWait  = 50 * time.Millisecond
+)
+
+// parquet holds the folder that other programs read to m.
+func (s *survey) parquet(ctx context.Context, r *Report, m *block.Manifest) error {
+	for try := 1; ; try++ {
+		found, err := view.Check(s.fsys, s.dir, m, s.whole)
+		if err != nil {
+			r.Parquet = &Parquet{Wrong: []Finding{findingOf(parquetFolder, err)}}
+			return nil
+		}
+		if found == nil {
+			return nil
+		}
+		again := len(found.Wrong) > 0 && try < parquetTries && UseOf(s.fsys, s.dir) == UseServer
+		if again {
+			now, err := changed(s.fsys, s.dir, m)
+			if err != nil || now {
+				return err // all of it is looked at anew
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(parquetWait):
+			}
+			continue
+		}
+		r.Parquet = &Parquet{Hours: found.Hours, Empty: found.Empty, Wrong: []Finding{}} // not null in JSON
+		for _, w := range found.Wrong {
+			r.Parquet.Wrong = append(r.Parquet.Wrong, Finding{w.File, -1, w.What})
+		}
+		return nil
+	}
 }
 
 // hour looks at the block of an hour.

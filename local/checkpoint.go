@@ -279,6 +279,7 @@ func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
 // clean removes what the new state does not need. What it cannot remove is in nobody's way, and
 // goes with the next start.
 func (k *keeper) clean(c *cut, m *made, old []*blockRef) error {
+	k.view.Follow(&m.manifest) // before blocks go that it may still be linking
 	for _, b := range old {
 		b.release()
 	}

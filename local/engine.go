@@ -24,6 +24,7 @@ import (
 	"flowd/dedupe"
 	"flowd/flow"
 	"flowd/shard"
+	"flowd/view"
 	"flowd/wal"
 )
 
@@ -66,6 +67,7 @@ type Engine struct {
 	position wal.Position // behind what was replayed
 	folder   io.Closer    // the lock; nil in memory
 	keeper   *keeper
+	view     *view.Folder // nil in memory
 	status   atomic.Pointer[flow.Status]
 	stats    counters
 	running  sync.WaitGroup
@@ -93,6 +95,11 @@ func New(o Options) (*Engine, error) {
 		turn:    make(chan struct{}, 1),
 
 		admission: shard.NewAdmission(table),
+	}
+	if o.Dir != "" {
+		if e.view, err = view.New(view.Options{FS: o.FS, Data: o.Dir, Mode: o.Parquet, Logger: o.Logger}); err != nil {
+			return nil, err
+		}
 	}
 	e.limits.Store(&o.Limits)
 	e.pool.New = func() any { return &commit{done: make(chan error, 1)} }
@@ -127,6 +134,7 @@ func (e *Engine) Open() error {
 	e.keeper.watchClock()
 	e.sayBounds()
 	e.running.Go(e.commitLoop)
+	e.view.Start()
 	e.setStatus(e.readyStatus())
 	e.keeper.start()
 	return nil
@@ -152,6 +160,7 @@ func (e *Engine) Close() error {
 	if failed := e.log != nil && e.log.Err() != nil; e.o.Dir != "" && e.keeper.changed() && !failed {
 		err = e.keeper.checkpoint(false)
 	}
+	e.view.Close()
 	close(e.commits)
 	e.running.Wait()
 	e.table.Close()

@@ -9,6 +9,7 @@ import (
 	"flowd/dedupe"
 	"flowd/disk"
 	"flowd/shard"
+	"flowd/view"
 	"flowd/wal"
 )
 
@@ -45,6 +46,9 @@ type Options struct {
 	// MemoryBudget is how many bytes the shards should take. Beyond it hours leave memory, those
 	// first that were neither written nor read for longest.
 	MemoryBudget int64
+
+	// Parquet is how hours come into the folder that other programs read; the zero value is view.Link.
+	Parquet view.Mode
 
 	Limits
 	// MaxHours is how many hours are kept. A batch that would open more is refused, but for live hours.
@@ -89,6 +93,9 @@ func DefaultOptions() Options {
 func (o *Options) check() error {
 	if o.FS == nil {
 		o.FS = disk.OS
+	}
+	if o.Parquet == "" {
+		o.Parquet = view.Link
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

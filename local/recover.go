@@ -166,6 +166,7 @@ func (e *Engine) goOn(m *block.Manifest, reader *wal.Reader) error {
 	for _, name := range removed {
 		e.o.Logger.Info("removed what an unfinished checkpoint left", "file", name)
 	}
+	e.view.Repair(m)
 	if torn := reader.Torn(); torn > 0 {
 		e.stats.tornBytes.Store(torn)
 		e.o.Logger.Warn("the end of the log was cut off: it was written when the server ended, and nobody was told that it counts", "bytes", torn)

@@ -56,6 +56,8 @@ type Stats struct {
 	LastCheckpoint                 int64
 	// RowsWritten counts rows of blocks written.
 	RowsWritten int64
+	// ParquetBehind counts the hours whose file in parquet/ is not as of the last checkpoint.
+	ParquetBehind int64
 	// OtherHours counts those that were not live when they were opened, and OtherHoursMax is how many
 	// of these there may be.
 	OtherHours, OtherHoursMax int
@@ -107,6 +109,7 @@ func (e *Engine) Stats() Stats {
 	s.Checkpoints, s.CheckpointsFailed = c.checkpoints.Load(), c.checkpointsFailed.Load()
 	s.CheckpointSeconds = float64(c.checkpointTime.Load()) / 1e9
 	s.LastCheckpoint = e.keeper.last.Load()
+	s.ParquetBehind = e.view.Behind()
 	s.RowsWritten = c.rowsWritten.Load()
 	s.HoursSpilled = c.hoursSpilled.Load()
 	s.HoursExpiredEarly = c.hoursExpired[byBytes].Load()

@@ -6,6 +6,7 @@ import (
 	"flowd/config"
 	"flowd/local"
 	"flowd/shard"
+	"flowd/view"
 	"flowd/wal"
 )
 
@@ -27,8 +28,8 @@ func newEngine(c *config.Config, logger *slog.Logger) (*local.Engine, error) {
 		Logger: logger,
 		Shards: int(c.Shards), Batches: c.QueueBatches,
 		CheckpointEvery: c.CheckpointInterval, CheckpointLog: int64(c.CheckpointLog),
-		MemoryBudget: int64(c.MemoryBudget),
-		Limits:       engineLimits(c), MaxHours: c.MaxHours, ClockHold: c.ClockHold,
+		MemoryBudget: int64(c.MemoryBudget), Parquet: view.Mode(c.ParquetFolder),
+		Limits: engineLimits(c), MaxHours: c.MaxHours, ClockHold: c.ClockHold,
 		Window: c.IdempotencyWindow, Keys: c.IdempotencyKeys, Agents: c.MaxAgents,
 	})
 }

@@ -61,6 +61,7 @@ func writeReport(w io.Writer, r *datadir.Report) error {
 	if r.Manifest != nil {
 		writeHoursLine(about, r.Hours)
 	}
+	writeParquet(about, r.Parquet)
 	writeUnnamed(about, r.Unnamed)
 	for _, finding := range r.Damage {
 		fmt.Fprintf(about, "damage\t%s\n", finding)
@@ -131,6 +132,24 @@ func writeHoursLine(w io.Writer, hours []datadir.Hour) {
 		}
 	}
 	fmt.Fprintf(w, "hours\t%d with %s, in %s, %s\n", len(hours), counted(tuples, "tuple"), counted(blocks, "block"), sizeText(size))
+}
+
+// writeParquet says what other programs find to read.
+func writeParquet(w io.Writer, p *datadir.Parquet) {
+	if p == nil {
+		return
+	}
+	fmt.Fprintf(w, "parquet\t%s to read", counted(p.Hours, "hour"))
+	if p.Empty > 0 {
+		fmt.Fprintf(w, ", and %d that expired, without rows", p.Empty)
+	}
+	fmt.Fprintln(w)
+	for _, finding := range p.Wrong {
+		fmt.Fprintf(w, "\t%s\n", finding)
+	}
+	if len(p.Wrong) > 0 {
+		fmt.Fprintln(w, "\tthe next start makes it as the manifest says")
+	}
 }
 
 // writeUnnamed names the first few files that the manifest does not.

@@ -31,6 +31,7 @@ var engineGauges = []struct {
 	{"flowd_hours", "gauge", "Hours kept.", false, func(s *local.Stats) float64 { return float64(s.Hours) }},
 	{"flowd_hours_on_disk", "gauge", "Hours that have a block on disk.", false, func(s *local.Stats) float64 { return float64(s.HoursOnDisk) }},
 	{"flowd_block_bytes", "gauge", "Size of the blocks on disk.", false, func(s *local.Stats) float64 { return float64(s.BlockBytes) }},
+	{"flowd_parquet_behind_hours", "gauge", "Hours whose file in parquet/ is not as of the last checkpoint.", false, func(s *local.Stats) float64 { return float64(s.ParquetBehind) }},
 	{"flowd_hours_spilled_total", "counter", "Hours that left memory for the memory-budget.", false, func(s *local.Stats) float64 { return float64(s.HoursSpilled) }},
 	{"flowd_hours_expired_total", "counter", "Hours that expired.", false, func(s *local.Stats) float64 { return float64(s.HoursExpired) }},
 	{"flowd_hours_expired_early_total", "counter", "Those of them that went for retention-bytes, before their retention was over.", false, func(s *local.Stats) float64 { return float64(s.HoursExpiredEarly) }},

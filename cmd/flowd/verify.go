@@ -24,6 +24,13 @@ func (c *verifyCommand) Run(p *process) error {
 	if n := len(r.Damage); n > 0 {
 		return fmt.Errorf("%s is damaged: %s", r.Folder, counted(n, "finding"))
 	}
+	if folder := r.Parquet; folder != nil && len(folder.Wrong) > 0 {
+		for _, finding := range folder.Wrong {
+			fmt.Fprintln(p.stdout, finding)
+		}
+		return fmt.Errorf("%s: %s in parquet/ is not as the manifest says, so programs that read there are told something else; "+
+			"the data is as it was written, and the next start makes parquet/ right", r.Folder, counted(len(folder.Wrong), "file"))
+	}
 	rows := uint64(0)
 	for i := range r.Hours {
 		rows += r.Hours[i].Tuples

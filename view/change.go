@@ -1,0 +1,185 @@
+package view
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"time"
+
+	"flowd/block"
+	"flowd/disk"
+	"flowd/flow"
+)
+
+// plan finds what m changes. Hours that are as m has them are not touched.
+func (f *Folder) plan(m *block.Manifest) {
+	f.planned = m
+	want := make(map[flow.Hour]string, len(m.Hours))
+	for i := range m.Hours {
+		if name := m.Hours[i].Block.Name; name != none {
+			want[m.Hours[i].Hour] = name
+		}
+	}
+	for hour := range f.shown {
+		if _, kept := want[hour]; !kept {
+			want[hour] = none
+		}
+	}
+	for hour, name := range want {
+		if shown, ok := f.shown[hour]; ok && shown == name {
+			delete(f.changes, hour) // its temporary name, if any, goes at the next change, or start
+			continue
+		}
+		if c := f.changes[hour]; c == nil {
+			f.changes[hour] = &change{block: name}
+		} else if c.block != name {
+			c.block, c.ready = name, false
+		}
+	}
+	f.behind.Store(int64(len(f.changes)))
+}
+
+// pass makes the changes that can be made, by force also of files in use, and returns how many are left
+// because of that, and how many failed.
+func (f *Folder) pass(forced bool) (inUse, failures int) {
+	if m := f.latest.Load(); m != nil && m != f.planned {
+		f.plan(m)
+	}
+	now := time.Now()
+	for _, hour := range slices.Sorted(maps.Keys(f.changes)) {
+		c := f.changes[hour]
+		err := f.apply(hour, c, forced || !c.since.IsZero() && now.Sub(c.since) > patience)
+		switch {
+		case err == nil:
+			delete(f.changes, hour)
+		case errors.Is(err, disk.ErrInUse):
+			if c.since.IsZero() {
+				c.since = now
+			}
+			inUse++
+		case errors.Is(err, fs.ErrNotExist) && f.latest.Load() != f.planned:
+			// The block is not that of the newest manifest any more: what is, comes with the next pass.
+		default:
+			failures++
+			f.say(FileName(hour), err)
+		}
+	}
+	f.behind.Store(int64(len(f.changes)))
+	if len(f.changes) == 0 {
+		f.said = ""
+	}
+	return inUse, failures
+}
+
+// apply makes a change.
+func (f *Folder) apply(hour flow.Hour, c *change, forced bool) error {
+	temporary := newName(strconv.FormatUint(uint64(hour), 10))
+	err := f.prepare(hour, c, temporary)
+	if err == nil {
+		err = f.put(temporary, FileName(hour), forced)
+	}
+	if err == nil {
+		f.shown[hour] = c.block
+		delete(f.emptied, hour)
+		if c.block == none {
+			f.emptied[hour] = time.Now()
+		}
+		return nil
+	}
+	if !errors.Is(err, disk.ErrInUse) && c.block == none {
+		// The bytes of an hour that expired must not stay because there is no room for a name.
+		if removing := f.removeHour(hour); removing != nil {
+			return errors.Join(err, removing)
+		}
+		return nil
+	}
+	return err
+}
+
+// prepare gives the change its temporary name.
+func (f *Folder) prepare(hour flow.Hour, c *change, temporary string) error {
+	if c.ready {
+		return nil
+	}
+	if err := f.remove(temporary); err != nil {
+		return err
+	}
+	if err := f.o.FS.MkdirAll(f.path(path.Join(folder, hourFolder(hour)))); err != nil {
+		return err
+	}
+	from := c.block
+	if from == none {
+		from = columnsName
+	}
+	err := f.bring(from, temporary)
+	if err != nil && from == columnsName {
+		err = f.write(temporary, f.columns) // a file has a most of names
+	}
+	c.ready = err == nil
+	return err
+}
+
+// bring links or copies a file.
+func (f *Folder) bring(from, to string) error {
+	if f.o.Mode == Link {
+		return f.o.FS.Link(f.path(from), f.path(to))
+	}
+	return f.copy(from, to)
+}
+
+// put has a file take the place of another. A rename of one file from one of its names to another leaves
+// both, so the temporary one is removed if it is still there: as after a rename that did its work and
+// failed all the same.
+func (f *Folder) put(temporary, name string, forced bool) error {
+	rename := f.o.FS.RenameUnused
+	if forced {
+		rename = f.o.FS.Rename
+	}
+	if err := rename(f.path(temporary), f.path(name)); err != nil {
+		return err
+	}
+	return f.remove(temporary)
+}
+
+// sweep takes away hours whose files have had no rows for long enough.
+func (f *Folder) sweep(now time.Time) {
+	due := false
+	for _, since := range f.emptied {
+		due = due || now.Sub(since) >= emptySweep
+	}
+	if !due {
+		return
+	}
+	for hour, since := range f.emptied {
+		if now.Sub(since) < emptyAtLeast || f.changes[hour] != nil {
+			continue
+		}
+		if err := f.removeHour(hour); err != nil {
+			f.say(FileName(hour), err)
+			return
+		}
+	}
+}
+
+// removeHour removes an hour's file and folder.
+func (f *Folder) removeHour(hour flow.Hour) error {
+	if err := f.remove(FileName(hour)); err != nil {
+		return err
+	}
+	delete(f.shown, hour)
+	delete(f.emptied, hour)
+	// A folder in which somebody has put something stays.
+	_ = f.o.FS.Remove(f.path(path.Join(folder, hourFolder(hour))))
+	return nil
+}
+
+// remove removes a file; that it is not there is no error.
+func (f *Folder) remove(name string) error {
+	if err := f.o.FS.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

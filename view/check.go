@@ -1,0 +1,169 @@
+package view
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"flowd/block"
+	"flowd/disk"
+	"flowd/flow"
+)
+
+// Found is what Check found in the folder.
+type Found struct {
+	// Hours are those whose file is their block, and Empty those that expired, whose file has no rows.
+	Hours, Empty int
+	// Wrong are the files that are not what the manifest says, and files that do not belong there.
+	Wrong []Wrong
+}
+
+// Wrong is a file that is not as it should be.
+type Wrong struct {
+	// File is its name below the data folder, with slashes.
+	File string
+	// What names the values that disagree.
+	What string
+}
+
+// Check compares the folder with m; it is nil if there is no such folder. A whole check reads all bytes
+// of files that are copies; else only their footers. While a server works, and after it was killed, an
+// hour's file may be that of the checkpoint before, which is among Wrong.
+func Check(fsys disk.FS, data string, m *block.Manifest, whole bool) (*Found, error) {
+	names, err := fsys.List(path.Join(data, folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	columns, err := block.NoRows()
+	if err != nil {
+		return nil, err
+	}
+	c := &check{fsys: fsys, data: data, whole: whole, columns: columns, blocks: blocksOf(m)}
+	left := maps.Clone(c.blocks)
+	for _, name := range names {
+		hour, ok := hourOf(name)
+		switch {
+		case ok:
+			c.hour(hour)
+			delete(left, hour)
+		case name == hourPrefix+columnsHour:
+			if what := c.noRows(columnsName); what != "" {
+				c.wrong(columnsName, "%s, and should have no rows", what)
+			}
+			c.alone(name)
+		case !strings.HasPrefix(name, newPrefix): // which is on its way
+			c.wrong(path.Join(folder, name), "is not a file of flowd")
+		}
+	}
+	for _, hour := range slices.Sorted(maps.Keys(left)) {
+		c.wrong(FileName(hour), "is missing, which should be %s", left[hour].Name)
+	}
+	return &c.found, nil
+}
+
+type check struct {
+	fsys    disk.FS
+	data    string
+	whole   bool
+	columns []byte
+	blocks  map[flow.Hour]block.File
+	found   Found
+}
+
+func (c *check) wrong(file, format string, values ...any) {
+	c.found.Wrong = append(c.found.Wrong, Wrong{file, fmt.Sprintf(format, values...)})
+}
+
+// hour checks the folder of an hour.
+func (c *check) hour(hour flow.Hour) {
+	name := FileName(hour)
+	b, kept := c.blocks[hour]
+	switch what := c.noRows(name); {
+	case kept:
+		if what := c.differs(hour, b); what != "" {
+			c.wrong(name, "is not %s, which the manifest names: %s", b.Name, what)
+		} else {
+			c.found.Hours++
+		}
+	case what == "":
+		c.found.Empty++
+	default:
+		c.wrong(name, "is of an hour that the manifest does not have, and %s", what)
+	}
+	c.alone(hourFolder(hour))
+}
+
+// alone finds files beside the one that belongs into a folder.
+func (c *check) alone(below string) {
+	names, err := c.fsys.List(path.Join(c.data, folder, below))
+	if err != nil {
+		c.wrong(path.Join(folder, below), "cannot be listed: %v", err)
+	}
+	for _, name := range names {
+		if name != fileName {
+			c.wrong(path.Join(folder, below, name), "is not a file of flowd")
+		}
+	}
+}
+
+// noRows returns what is wrong with a file that should have no rows.
+func (c *check) noRows(name string) string {
+	text, err := c.small(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "is missing"
+	case err != nil:
+		return "cannot be read: " + err.Error()
+	case !bytes.Equal(text, c.columns):
+		return "is another file"
+	}
+	return ""
+}
+
+// small returns a file, or a part of it if it is larger than the one without rows.
+func (c *check) small(name string) (text []byte, err error) {
+	file, err := c.fsys.Open(path.Join(c.data, name))
+	if err != nil {
+		return nil, err
+	}
+	size, err := file.Size()
+	if err == nil {
+		text = make([]byte, min(size, int64(len(c.columns))+1))
+		if _, err = file.ReadAt(text, 0); err == io.EOF {
+			err = nil
+		}
+	}
+	return text, errors.Join(err, file.Close())
+}
+
+// differs returns what is different between the hour's file and the block: nothing, if it is the block
+// itself, whatever that has become.
+func (c *check) differs(hour flow.Hour, b block.File) string {
+	if same, err := c.fsys.Same(path.Join(c.data, b.Name), path.Join(c.data, FileName(hour))); err == nil && same {
+		return ""
+	}
+	compare := block.CheckCopy
+	if c.whole {
+		compare = block.VerifyCopy
+	}
+	err := compare(c.fsys, c.data, FileName(hour), b)
+	var corrupt *block.CorruptError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &corrupt):
+		return corrupt.Reason
+	case errors.Is(err, fs.ErrNotExist):
+		return "it is missing"
+	}
+	return err.Error()
+}

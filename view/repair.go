@@ -1,0 +1,224 @@
+package view
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"flowd/block"
+	"flowd/disk"
+	"flowd/flow"
+)
+
+// Repair makes the folder what m says, whatever a crash left there, before Start. Of files that
+// are in use, and of copies, it leaves the rest to the goroutine. What fails is logged: the data does not
+// need the folder.
+func (f *Folder) Repair(m *block.Manifest) {
+	if f == nil {
+		return
+	}
+	err := f.begin()
+	switch {
+	case f.off:
+		err = errors.Join(err, f.removeAll())
+	case err == nil:
+		err = f.look(m)
+	}
+	if err != nil {
+		f.o.Logger.Warn("the folder parquet/ could not be looked through", "error", err)
+	}
+	if f.off {
+		return
+	}
+	f.latest.Store(m)
+	f.plan(m)
+	if f.o.Mode == Link {
+		f.pass(false)
+	}
+}
+
+// begin makes the folder with the file that has no rows, and finds out whether files can be linked.
+func (f *Folder) begin() error {
+	if f.off {
+		return nil
+	}
+	temporary := newName(columnsHour)
+	if err := f.remove(temporary); err != nil {
+		return err
+	}
+	if err := f.o.FS.MkdirAll(f.path(path.Dir(columnsName))); err != nil {
+		return err
+	}
+	if found, err := read(f.o.FS, f.path(columnsName)); err != nil || !bytes.Equal(found, f.columns) {
+		if err := f.write(temporary, f.columns); err != nil {
+			return err
+		}
+		if err := f.put(temporary, columnsName, true); err != nil {
+			return err
+		}
+	}
+	if f.o.Mode != Link {
+		return nil
+	}
+	err := f.o.FS.Link(f.path(columnsName), f.path(temporary))
+	if noLinks(err) {
+		f.off = true
+		f.o.Logger.Warn("the file system of the data folder has no hard links, so there is no folder parquet/: "+
+			"set parquet-folder to copy, which takes the bytes of each hour twice, or to off", "folder", f.o.Data, "error", err)
+		return nil
+	}
+	return errors.Join(err, f.remove(temporary))
+}
+
+// noLinks tells whether an error says that there are no hard links, of a file of one's own.
+func noLinks(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EXDEV)
+}
+
+// look finds out what the folder shows, and removes what is on its way to its place.
+func (f *Folder) look(m *block.Manifest) error {
+	names, err := f.o.FS.List(f.path(folder))
+	if err != nil {
+		return err
+	}
+	blocks := blocksOf(m)
+	for _, name := range names {
+		if strings.HasPrefix(name, newPrefix) {
+			if err := f.remove(path.Join(folder, name)); err != nil {
+				return err
+			}
+			continue
+		}
+		hour, ok := hourOf(name)
+		if !ok {
+			continue
+		}
+		// Shown is not none but something else: so it is replaced also where there are no rows already,
+		// or nothing, and counts as replaced today.
+		f.shown[hour] = unknown
+		if b, ok := blocks[hour]; ok && f.shows(hour, b) {
+			f.shown[hour] = b.Name
+		}
+	}
+	return nil
+}
+
+// unknown is the name of no block.
+const unknown = "?"
+
+func blocksOf(m *block.Manifest) map[flow.Hour]block.File {
+	blocks := make(map[flow.Hour]block.File, len(m.Hours))
+	for i := range m.Hours {
+		if m.Hours[i].Block.Name != none {
+			blocks[m.Hours[i].Hour] = m.Hours[i].Block
+		}
+	}
+	return blocks
+}
+
+// shows tells whether the hour's file is the block. A copy is known by its footer, which has the
+// checksums of all that is before it, and was synced with it.
+func (f *Folder) shows(hour flow.Hour, b block.File) bool {
+	if f.o.Mode == Link {
+		same, err := f.o.FS.Same(f.path(b.Name), f.path(FileName(hour)))
+		return err == nil && same
+	}
+	return block.CheckCopy(f.o.FS, f.o.Data, FileName(hour), b) == nil
+}
+
+// removeAll removes the folder, but for what others have put there.
+func (f *Folder) removeAll() error {
+	names, err := f.o.FS.List(f.path(folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		switch hour, ok := hourOf(name); {
+		case ok:
+			err = f.removeHour(hour)
+		case strings.HasPrefix(name, newPrefix):
+			err = f.remove(path.Join(folder, name))
+		case name == hourPrefix+columnsHour:
+			err = f.remove(columnsName)
+			_ = f.o.FS.Remove(f.path(path.Dir(columnsName))) // unless it has something of others
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_ = f.o.FS.Remove(f.path(folder)) // likewise
+	return nil
+}
+
+// copyBytes is what is copied at once.
+const copyBytes = 1 << 20
+
+// copy copies a file and syncs the copy, which is whole when it gets its final name, whatever happens.
+func (f *Folder) copy(from, to string) error {
+	source, err := f.o.FS.Open(f.path(from))
+	if err != nil {
+		return err
+	}
+	size, err := source.Size()
+	if err == nil {
+		err = f.create(to, func(w io.Writer) error {
+			for at := int64(0); at < size; at += copyBytes {
+				if _, err := io.Copy(w, io.NewSectionReader(source, at, min(copyBytes, size-at))); err != nil {
+					return fmt.Errorf("copy %s: %w", from, err)
+				}
+			}
+			return nil
+		})
+	}
+	return errors.Join(err, source.Close())
+}
+
+func (f *Folder) write(name string, text []byte) error {
+	return f.create(name, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// create makes a file of what fill writes, and syncs it; after an error it removes the file.
+func (f *Folder) create(name string, fill func(io.Writer) error) error {
+	if err := f.remove(name); err != nil {
+		return err
+	}
+	file, err := f.o.FS.Create(f.path(name))
+	if err != nil {
+		return err
+	}
+	err = fill(io.NewOffsetWriter(file, 0))
+	if err == nil {
+		err = file.Sync()
+	}
+	err = errors.Join(err, file.Close())
+	if err != nil {
+		err = errors.Join(err, f.remove(name))
+	}
+	return err
+}
+
+// read returns all of a file.
+func read(fsys disk.FS, name string) ([]byte, error) {
+	file, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	size, err := file.Size()
+	text := make([]byte, size)
+	if err == nil {
+		_, err = io.ReadFull(io.NewSectionReader(file, 0, size), text)
+	}
+	return slices.Clip(text), errors.Join(err, file.Close())
+}

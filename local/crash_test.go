@@ -14,8 +14,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/google/go-cmp/cmp"
 
+	"flowd/block"
 	"flowd/disk/crashfs"
 	"flowd/flow"
+	"flowd/view"
 )
 
 // crashRun is the life of an engine through crashes: agents post batches with names, and post
@@ -88,7 +90,7 @@ func (run *crashRun) round(last bool) error {
 	for _, b := range pending {
 		run.send(e, b)
 	}
-	if err := errors.Join(run.compare(e), run.account(e)); err != nil || last {
+	if err := errors.Join(run.compare(e), run.account(e), run.parquet()); err != nil || last {
 		return errors.Join(err, e.Close())
 	}
 	run.fs.Inject(run.faults())
@@ -152,6 +154,24 @@ func (run *crashRun) account(e *Engine) error {
 		return fmt.Errorf("the account has %d flows, and %d were answered", ledger.Stored.Flows, run.flows)
 	}
 	return nil
+}
+
+// parquet holds the folder that other programs read to the manifest, as the start has made it, or as a
+// checkpoint that the engine makes meanwhile does shortly after.
+func (run *crashRun) parquet() error {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		m, err := block.ReadManifest(run.fs, run.o.Dir)
+		if err != nil {
+			return err
+		}
+		found, err := view.Check(run.fs, run.o.Dir, m, true)
+		if err != nil || len(found.Wrong) == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("parquet/: %+v", found.Wrong)
+		}
+	}
 }
 
 // work posts from several agents, with checkpoints beside them, until the crash.

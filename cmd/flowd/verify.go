@@ -28,8 +28,8 @@ func (c *verifyCommand) Run(p *process) error {
 		for _, finding := range folder.Wrong {
 			fmt.Fprintln(p.stdout, finding)
 		}
-		return fmt.Errorf("%s: %s in parquet/ is not as the manifest says, so programs that read there are told something else; "+
-			"the data is as it was written, and the next start makes parquet/ right", r.Folder, counted(len(folder.Wrong), "file"))
+		return fmt.Errorf("%s/parquet is not as the manifest says (%s), so programs that read it are told something else; "+
+			"the data is as it was written, and the next start makes parquet right", r.Folder, counted(len(folder.Wrong), "finding"))
 	}
 	rows := uint64(0)
 	for i := range r.Hours {

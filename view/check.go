@@ -1,10 +1,8 @@
 package view
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"path"
@@ -117,32 +115,16 @@ func (c *check) alone(below string) {
 
 // noRows returns what is wrong with a file that should have no rows.
 func (c *check) noRows(name string) string {
-	text, err := c.small(name)
+	err := noRows(c.fsys, path.Join(c.data, name), c.columns)
 	switch {
+	case err == nil:
+		return ""
 	case errors.Is(err, fs.ErrNotExist):
 		return "is missing"
-	case err != nil:
-		return "cannot be read: " + err.Error()
-	case !bytes.Equal(text, c.columns):
+	case errors.Is(err, errOther):
 		return "is another file"
 	}
-	return ""
-}
-
-// small returns a file, or a part of it if it is larger than the one without rows.
-func (c *check) small(name string) (text []byte, err error) {
-	file, err := c.fsys.Open(path.Join(c.data, name))
-	if err != nil {
-		return nil, err
-	}
-	size, err := file.Size()
-	if err == nil {
-		text = make([]byte, min(size, int64(len(c.columns))+1))
-		if _, err = file.ReadAt(text, 0); err == io.EOF {
-			err = nil
-		}
-	}
-	return text, errors.Join(err, file.Close())
+	return "cannot be read: " + err.Error()
 }
 
 // differs returns what is different between the hour's file and the block: nothing, if it is the block

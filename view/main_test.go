@@ -2,7 +2,9 @@ package view
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path"
 	"strings"
@@ -125,6 +127,20 @@ func (d *data) shows() map[string]uint64 {
 		}
 	}
 	return found
+}
+
+// read returns all of a file.
+func read(fsys disk.FS, name string) ([]byte, error) {
+	file, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	size, err := file.Size()
+	text := make([]byte, size)
+	if err == nil {
+		_, err = io.ReadFull(io.NewSectionReader(file, 0, size), text)
+	}
+	return text, errors.Join(err, file.Close())
 }
 
 // visible returns the files that parquet/*/*.parquet matches, by the names of their folders.

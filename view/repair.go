@@ -7,9 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"flowd/block"
 	"flowd/disk"
@@ -55,7 +55,7 @@ func (f *Folder) begin() error {
 	if err := f.o.FS.MkdirAll(f.path(path.Dir(columnsName))); err != nil {
 		return err
 	}
-	if found, err := read(f.o.FS, f.path(columnsName)); err != nil || !bytes.Equal(found, f.columns) {
+	if noRows(f.o.FS, f.path(columnsName), f.columns) != nil {
 		if err := f.write(temporary, f.columns); err != nil {
 			return err
 		}
@@ -99,11 +99,14 @@ func (f *Folder) look(m *block.Manifest) error {
 		if !ok {
 			continue
 		}
-		// Shown is not none but something else: so it is replaced also where there are no rows already,
-		// or nothing, and counts as replaced today.
 		f.shown[hour] = unknown
-		if b, ok := blocks[hour]; ok && f.shows(hour, b) {
+		b, kept := blocks[hour]
+		switch {
+		case kept && f.shows(hour, b):
 			f.shown[hour] = b.Name
+		case !kept && noRows(f.o.FS, f.path(FileName(hour)), f.columns) == nil:
+			f.shown[hour] = none
+			f.emptied[hour] = time.Now() // or earlier
 		}
 	}
 	return nil
@@ -209,16 +212,24 @@ func (f *Folder) create(name string, fill func(io.Writer) error) error {
 	return err
 }
 
-// read returns all of a file.
-func read(fsys disk.FS, name string) ([]byte, error) {
+var errOther = errors.New("is another file")
+
+// noRows returns nil if a file is the one without rows, columns.
+func noRows(fsys disk.FS, name string, columns []byte) error {
 	file, err := fsys.Open(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	size, err := file.Size()
-	text := make([]byte, size)
+	if err == nil && size != int64(len(columns)) {
+		err = errOther
+	}
+	text := make([]byte, len(columns))
 	if err == nil {
 		_, err = io.ReadFull(io.NewSectionReader(file, 0, size), text)
 	}
-	return slices.Clip(text), errors.Join(err, file.Close())
+	if err == nil && !bytes.Equal(text, columns) {
+		err = errOther
+	}
+	return errors.Join(err, file.Close())
 }

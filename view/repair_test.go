@@ -36,6 +36,10 @@ func TestRepair(t *testing.T) {
 			d.must(os.MkdirAll(path.Dir(d.file(9)), 0o750))
 			d.must(os.Link(path.Join(d.dir, columnsName), d.file(9)))
 		}, "", map[string]uint64{"hour=9": 0}},
+		{"an hour expired, and came again", func(d *data) {
+			d.must(os.Remove(d.file(1)))
+			d.must(os.Link(path.Join(d.dir, columnsName), d.file(1)))
+		}, "is not hours/hour=1/00000001.parquet", nil},
 		{"one on its way", func(d *data) {
 			d.must(os.Link(d.file(1), path.Join(d.dir, newName("1"))))
 			d.must(os.WriteFile(path.Join(d.dir, newName("7")), nil, 0o600))

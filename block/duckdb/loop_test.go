@@ -37,7 +37,7 @@ func bytesOf(batches int) (sum int64) {
 }
 
 const (
-	loopHours = 12 // at a time
+	loopHours = 5 // at a time, of each agent
 	// loopStep is how long an hour gets flows from the first to the last.
 	loopStep = 3 * time.Second
 )
@@ -125,8 +125,10 @@ func (l *loop) count(n *int) {
 
 // start starts the server, and returns when it is ready. It is called by one goroutine at a time.
 func (l *loop) start() {
-	server, err := child.Start("flowd", exec.Command(l.program, "serve", "--listen="+l.address, "--admin-listen=off",
-		"--data="+l.dir, "--checkpoint-interval=1s", "--retention=4s", "--segment-bytes=17MiB", "--memory-budget=1MiB", "--log-level=warn"))
+	command := exec.Command(l.program, "serve", "--listen="+l.address, "--admin-listen=off", "--data="+l.dir,
+		"--checkpoint-interval=1s", "--retention=4s", "--segment-bytes=17MiB", "--memory-budget=1MiB", "--log-level=warn")
+	command.Env = []string{} // the variable of this test is no setting of flowd
+	server, err := child.Start("flowd", command)
 	if err != nil {
 		l.t.Error(err)
 		return
@@ -153,7 +155,7 @@ func (l *loop) killer(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(1500*time.Millisecond + rand.N(2*time.Second)):
+		case <-time.After(2500*time.Millisecond + rand.N(3*time.Second)):
 		}
 		l.server.Kill()
 		l.start()

@@ -34,7 +34,7 @@ WITHOUT_PAGE = { [ "$${CI:-}" != true ] || { echo "with CI=true nothing is left 
 
 .DEFAULT_GOAL := help
 .PHONY: help run build page binaries test tools check release reproducible image image-files docker-test \
-	bench crash soak flood fuzz clean
+	bench crash parquet-loop soak flood fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -150,12 +150,17 @@ docker-test: image-files ## run the image and the packages in containers, under 
 CRASH_SERVER = bin/flowd serve --data bin/crash --listen 127.0.0.1:0 --segment-bytes 17MiB --log-level warn \
 	--checkpoint-log 1MiB --checkpoint-interval 1s --retention 10s --memory-budget 1MiB
 
-crash: binaries ## kill a server 200 times under load, cut the power of the log, the blocks and the engine 3,000 times
+crash: binaries ## kill a server 200 times under load, cut the power of all that is synced 3,000 times, read beside it
 	rm -rf bin/crash
 	bin/flowload run --crash --kills 200 --agents 8 --tuples 500 --flows 20 --hours 3 --hour-posts 200 --duplicates 0.5 \
 		--server "$(CRASH_SERVER)"
 	rm -rf bin/crash
-	FLOWD_CRASH_SEEDS=3000 $(GO) test -timeout 60m -run 'PowerCuts|Sabotage|Crashes' ./wal ./block ./local
+	FLOWD_CRASH_SEEDS=3000 $(GO) test -timeout 60m -run 'PowerCuts|Sabotage|Crashes' ./wal ./block ./view ./local
+	@$(MAKE) --no-print-directory parquet-loop
+
+# In a module of its own, so that the server does not carry DuckDB.
+parquet-loop: ## have DuckDB read the Parquet folder for 60 s beside a server that is killed and whose hours expire
+	cd block/duckdb && FLOWD_PARQUET_LOOP=60s CGO_ENABLED=1 $(GO) test -count=1 -run TestReadersBesideAServer -v .
 
 soak: binaries ## load a server for 30 minutes with hours that expire, and show how memory and disk go
 	rm -rf bin/soak

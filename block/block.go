@@ -8,14 +8,9 @@
 //	windows-00000007                    side file: the dedupe windows of generation 7
 //	hours/hour=482659/00000007.parquet  the hour 482659 as generation 7 wrote it
 //
-// Other programs that read hours/*/*.parquet see one file per hour between two checkpoints. While one
-// runs, an hour that it writes has two: the newer does not count before the manifest names it, and the
-// older is removed right after that. Who must not count an hour twice reads the names of the files
-// from the manifest, which is JSON behind its first line, as in
-//
-//	tail -n +2 MANIFEST | jq -r '.hours[]?.block.name // empty'
-//
-// and reads the manifest again if one of them is gone when it is opened; or reads a backup.
+// Other programs do not read hours/: while a checkpoint runs, an hour that it writes has two files, of
+// which the newer does not count before the manifest names it, and the older is removed right after that.
+// They read parquet/, which package view keeps.
 package block
 
 import (

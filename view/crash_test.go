@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"flowd/block"
+	"flowd/clock"
 	"flowd/disk/crashfs"
 	"flowd/flow"
 )
@@ -116,7 +117,7 @@ func (l *life) calls() func(errorfs.Op) error {
 
 // work makes a checkpoint as the engine does, and returns whether the server goes on.
 func (l *life) work(f *Folder) bool {
-	next := &block.Manifest{Generation: l.m.Generation + 1 + uint64(l.rng.IntN(2))}
+	next := &block.Manifest{Generation: l.m.Generation + 1 + uint64(l.rng.IntN(2)), Clock: &clock.State{}}
 	blocks := blocksOf(l.m)
 	var old []block.File
 	for hour := range flow.Hour(crashHours) {

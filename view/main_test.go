@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"flowd/block"
+	"flowd/clock"
 	"flowd/disk"
 	"flowd/flow"
 )
@@ -78,7 +79,7 @@ func (d *data) write(hour flow.Hour, generation uint64) (block.File, error) {
 // checkpoint writes some hours anew, and a manifest with them and those of the last but the expired.
 func (d *data) checkpoint(changed []flow.Hour, expired ...flow.Hour) *block.Manifest {
 	d.t.Helper()
-	next := &block.Manifest{Generation: 1}
+	next := &block.Manifest{Generation: 1, Clock: &clock.State{}}
 	blocks := map[flow.Hour]block.File{}
 	if d.m != nil {
 		next.Generation = d.m.Generation + 1

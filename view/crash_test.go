@@ -74,7 +74,7 @@ func (l *life) start() error {
 	l.mem.Inject(l.sabotage)
 	m, err := block.ReadManifest(l.fs, l.dir)
 	if err != nil {
-		m = &block.Manifest{}
+		m = &block.Manifest{Clock: &clock.State{}}
 		if err := block.WriteManifest(l.fs, l.dir, m); err != nil {
 			return err
 		}

@@ -28,6 +28,9 @@ type Manifest struct {
 	Written int64
 	// Clock is what that clock goes on from; nil in a manifest of version 1.
 	Clock *clock.State
+	// RecordsUntil is the latest time, by the trusted clock, that is believed of the records from Log on, as a
+	// version that had no such clock wrote them; 0 is no bound.
+	RecordsUntil int64
 	// Log is the position from which the log is to be replayed.
 	Log Position
 	// Windows is the side file with the dedupe windows; nil if there are none.

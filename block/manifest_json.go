@@ -17,6 +17,7 @@ type manifestForm struct {
 	Generation uint64       `json:"generation"`
 	Written    int64        `json:"written_ms"`
 	Clock      *clockForm   `json:"clock,omitempty"`
+	Until      int64        `json:"records_until_ms,omitempty"`
 	Log        positionForm `json:"log"`
 	Windows    *partForm    `json:"windows,omitempty"`
 	Ledger     accountForm  `json:"ledger"`
@@ -145,6 +146,7 @@ func formOf(m *Manifest) manifestForm {
 	form := manifestForm{
 		Generation: m.Generation,
 		Written:    m.Written,
+		Until:      m.RecordsUntil,
 		Log:        positionForm(m.Log),
 		Ledger:     accountFormOf(&m.Ledger),
 		Hours:      make([]hourForm, len(m.Hours)),
@@ -177,9 +179,11 @@ func (f *manifestForm) manifest() *Manifest {
 	m := &Manifest{
 		Generation: f.Generation,
 		Written:    f.Written,
-		Log:        Position(f.Log),
-		Ledger:     f.Ledger.account(),
-		Hours:      make([]HourEntry, len(f.Hours)),
+
+		RecordsUntil: f.Until,
+		Log:          Position(f.Log),
+		Ledger:       f.Ledger.account(),
+		Hours:        make([]HourEntry, len(f.Hours)),
 	}
 	if f.Windows != nil {
 		windows := Part(*f.Windows)

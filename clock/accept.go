@@ -115,6 +115,15 @@ func (c *Clock) Accept(all bool) *Acceptance {
 	return a
 }
 
+// Standing returns an acceptance of none for a program that does not go on from s itself: its State is s as it
+// was at a later time, up to which a program ran on s and hold. To apply it does nothing.
+func Standing(s State, latest int64, hold time.Duration) *Acceptance {
+	c := Clock{o: Options{Hold: hold}, s: s}
+	c.s.Gaps, c.s.Undone = slices.Clone(s.Gaps), slices.Clone(s.Undone)
+	c.pass(max(0, latest-s.Time))
+	return &Acceptance{State: c.s}
+}
+
 // Length returns how much time the acceptance counts.
 func (a *Acceptance) Length() (sum time.Duration) {
 	for _, p := range a.parts {
@@ -126,6 +135,9 @@ func (a *Acceptance) Length() (sum time.Duration) {
 // Apply lets the clock go by the acceptance.
 func (a *Acceptance) Apply() {
 	c := a.clock
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance()

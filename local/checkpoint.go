@@ -39,8 +39,10 @@ type cut struct {
 	frozen      *shard.Frozen
 	windows     *dedupe.Snapshot
 	received    uint64
-	expired     []block.HourRange // once the checkpoint has taken effect
-	fillers     string            // who sent most, if hours go for their bytes
+	// recordsUntil is that of the manifest.
+	recordsUntil int64
+	expired      []block.HourRange // once the checkpoint has taken effect
+	fillers      string            // who sent most, if hours go for their bytes
 }
 
 // hourCut is an hour at the cut. Its block is the one before.
@@ -127,8 +129,10 @@ func (k *keeper) tryCheckpoint(acceptClock bool) error {
 	if k.o.Dir != "" {
 		k.manifest, k.clockAt, k.clockMoved = &m.manifest, c.at, false
 	}
-	k.sayExpired(c)
-	k.watchClock()
+	if k.replaying == nil { // the clock does not go on yet
+		k.sayExpired(c)
+		k.watchClock()
+	}
 	return k.clean(c, m, old)
 }
 
@@ -139,8 +143,12 @@ func (e *Engine) cut(c *cut, tuples map[flow.Hour]uint64) error {
 	if e.log != nil && e.log.Err() != nil {
 		return e.log.Err()
 	}
-	c.clock = e.clock.Accept(c.acceptClock)
-	c.at = c.clock.State.Time
+	if e.replaying != nil {
+		e.replaying.clock.cut(c)
+	} else {
+		c.clock = e.clock.Accept(c.acceptClock)
+		c.at = c.clock.State.Time
+	}
 	c.hours = make(map[flow.Hour]hourCut, len(e.hours))
 	for label, h := range e.hours {
 		c.hours[label] = hourCut{
@@ -148,7 +156,11 @@ func (e *Engine) cut(c *cut, tuples map[flow.Hour]uint64) error {
 			block: h.block, fate: shard.Keep,
 		}
 	}
-	e.decide(c, tuples)
+	if e.replaying != nil {
+		e.spillAll(c, tuples)
+	} else {
+		e.decide(c, tuples)
+	}
 	c.expired = e.expired.with(c.expiring())
 	c.account = e.account
 	c.received = e.stats.received.Load()
@@ -175,7 +187,8 @@ func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
 	}
 	m.manifest = block.Manifest{
 		Generation: c.generation, Written: c.at, Clock: &c.clock.State,
-		Log: block.Position(c.position), Ledger: c.account, Expired: c.expired,
+		RecordsUntil: c.recordsUntil,
+		Log:          block.Position(c.position), Ledger: c.account, Expired: c.expired,
 	}
 	name := block.WindowsName(c.generation)
 	part, err := block.WritePart(k.o.FS, k.o.Dir, name, func(w io.Writer) error {
@@ -279,7 +292,9 @@ func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
 // clean removes what the new state does not need. What it cannot remove is in nobody's way, and
 // goes with the next start.
 func (k *keeper) clean(c *cut, m *made, old []*blockRef) error {
-	k.view.Follow(&m.manifest) // before blocks go that it may still be linking
+	if k.replaying == nil { // the view does not go on yet
+		k.view.Follow(&m.manifest) // before blocks go that it may still be linking
+	}
 	for _, b := range old {
 		b.release()
 	}

@@ -32,7 +32,11 @@ type recorded struct {
 func (e *Engine) recordedFrom(m *block.Manifest) recorded {
 	hold := e.clock.Hold()
 	if m.Clock != nil {
-		return recorded{from: *m.Clock, least: m.Written, most: math.MaxInt64, hold: hold}
+		r := recorded{from: *m.Clock, least: m.Written, most: math.MaxInt64, hold: hold}
+		if m.RecordsUntil > 0 {
+			r.most = m.RecordsUntil
+		}
+		return r
 	}
 	// A version that knew no trusted clock wrote records by the wall clock, whatever it said.
 	return recorded{from: clock.Settled(m.Written), least: m.Written, most: m.Written + hold.Milliseconds(), hold: hold}
@@ -44,6 +48,15 @@ func (r *recorded) at(unixMilli int64) clock.Stamp {
 	at := min(max(unixMilli, r.least), r.most)
 	r.last = max(r.last, at)
 	return r.from.StampAt(at, r.hold)
+}
+
+// cut gives c, which is behind the last record that was read, the clock by which the rest of the log is
+// replayed, by this start or another one, as if there had been no such checkpoint.
+func (r *recorded) cut(c *cut) {
+	c.at, c.clock = r.last, clock.Standing(r.from, r.last, r.hold)
+	if r.most < math.MaxInt64 {
+		c.recordsUntil = r.most
+	}
 }
 
 // watchClock looks at the clocks, and says what is new about them. The keeper calls it each second.

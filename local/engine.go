@@ -65,12 +65,15 @@ type Engine struct {
 
 	log      *wal.Log     // nil without Options.Logged
 	position wal.Position // behind what was replayed
-	folder   io.Closer    // the lock; nil in memory
-	keeper   *keeper
-	view     *view.Folder // nil in memory
-	status   atomic.Pointer[flow.Status]
-	stats    counters
-	running  sync.WaitGroup
+	// replaying is the replay that is under way, or nil. Only Open reads and writes it, and what it calls.
+	replaying *replaying
+	folder    io.Closer // the lock; nil in memory
+	keeper    *keeper
+	memory    memory
+	view      *view.Folder // nil in memory
+	status    atomic.Pointer[flow.Status]
+	stats     counters
+	running   sync.WaitGroup
 }
 
 // New returns an engine that has read nothing yet, and says so in its status.
@@ -104,6 +107,7 @@ func New(o Options) (*Engine, error) {
 	e.limits.Store(&o.Limits)
 	e.pool.New = func() any { return &commit{done: make(chan error, 1)} }
 	e.keeper = newKeeper(e)
+	e.startMemory()
 	e.setStatus(&flow.Status{Reasons: []string{reasonRecovering}, Detail: "The server is starting."})
 	return e, nil
 }
@@ -194,8 +198,12 @@ const (
 )
 
 // ask runs f in the committer's goroutine, after all that was brought before, and returns when
-// it has run.
+// it has run. During a replay there is no committer yet, and its work is that of the one who asks.
 func (e *Engine) ask(f func()) {
+	if e.replaying != nil {
+		f()
+		return
+	}
 	c := e.pool.Get().(*commit)
 	c.question = f
 	e.commits <- c

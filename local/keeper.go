@@ -84,6 +84,7 @@ func (k *keeper) loop() {
 		case <-k.woken:
 			k.turn()
 		case <-tick.C:
+			k.measureMemory()
 			k.turn()
 		}
 	}
@@ -100,6 +101,7 @@ func (k *keeper) turn() {
 	if why := k.due(); why != "" {
 		k.o.Logger.Debug("checkpoint", "why", why)
 		_ = k.checkpoint(false) // which says itself what failed, and is tried again
+		k.measureMemory()       // which a checkpoint has freed
 	}
 	if now := k.o.Clock(); now.Sub(k.checked) >= checkEvery {
 		k.checked = now
@@ -142,7 +144,7 @@ func (k *keeper) due() string {
 		return "time"
 	case k.log != nil && k.log.Size() >= k.o.CheckpointLog:
 		return "size of the log"
-	case k.memory() > k.o.MemoryBudget && since > rest*k.took:
+	case k.table.Bytes() > k.o.MemoryBudget && (since > rest*k.took || k.short()):
 		return "memory"
 	}
 	return ""
@@ -151,18 +153,10 @@ func (k *keeper) due() string {
 // changed tells whether the account changed since the last checkpoint.
 func (k *keeper) changed() bool { return k.stats.received.Load() != k.covered }
 
-// memory returns the bytes that the shards take.
-func (k *keeper) memory() (bytes int64) {
-	for _, s := range k.table.Stats() {
-		bytes += int64(s.Bytes)
-	}
-	return bytes
-}
-
 // pace sleeps so long that a checkpoint takes an eighth of a processor, unless there is need to
 // hurry: it has time until the next one is due.
 func (k *keeper) pace(busy time.Duration) {
-	if k.log != nil && k.log.Size() > 2*k.o.CheckpointLog || k.memory() > k.o.MemoryBudget*5/4 {
+	if k.replaying != nil || k.log != nil && k.log.Size() > 2*k.o.CheckpointLog || k.table.Bytes() > k.o.MemoryBudget*5/4 || k.short() {
 		return
 	}
 	timer := time.NewTimer(7 * busy)

@@ -39,11 +39,12 @@ func (e *Engine) recover() (err error) {
 	}
 	e.table.Start()
 	records := e.recordedFrom(m)
-	err = e.replay(reader, &records)
-	e.clock.Resume(records.from, records.last)
 	e.keeper.manifest = m
+	swept, err := e.replay(reader, &records)
+	e.clock.Resume(records.from, records.last)
+	e.keeper.clockAt = 0 // that it goes on is to be in the manifest, whatever the replay put there
 	if err == nil {
-		err = e.goOn(m, reader)
+		err = e.goOn(e.keeper.manifest, reader, swept)
 	}
 	if err != nil {
 		e.table.Close()
@@ -157,14 +158,14 @@ func (e *Engine) checkSize(f block.File) error {
 	return errors.Join(err, file.Close())
 }
 
-// goOn removes what an unfinished checkpoint left, and opens the log behind what was replayed.
-func (e *Engine) goOn(m *block.Manifest, reader *wal.Reader) error {
-	removed, err := block.Sweep(e.o.FS, e.o.Dir, m)
-	if err != nil {
-		return err
-	}
-	for _, name := range removed {
-		e.o.Logger.Info("removed what an unfinished checkpoint left", "file", name)
+// goOn removes what an unfinished checkpoint left, unless that was done before, and opens the log behind
+// what was replayed. M is the manifest as it is by now.
+func (e *Engine) goOn(m *block.Manifest, reader *wal.Reader, swept bool) error {
+	// If the replay made checkpoints, the folder was swept before them, and the files there are the keeper's.
+	if !swept {
+		if err := e.sweep(m); err != nil {
+			return err
+		}
 	}
 	e.view.Repair(m)
 	if torn := reader.Torn(); torn > 0 {
@@ -178,6 +179,19 @@ func (e *Engine) goOn(m *block.Manifest, reader *wal.Reader) error {
 	if !e.o.Logged {
 		return nil
 	}
+	var err error
 	e.log, err = wal.Open(e.o.logOptions(), reader)
 	return err
+}
+
+// sweep removes what a checkpoint that m does not know has left.
+func (e *Engine) sweep(m *block.Manifest) error {
+	removed, err := block.Sweep(e.o.FS, e.o.Dir, m)
+	if err != nil {
+		return err
+	}
+	for _, name := range removed {
+		e.o.Logger.Info("removed what an unfinished checkpoint left", "file", name)
+	}
+	return nil
 }

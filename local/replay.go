@@ -13,15 +13,20 @@ import (
 // replay counts what the log has. Records are read, verified and looked up in the windows in
 // their order by one goroutine; they are decoded and added up by others, in any order, since
 // totals add.
-func (e *Engine) replay(reader *wal.Reader, clock *recorded) error {
+//
+// Swept says that it made checkpoints, or tried to, and removed before what an earlier one had left that the
+// manifest of the start does not know.
+func (e *Engine) replay(reader *wal.Reader, clock *recorded) (swept bool, err error) {
 	r := &replaying{engine: e, reader: reader, clock: clock, jobs: make(chan *replayed, 2*runtime.GOMAXPROCS(0))}
+	e.replaying = r
+	defer func() { e.replaying = nil }()
 	r.pool.New = func() any { return new(replayed) }
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(r.work)
 	}
 	began := time.Now()
-	err := r.read()
+	err = r.read()
 	close(r.jobs)
 	workers.Wait()
 	if err == nil {
@@ -29,19 +34,21 @@ func (e *Engine) replay(reader *wal.Reader, clock *recorded) error {
 	}
 	if err == nil && r.records > 0 {
 		e.o.Logger.Info("replayed the log", "records", r.records, "flows", r.flows,
-			"took", time.Since(began).Round(time.Millisecond).String())
+			"checkpoints", r.spills.made, "took", time.Since(began).Round(time.Millisecond).String())
 	}
-	return err
+	return r.spills.swept, err
 }
 
 type replaying struct {
 	engine  *Engine
 	reader  *wal.Reader
 	jobs    chan *replayed
-	pool    sync.Pool // of *replayed
+	pool    sync.Pool      // of *replayed
+	pending sync.WaitGroup // records that workers have and that are not in the shards' queues
 	records int
 	clock   *recorded
 	said    time.Time
+	spills  spills
 
 	mu     sync.Mutex // of what the workers share, and of the engine's account
 	flows  uint64
@@ -78,8 +85,12 @@ func (r *replaying) read() error {
 		job.at, job.folded = r.reader.Position(), head.Folded
 		job.from = opener{sender: flow.Sender{Name: head.Origin.Client}, now: at}
 		job.flows = append(job.flows[:0], head.Flows...)
+		r.pending.Add(1)
 		r.jobs <- job
 		r.records++
+		if err := r.spillIfDue(); err != nil {
+			return err
+		}
 		if r.records%64 == 0 {
 			r.say()
 		}
@@ -108,6 +119,7 @@ func (r *replaying) work() {
 			r.mu.Unlock()
 		}
 		r.pool.Put(job)
+		r.pending.Done()
 	}
 }
 

@@ -92,7 +92,7 @@ func (e *Engine) aged(written clock.Stamp, now int64) bool {
 // spill chooses hours among those kept, so that the others take four fifths of the budget, each
 // hour's share of the memory being that of its tuples.
 func (e *Engine) spill(c *cut, kept []flow.Hour, tuples map[flow.Hour]uint64) {
-	memory := e.keeper.memory()
+	memory := e.table.Bytes()
 	if memory <= e.o.MemoryBudget {
 		return
 	}

@@ -28,6 +28,11 @@ const (
 	// An hour that continues what was just written to disk has the old dict, and may have it again
 	// next time, and so on: it is moved whatever its size is when the dict is this many times larger.
 	moveFrom = 16
+
+	// Where memory is short so many tuples are moved of an hour that is continued, if the dict has twice
+	// as many: 32 ms. Else a dict could grow to moveFrom times what its hours need.
+	moveShort     = 256 << 10
+	moveShortFrom = 2
 )
 
 // renew follows the dropping of hours: it starts a new dict if that is worth it, moves hours to
@@ -46,7 +51,8 @@ func (s *shard) renew(continued map[flow.Hour]*hour) {
 		if h.dict == s.dict {
 			continue
 		}
-		wasteful := continued[label] != nil && uint64(h.dict.count) > moveFrom*h.tuples
+		wasteful := continued[label] != nil && (uint64(h.dict.count) > moveFrom*h.tuples ||
+			s.memory.short.Load() && h.tuples <= moveShort && uint64(h.dict.count) >= moveShortFrom*h.tuples)
 		if h.tuples <= budget || wasteful {
 			budget -= min(budget, h.tuples)
 			s.move(h)

@@ -26,7 +26,8 @@ type shard struct {
 	barriers uint64              // so many were met
 	below    hourSet             // hours with a block on disk that is not in memory; shared, never written to
 
-	tallying []*hour // whose tuples are being counted by VPC
+	memory   *tableMemory // of the table
+	tallying []*hour      // whose tuples are being counted by VPC
 
 	flows     uint64
 	saturated uint64
@@ -49,6 +50,7 @@ func newShard(index, queue int, h hasher, t *Table) *shard {
 		in:     make(chan message, queue),
 		index:  index,
 		limits: &t.limits,
+		memory: &t.memory,
 		dict:   d,
 		dicts:  []*dict{d},
 		hours:  make(map[flow.Hour]*hour),
@@ -205,7 +207,10 @@ func (s *shard) publish() {
 	}
 	set(&s.stats.tuples, tuples)
 	set(&s.stats.hours, uint64(len(s.hours)+len(s.frozen)-s.both))
-	set(&s.stats.bytes, bytes)
+	if before := s.stats.bytes.Load(); before != bytes {
+		s.stats.bytes.Store(bytes)
+		s.memory.shards.Add(int64(bytes) - int64(before))
+	}
 	set(&s.stats.flows, s.flows)
 	set(&s.stats.saturated, s.saturated)
 	set(&s.stats.frozen, uint64(len(s.frozen)))

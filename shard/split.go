@@ -14,6 +14,7 @@ type Split struct {
 	order []uint32
 	ends  []uint32 // where the part of each shard ends in order
 	left  atomic.Int32
+	bytes int64 // of batch
 
 	shards []uint16 // of each flow, while it is divided
 }
@@ -23,6 +24,8 @@ type Split struct {
 func (t *Table) Divide(b *flow.Batch) *Split {
 	s := t.splits.Get().(*Split)
 	s.left.Store(s.divide(b))
+	s.bytes = int64(b.Size())
+	t.memory.flight.Add(s.bytes)
 	return s
 }
 
@@ -50,6 +53,7 @@ func (t *Table) Send(s *Split) {
 
 // Discard gives a divided batch back that will not be sent.
 func (t *Table) Discard(s *Split) {
+	t.memory.flight.Add(-s.bytes)
 	t.Release(s.batch)
 	s.batch = nil
 	t.splits.Put(s)

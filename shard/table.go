@@ -44,6 +44,7 @@ type Table struct {
 	below    hourSet     // hours with a block on disk that is not in memory
 	limits   limits
 	bounds   atomic.Pointer[Bounds]
+	memory   tableMemory
 }
 
 // limits are the numbers from which on what is large is treated as such. They are constants but

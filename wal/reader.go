@@ -165,6 +165,12 @@ func (r *Reader) Position() Position {
 	return end
 }
 
+// Behind returns the position behind the group of the record, from which a later reader goes on where
+// this one is. It is only there, and ok, once Next has returned the last record of that group.
+func (r *Reader) Behind() (p Position, ok bool) {
+	return Position{Segment: r.pos.Segment, Group: r.pos.Group + 1}, r.left == 0 && r.pos.Group > 0
+}
+
 // Err returns why Next returned false: nil at the end of the log, a *CorruptionError, a
 // *VersionError, or that of a file that could not be read.
 func (r *Reader) Err() error { return r.err }

@@ -62,9 +62,19 @@ func (in *intake) wantBody() *problem {
 	return bodyWanted
 }
 
+// noMemory says why bodyMemory lent none.
 func (s *Server) noMemory() *problem {
+	if s.bodies.short() {
+		return memoryShort()
+	}
 	return overloaded(reasonInflight, fmt.Sprintf("The bodies of all requests together would pass %s, or those of this client "+
 		"its share of that; send it again later, or raise max-inflight-bytes.", bytesText(s.limits.InflightBytes)))
+}
+
+// memoryShort refuses a batch since the process's memory comes near to its limit.
+func memoryShort() *problem {
+	return overloaded(reasonMemory, "The server has no memory left for flows until others have left it for the disk, "+
+		"which takes seconds; send it again later. If it comes often, the server needs more memory.")
 }
 
 func (s *Server) bodyTooLarge() *problem {

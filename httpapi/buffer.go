@@ -32,19 +32,36 @@ func sizeIndex(n int) int {
 	return bits.Len(uint(n-1)) - bits.Len(uint(smallestBuffer-1))
 }
 
-// bodyMemory lends the memory for bodies, up to a limit over all requests.
+// bodyMemory lends the memory for bodies, up to a limit over all requests, and no more than the process has
+// room for.
 type bodyMemory struct {
 	held  atomic.Int64
 	limit int64
+	room  func() int64 // bytes for bodies and what comes of them; nil is no bound
 }
 
+// bodyFactor is how many times its bytes a body takes, until its flows are added up: itself, the batch that is
+// decoded from it, and the tuples that this makes.
+const bodyFactor = 3
+
+// most returns how many bytes there may be now, over all requests.
+func (m *bodyMemory) most() int64 {
+	if m.room == nil {
+		return m.limit
+	}
+	return min(m.limit, m.room()/bodyFactor)
+}
+
+// short reports whether it is the room of the process that bounds bodies, and not the limit.
+func (m *bodyMemory) short() bool { return m.most() < m.limit }
+
 // take lends an empty buffer that has room for n bytes to a client, which may be nil; or nil if that
-// would pass the limit, or the client's share of it.
+// would pass the limit, the room, or the client's share.
 func (m *bodyMemory) take(n int, of *holding) *buffer {
 	i := sizeIndex(n)
 	size := int64(smallestBuffer) << i
-	held := m.held.Add(size)
-	if held > m.limit || of != nil && !of.mayTake(size, m.limit-held+size) {
+	held, most := m.held.Add(size), m.most()
+	if held > most || of != nil && !of.mayTake(size, most-held+size) {
 		m.held.Add(-size)
 		return nil
 	}

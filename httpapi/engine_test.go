@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"math"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ func (e *nullEngine) Version(h flow.Hour) (uint64, error)                  { ret
 func (e *nullEngine) Hours() ([]flow.HourTotals, error)                    { return nil, nil }
 func (e *nullEngine) ExpiredBefore(flow.Hour, flow.Hour) bool              { return false }
 func (e *nullEngine) Ledger() (flow.Ledger, error)                         { return flow.Ledger{}, nil }
+func (e *nullEngine) Room() int64                                          { return math.MaxInt64 }
 func (e *nullEngine) Status() flow.Status                                  { return flow.Status{} }
 
 // firstHours returns those of the first hundred hours that are in a range.

@@ -173,6 +173,9 @@ func (s *Server) readHead(h *fasthttp.RequestHeader, head *ingestHead) *problem 
 	if p := s.unavailable(writing); p != nil {
 		return p
 	}
+	if s.engine.Room() <= 0 {
+		return memoryShort()
+	}
 	var p *problem
 	if head.origin, p = originOf(h); p != nil {
 		return p

@@ -80,6 +80,7 @@ const (
 	reasonFailed
 	reasonDamagedBlock
 	reasonInflight
+	reasonMemory
 	reasonQueue
 	reasonQueries
 	reasonConnections
@@ -127,6 +128,7 @@ var reasonNames = [reasons]string{
 	reasonFailed:        "failed",
 	reasonDamagedBlock:  "damaged-block",
 	reasonInflight:      "inflight_bytes",
+	reasonMemory:        "memory",
 	reasonQueue:         "queue_full",
 	reasonQueries:       "too_many_queries",
 	reasonConnections:   "too_many_connections",

@@ -47,6 +47,9 @@ type Engine interface {
 	ExpiredBefore(from, to flow.Hour) bool
 	// Ledger returns the account of all flows as of now.
 	Ledger() (flow.Ledger, error)
+	// Room returns how many bytes of memory are left for batches; at 0 and below none should be taken. It is
+	// asked several times for every batch, so it must cost next to nothing.
+	Room() int64
 	// Status returns whether the engine can do its work. It is asked for every request, so it
 	// must cost next to nothing, and holds when the engine does nothing else yet.
 	Status() flow.Status
@@ -120,7 +123,7 @@ func New(o Options) *Server {
 		epoch:       time.Now(),
 		durability:  []byte(o.Durability),
 		versionText: versionText(o.Version),
-		bodies:      bodyMemory{limit: o.Limits.InflightBytes},
+		bodies:      bodyMemory{limit: o.Limits.InflightBytes, room: o.Engine.Room},
 		holdings:    holdings{clients: map[string]*holding{}},
 	}
 	s.current.Store(&o.Limits)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,7 @@ func (e *tableEngine) enter(b *flow.Batch, of func(*flow.Account) *flow.Tally) {
 
 func (e *tableEngine) Rows(h flow.Hour) (flow.Rows, error) { return e.Table.Rows(h), nil }
 func (e *tableEngine) Hours() ([]flow.HourTotals, error)   { return e.Table.Hours(), nil }
+func (e *tableEngine) Room() int64                         { return math.MaxInt64 }
 func (e *tableEngine) Status() flow.Status                 { return flow.Status{} }
 func (e *tableEngine) Version(flow.Hour) (uint64, error)   { return e.changes.Load(), nil }
 

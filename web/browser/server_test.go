@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -38,6 +39,8 @@ type engine struct {
 	*local.Engine
 	status atomic.Pointer[flow.Status] // nil for its own
 }
+
+func (e *engine) Room() int64 { return math.MaxInt64 }
 
 func (e *engine) Status() flow.Status {
 	if s := e.status.Load(); s != nil {

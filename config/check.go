@@ -39,6 +39,7 @@ func (l *Loader) config() *Config {
 			l.problems = append(l.problems, Problem{l.source(s.key), err.Error()})
 		}
 	}
+	l.resolve(c)
 	return c
 }
 
@@ -47,6 +48,7 @@ func (l *Loader) config() *Config {
 func (l *Loader) check(c *Config) error {
 	problems := l.problems
 	if len(problems) == 0 {
+		l.resolve(c)
 		problems = l.conflicts(c)
 	}
 	if len(problems) > 0 {

@@ -13,7 +13,7 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Setting{{"listen", ":80", path + ":4"}, {"tokens-file", "tokens.yaml", path + ":3"}, {"max-flows", "9", path + ":2"}}
+	want := []Setting{{"listen", ":80", path + ":4", ""}, {"tokens-file", "tokens.yaml", path + ":3", ""}, {"max-flows", "9", path + ":2", ""}}
 	if diff := cmp.Diff(want, given); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}

@@ -40,7 +40,7 @@ type Config struct {
 	CheckpointInterval time.Duration `name:"checkpoint-interval" default:"5m" range:"1s..24h" group:"Durability:" help:"Longest time until changed hours are written to files of their own, and the log before that is dropped."`
 	CheckpointLog      Size          `name:"checkpoint-log" default:"512MiB" range:"1MiB..64TiB" group:"Durability:" help:"Longest log until the same is done; a start reads as much again."`
 	ParquetFolder      ParquetFolder `name:"parquet-folder" default:"link" placeholder:"link" group:"Durability:" help:"How hours come into the folder parquet/ that other programs read. link: as second names of their files, which take no space. copy: as copies, which take it twice, where the file system has no hard links. off: there is no such folder."`
-	MemoryBudget       Size          `name:"memory-budget" default:"1GiB" range:"1MiB..64TiB" group:"Durability:" help:"Memory for totals; beyond it, the hours that were not used for longest are answered from disk."`
+	MemoryBudget       AutoSize      `name:"memory-budget" default:"auto" range:"1MiB..64TiB" group:"Durability:" help:"Memory for totals; beyond it, the hours that were not used for longest are answered from disk; auto is a third of the memory that the process may have, at most 1GiB where nothing but the machine bounds that."`
 
 	Retention      time.Duration `name:"retention" default:"2160h" range:"0s..876000h" group:"Retention:" reload:"yes" help:"How long an hour is kept after the last flow was added to it; 0 is for ever."`
 	RetentionBytes Size          `name:"retention-bytes" default:"0" range:"0..1024TiB" group:"Retention:" reload:"yes" help:"Most bytes of hours on disk; beyond it, those go that no flow was added to for longest; 0 is no bound."`
@@ -52,15 +52,15 @@ type Config struct {
 	IdempotencyKeys   int           `name:"idempotency-keys" default:"1000000" range:"1..100000000" group:"Idempotency:" help:"Most keys remembered; beyond it, the oldest are forgotten of the client that has most."`
 	MaxAgents         int           `name:"max-agents" default:"100000" range:"1..10000000" group:"Idempotency:" help:"Most agents (Flowd-Agent) whose sequences are remembered; one that sent nothing for idempotency-window makes room, else a new one is answered 503, as it is for a client that has its share, four fifths at most."`
 
-	MaxBodyBytes     Size `name:"max-body-bytes" default:"4MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body of a request as it was sent; beyond it is 413."`
-	MaxDecodedBytes  Size `name:"max-decoded-bytes" default:"16MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body once decompressed; beyond it is 413."`
-	MaxFlows         int  `name:"max-flows" default:"50000" range:"1..1000000" group:"Limits:" reload:"yes" help:"Most flows of one batch; beyond it is 413."`
-	MaxHeaderBytes   Size `name:"max-header-bytes" default:"8KiB" range:"1KiB..1MiB" group:"Limits:" help:"Longest request line and headers together; beyond it is 431. Every open connection holds as much."`
-	MaxInflightBytes Size `name:"max-inflight-bytes" default:"256MiB" range:"1KiB..1TiB" group:"Limits:" help:"Most memory for bodies at once, over all requests; beyond it is 503."`
-	MaxConnections   int  `name:"max-connections" default:"20000" range:"1..1000000" group:"Limits:" help:"Most connections open at once; one more is answered 503."`
-	MaxQueries       int  `name:"max-queries" default:"32" range:"1..10000" group:"Limits:" reload:"yes" help:"Most reads answered at once, of which a client gets its share, four fifths at most; beyond it is 503."`
-	MaxGroups        int  `name:"max-groups" default:"1000000" range:"1..100000000" group:"Limits:" reload:"yes" help:"Most rows that one read may hold at once to add them up or to sort them, and the largest limit; beyond it is 400."`
-	QueueBatches     int  `name:"queue-batches" default:"0" range:"0..65536" group:"Limits:" help:"Batches being filled or waiting for a shard; 0 is 32 per shard."`
+	MaxBodyBytes     Size     `name:"max-body-bytes" default:"4MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body of a request as it was sent; beyond it is 413."`
+	MaxDecodedBytes  Size     `name:"max-decoded-bytes" default:"16MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body once decompressed; beyond it is 413."`
+	MaxFlows         int      `name:"max-flows" default:"50000" range:"1..1000000" group:"Limits:" reload:"yes" help:"Most flows of one batch; beyond it is 413."`
+	MaxHeaderBytes   Size     `name:"max-header-bytes" default:"8KiB" range:"1KiB..1MiB" group:"Limits:" help:"Longest request line and headers together; beyond it is 431. Every open connection holds as much."`
+	MaxInflightBytes AutoSize `name:"max-inflight-bytes" default:"auto" range:"1KiB..1TiB" group:"Limits:" help:"Most memory for bodies at once, over all requests; beyond it is 503; auto is an eighth of the memory that the process may have, at most 256MiB, and no less than one request may need."`
+	MaxConnections   int      `name:"max-connections" default:"20000" range:"1..1000000" group:"Limits:" help:"Most connections open at once; one more is answered 503."`
+	MaxQueries       int      `name:"max-queries" default:"32" range:"1..10000" group:"Limits:" reload:"yes" help:"Most reads answered at once, of which a client gets its share, four fifths at most; beyond it is 503."`
+	MaxGroups        int      `name:"max-groups" default:"1000000" range:"1..100000000" group:"Limits:" reload:"yes" help:"Most rows that one read may hold at once to add them up or to sort them, and the largest limit; beyond it is 400."`
+	QueueBatches     int      `name:"queue-batches" default:"0" range:"0..65536" group:"Limits:" help:"Batches being filled or waiting for a shard; 0 is 32 per shard."`
 
 	RateFlows                int  `name:"rate-flows" default:"0" range:"0..1000000000" group:"Limits:" reload:"yes" help:"Most flows per second of each token, or of each address where there are no tokens; beyond it is 429; 0 is no bound."`
 	RateFlowsBurst           int  `name:"rate-flows-burst" default:"0" range:"0..10000000000" group:"Limits:" reload:"yes" help:"Most flows at once after a rest; 0 is ten seconds of rate-flows, and at least max-flows."`

@@ -24,6 +24,11 @@ func (l *Loader) conflicts(c *Config) []Problem {
 	all = append(all, c.boundConflicts()...)
 	var problems []Problem
 	for _, found := range all {
+		for _, key := range found.keys {
+			if how, ok := l.auto[key]; ok && l.memory.Bytes > 0 {
+				found.why += fmt.Sprintf("; %s is %s: give the process more memory, or lower the others", key, how)
+			}
+		}
 		problems = append(problems, Problem{l.given(found.keys), found.why})
 	}
 	return problems
@@ -46,9 +51,7 @@ func (c *Config) bodyConflicts() (found []conflict) {
 			"max-decoded-bytes (%s) is less than max-body-bytes (%s), and a plain body must keep both",
 			c.MaxDecodedBytes, c.MaxBodyBytes)})
 	}
-	// Memory for a body comes in powers of two, so it may be twice the body. While it grows, the
-	// memory before is held too; and while it is decompressed, so is the compressed body.
-	if most := 2*c.MaxBodyBytes + 3*c.MaxDecodedBytes; c.MaxInflightBytes < most {
+	if most := c.largestRequest(); Size(c.MaxInflightBytes) < most {
 		found = append(found, conflict{[]string{"max-inflight-bytes", "max-decoded-bytes", "max-body-bytes"}, fmt.Sprintf(
 			"max-inflight-bytes (%s) is less than the %s that one request may need with max-body-bytes %s and max-decoded-bytes %s (2 and 3 times as much)",
 			c.MaxInflightBytes, most, c.MaxBodyBytes, c.MaxDecodedBytes)})

@@ -59,18 +59,18 @@ func TestEveryMixOfSources(t *testing.T) {
 		var lines, environ, args []string
 		want := map[string]Setting{}
 		for _, key := range keys {
-			want[key] = Setting{key, defaults[key], "default"}
+			want[key] = Setting{key, defaults[key], "default", ""}
 			if rapid.Bool().Draw(t, key+" in file") {
 				lines = append(lines, key+": 101")
-				want[key] = Setting{key, "101", fmt.Sprintf("flowd.yaml:%d", len(lines))}
+				want[key] = Setting{key, "101", fmt.Sprintf("flowd.yaml:%d", len(lines)), ""}
 			}
 			if rapid.Bool().Draw(t, key+" in environment") {
 				environ = append(environ, envName(key)+"=102")
-				want[key] = Setting{key, "102", envName(key)}
+				want[key] = Setting{key, "102", envName(key), ""}
 			}
 			if rapid.Bool().Draw(t, key+" as flag") {
 				args = append(args, "--"+key+"=103")
-				want[key] = Setting{key, "103", "--" + key}
+				want[key] = Setting{key, "103", "--" + key, ""}
 			}
 		}
 		path := write(outer, strings.Join(lines, "\n"))

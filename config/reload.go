@@ -62,7 +62,7 @@ type Reloaded struct {
 // restart.
 func (l *Loader) Reload(running *Config) (*Reloaded, error) {
 	fresh := NewLoader(l.environ)
-	fresh.flags = l.flags
+	fresh.flags, fresh.memory = l.flags, l.memory
 	if wrong := unreadableAgain(l.file()); wrong != "" {
 		return nil, &Error{[]Problem{{l.file(), wrong}}}
 	}

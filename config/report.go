@@ -13,6 +13,8 @@ type Setting struct {
 	// Source is "default", a line of the file as "flowd.yaml:7", a variable as "FLOWD_SHARDS",
 	// or a flag as "--shards".
 	Source string `json:"source"`
+	// Auto says how the value was worked out, where that was left to the server.
+	Auto string `json:"auto,omitempty"`
 }
 
 // Report returns every setting of c, which l has filled, in the order of the help.
@@ -23,6 +25,7 @@ func (l *Loader) Report(c *Config) []Setting {
 			Key:    s.key,
 			Value:  encode(reflect.ValueOf(c).Elem().Field(s.field)),
 			Source: l.source(s.key),
+			Auto:   l.auto[s.key],
 		})
 	}
 	return report

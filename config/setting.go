@@ -55,6 +55,9 @@ func envName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
 }
 
+// auto tells whether the server may work s out.
+func (s setting) auto() bool { return s.typ == reflect.TypeFor[AutoSize]() }
+
 // decode reads text into target, a value of s's type. The error says what is wrong with text
 // and what the setting takes, not where text came from.
 func (s setting) decode(text string, target reflect.Value) error {
@@ -64,7 +67,7 @@ func (s setting) decode(text string, target reflect.Value) error {
 		return errors.New("is empty; leave it out for the default, or give a value")
 	}
 	err := decodeText(text, target)
-	if s.low == "" {
+	if s.low == "" || err == nil && text == autoText && s.auto() {
 		return err
 	}
 	if err != nil {

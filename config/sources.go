@@ -38,6 +38,9 @@ type Loader struct {
 	values   map[string]given
 	flags    map[string]string // the text of each that was given
 	problems []Problem
+
+	memory Memory
+	auto   map[string]string // how those settings were worked out that were left to that
 }
 
 // NewLoader returns a loader for an environment in the form of os.Environ.

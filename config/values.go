@@ -213,4 +213,33 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
+// AutoSize is a Size that may be left to the server, which then works it out of the memory that it may
+// have. In a checked Config it is always what is in force.
+type AutoSize Size
+
+// Auto is an AutoSize that is still to be worked out.
+const Auto AutoSize = 0
+
+// UnmarshalText takes what a Size takes, and auto.
+func (s *AutoSize) UnmarshalText(text []byte) error {
+	if string(text) == autoText {
+		*s = Auto
+		return nil
+	}
+	if err := (*Size)(s).UnmarshalText(text); err != nil {
+		return fmt.Errorf("%w, nor auto,", err)
+	}
+	return nil
+}
+
+// String writes s as a Size.
+func (s AutoSize) String() string {
+	if s == Auto {
+		return autoText
+	}
+	return Size(s).String()
+}
+
+const autoText = "auto"
+
 func notA(text, what string) string { return fmt.Sprintf("%q is not a %s", text, what) }

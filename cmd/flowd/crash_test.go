@@ -89,7 +89,7 @@ func sabotaged(around func(*local.Engine) httpapi.Engine) func() {
 			_, err = parser.Parse(os.Args[1:])
 		}
 		if err == nil {
-			err = line.Serve.serve(&process{context.Background(), os.Stdout, os.Stderr}, loader, around)
+			err = line.Serve.serve(&process{context.Background(), os.Stdout, os.Stderr, memoryLimit{}}, loader, around)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

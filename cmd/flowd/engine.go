@@ -16,8 +16,8 @@ var durabilities = map[config.Durability]wal.Durability{
 	config.DurabilityInterval: wal.Interval,
 }
 
-// newEngine returns the engine of the settings.
-func newEngine(c *config.Config, logger *slog.Logger) (*local.Engine, error) {
+// newEngine returns the engine of the settings, for a process that may have so many bytes of memory, or 0.
+func newEngine(c *config.Config, memory int64, logger *slog.Logger) (*local.Engine, error) {
 	durability, logged := durabilities[c.Durability]
 	return local.New(local.Options{
 		Dir:    string(c.Data),
@@ -28,7 +28,7 @@ func newEngine(c *config.Config, logger *slog.Logger) (*local.Engine, error) {
 		Logger: logger,
 		Shards: int(c.Shards), Batches: c.QueueBatches,
 		CheckpointEvery: c.CheckpointInterval, CheckpointLog: int64(c.CheckpointLog),
-		MemoryBudget: int64(c.MemoryBudget), Parquet: view.Mode(c.ParquetFolder),
+		MemoryBudget: int64(c.MemoryBudget), MemoryLimit: memory, Parquet: view.Mode(c.ParquetFolder),
 		Limits: engineLimits(c), MaxHours: c.MaxHours, ClockHold: c.ClockHold,
 		Window: c.IdempotencyWindow, Keys: c.IdempotencyKeys, Agents: c.MaxAgents,
 	})

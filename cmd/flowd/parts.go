@@ -52,7 +52,8 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 			return nil, err
 		}
 	}
-	if r.engine, err = newEngine(&c.Config, logger); err != nil {
+	p.memory.apply(&c.Config, logger)
+	if r.engine, err = newEngine(&c.Config, p.memory.Bytes, logger); err != nil {
 		return nil, err
 	}
 	metrics.ExposeMetadata(true)

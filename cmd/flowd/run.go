@@ -37,11 +37,14 @@ type commands struct {
 type process struct {
 	ctx            context.Context // its end is a stop, as a signal is
 	stdout, stderr io.Writer
+	memory         memoryLimit
 }
 
 // run is the whole program: it returns the exit code, and ends nothing itself.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	loader := config.NewLoader(environ)
+	memory := findMemory(environ)
+	loader.SetMemory(memory.Memory)
 	helped := false
 	parser, err := kong.New(new(commands), append(loader.Options(),
 		kong.Name("flowd"),
@@ -59,7 +62,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case err != nil:
 		return fail(stderr, err, exitUsage)
 	}
-	if err := command.Run(&process{ctx, stdout, stderr}); err != nil {
+	if err := command.Run(&process{ctx, stdout, stderr, memory}); err != nil {
 		return fail(stderr, err, exitRuntime)
 	}
 	return exitOK

@@ -39,7 +39,11 @@ func (c *showCommand) Run(p *process, loader *config.Loader) error {
 		if value == "" {
 			value = "-"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Key, value, s.Source)
+		source := s.Source
+		if s.Auto != "" {
+			source += ", " + s.Auto
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Key, value, source)
 	}
 	return table.Flush()
 }

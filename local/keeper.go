@@ -56,6 +56,9 @@ func newKeeper(e *Engine) *keeper {
 func (k *keeper) start() {
 	k.begun, k.checked = k.o.Clock(), k.o.Clock()
 	k.turning.Go(k.loop)
+	if k.o.MemoryLimit > 0 {
+		k.turning.Go(k.watchMemory)
+	}
 }
 
 // end returns when no checkpoint is under way.
@@ -84,7 +87,6 @@ func (k *keeper) loop() {
 		case <-k.woken:
 			k.turn()
 		case <-tick.C:
-			k.measureMemory()
 			k.turn()
 		}
 	}
@@ -101,7 +103,6 @@ func (k *keeper) turn() {
 	if why := k.due(); why != "" {
 		k.o.Logger.Debug("checkpoint", "why", why)
 		_ = k.checkpoint(false) // which says itself what failed, and is tried again
-		k.measureMemory()       // which a checkpoint has freed
 	}
 	if now := k.o.Clock(); now.Sub(k.checked) >= checkEvery {
 		k.checked = now

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"sync/atomic"
+	"time"
 )
 
 // Memory is bounded in two steps. Above Options.MemoryBudget hours leave it, by a checkpoint, which takes
@@ -17,7 +18,7 @@ import (
 //
 // What the shards and the batches take is known at any moment, and grows by a million flows in a moment.
 // All else (windows, connections, reads, buffers of a checkpoint) changes slowly, and is what the garbage
-// collector found alive without them; it is looked at at each tick. So whether there is room for another
+// collector found alive without them; it is looked at each second. So whether there is room for another
 // batch costs a handler some atomic loads.
 
 const (
@@ -41,7 +42,9 @@ type memory struct {
 	refused atomic.Uint64 // how often there was no room
 	woken   atomic.Bool   // the keeper was, since the last tick
 
-	// What follows is the keeper's.
+	tables atomic.Int64 // bytes of the shards when that was last
+
+	// What follows is watchMemory's.
 	seen  uint64 // refused, at the last tick
 	quiet int    // ticks since it rose
 	told  bool   // that batches are refused
@@ -63,6 +66,7 @@ func (e *Engine) Room() int64 {
 	room := e.room()
 	if room <= 0 {
 		e.memory.refused.Add(1)
+		e.memory.tables.Store(e.table.Bytes())
 		if e.memory.woken.CompareAndSwap(false, true) {
 			e.keeper.wake()
 		}
@@ -104,29 +108,45 @@ var sampleNames = [...]string{
 	releasedSample: "/memory/classes/heap/released:bytes",
 }
 
-// measureMemory finds how much of the limit is taken by what is neither in the shards nor a batch, and
-// tells when batches are refused for it.
+// watchMemory measures at each tick, also while the keeper is busy with a checkpoint.
+func (k *keeper) watchMemory() {
+	tick := time.NewTicker(keeperTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-k.stop:
+			return
+		case <-tick.C:
+			k.measureMemory()
+			k.tellRefusals()
+			k.memory.woken.Store(false)
+		}
+	}
+}
+
+// measureMemory finds how much of the limit is taken by what is neither in the shards nor a batch.
 func (k *keeper) measureMemory() {
-	if k.o.MemoryLimit == 0 {
-		return
-	}
-	k.memory.woken.Store(false)
-	if k.table.Bytes() > k.memory.ceiling.Load()/2 {
-		// What the last collection found may be of long ago, as batches make no garbage. There are
-		// few pointers to follow: it takes milliseconds.
+	before := k.table.Bytes()
+	other := k.otherMemory(before)
+	if other > k.memory.other.Load() {
+		// What the last collection found may be of long ago, as batches make no garbage, and have gone
+		// since. There are few pointers to follow, so another one takes milliseconds.
 		runtime.GC()
+		other = k.otherMemory(before)
 	}
-	other := max(k.otherMemory(), int64(otherShare*float64(k.o.MemoryLimit)))
+	limit := float64(k.o.MemoryLimit)
+	other = max(other, int64(otherShare*limit))
 	// What was there a moment ago comes again with the next checkpoint or read.
 	other = max(other, k.memory.other.Load()/16*15)
 	k.memory.other.Store(other)
-	k.memory.ceiling.Store(max(int64(ceilingShare*float64(k.o.MemoryLimit))-other, 1))
+	k.memory.ceiling.Store(max(int64(ceilingShare*limit)-other, 1))
 	k.table.SetShort(k.short())
-	k.tellRefusals()
 }
 
-// otherMemory returns the bytes that are alive but for the shards, with what Go takes beside the heap.
-func (k *keeper) otherMemory() int64 {
+// otherMemory returns the bytes that are alive but for the shards, with what Go takes beside the heap. Before is
+// what the shards had before the collection that tells it, so that what they drop meanwhile is not taken for
+// something else.
+func (k *keeper) otherMemory(before int64) int64 {
 	var samples [len(sampleNames)]metrics.Sample
 	for i := range samples {
 		samples[i].Name = sampleNames[i]
@@ -134,7 +154,7 @@ func (k *keeper) otherMemory() int64 {
 	metrics.Read(samples[:])
 	of := func(i int) int64 { return int64(samples[i].Value.Uint64()) }
 	beside := of(totalSample) - of(objectsSample) - of(unusedSample) - of(freeSample) - of(releasedSample)
-	return max(of(liveSample)-k.table.Bytes(), 0) + max(beside, 0)
+	return max(of(liveSample)-max(k.table.Bytes(), before), 0) + max(beside, 0)
 }
 
 // tellRefusals logs when batches begin to be refused, and when it is over.
@@ -148,7 +168,7 @@ func (k *keeper) tellRefusals() {
 	case k.memory.quiet == 0 && !k.memory.told:
 		k.memory.told = true
 		k.o.Logger.Warn("batches are refused until hours have left memory: raise the limit of memory, or send fewer new tuples",
-			"limit", k.o.MemoryLimit, "budget", k.o.MemoryBudget, "tables", k.table.Bytes(),
+			"limit", k.o.MemoryLimit, "budget", k.o.MemoryBudget, "tables", k.memory.tables.Load(),
 			"other", k.memory.other.Load(), "ceiling", k.memory.ceiling.Load())
 	case k.memory.quiet >= quietTicks && k.memory.told:
 		k.memory.told = false

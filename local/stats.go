@@ -78,6 +78,10 @@ type Stats struct {
 	Checks                         int64
 	ImbalanceFlows, ImbalanceBytes uint64
 	ImbalancedBlocks               int64
+	// MemoryBudget and MemoryLimit are those of the options; MemoryCeiling is how many bytes shards and
+	// batches may take now, and MemoryOther what all else was found to take. Without a limit there are
+	// neither.
+	MemoryBudget, MemoryLimit, MemoryCeiling, MemoryOther int64
 	// FoldedFlows and FoldedBytes, both ways together, count what was folded.
 	FoldedFlows, FoldedBytes uint64
 	// FoldedOverShare counts flows that were folded since the start, and not by a replay, though the bound was
@@ -92,6 +96,10 @@ func (e *Engine) Stats() Stats {
 		return s // what follows is being set up
 	}
 	s.Recovered = true
+	s.MemoryBudget, s.MemoryLimit = e.o.MemoryBudget, e.o.MemoryLimit
+	if s.MemoryLimit > 0 {
+		s.MemoryCeiling, s.MemoryOther = e.memory.ceiling.Load(), e.memory.other.Load()
+	}
 	if e.log != nil {
 		s.Logged, s.Log, s.LogBytes = true, e.log.Stats(), e.log.Size()
 	}

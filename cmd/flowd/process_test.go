@@ -37,6 +37,12 @@ func start(t *testing.T, args ...string) *server {
 // startBy is start by another program, which gets the command and its arguments.
 func startBy(t *testing.T, by []string, args ...string) *server {
 	t.Helper()
+	return startWithin(t, patience, by, args...)
+}
+
+// startWithin is startBy of a server that may take longer until it serves.
+func startWithin(t *testing.T, within time.Duration, by []string, args ...string) *server {
+	t.Helper()
 	s := &server{t: t, ended: make(chan struct{})}
 	words := append(by, "flowd", "serve", "--listen=127.0.0.1:0", "--admin-listen=off", "--data="+t.TempDir())
 	words = append(words, args...)
@@ -72,7 +78,7 @@ func startBy(t *testing.T, by []string, args ...string) *server {
 			t.Fatalf("flowd's first line is %q; on stderr:\n%s", line, s.stderr.String())
 		}
 		s.address = address
-	case <-time.After(patience):
+	case <-time.After(within):
 		t.Fatal("flowd does not say that it serves")
 	}
 	return s

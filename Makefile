@@ -34,7 +34,7 @@ WITHOUT_PAGE = { [ "$${CI:-}" != true ] || { echo "with CI=true nothing is left 
 
 .DEFAULT_GOAL := help
 .PHONY: help run build page binaries test tools check release reproducible image image-files docker-test \
-	bench crash parquet-loop soak flood fuzz clean
+	bench crash parquet-loop memory soak flood fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -161,6 +161,9 @@ crash: binaries ## kill a server 200 times under load, cut the power of all that
 # In a module of its own, so that the server does not carry DuckDB.
 parquet-loop: ## have DuckDB read the Parquet folder for 60 s beside a server that is killed and whose hours expire
 	cd block/duckdb && FLOWD_PARQUET_LOOP=60s CGO_ENABLED=1 $(GO) test -count=1 -run TestReadersBesideAServer -v .
+
+memory: ## run servers in cgroups of 128, 300 and 512 MiB under a load of 8 million tuples, killed and started again; needs root
+	FLOWD_MEMORY_TRIALS=all $(GO) test -count=1 -timeout 60m -v -run LivesWithinItsMemory ./cmd/flowd
 
 soak: binaries ## load a server for 30 minutes with hours that expire, and show how memory and disk go
 	rm -rf bin/soak

@@ -21,14 +21,14 @@ type spills struct {
 	due   int64 // bytes of the shards at which the next one is due; 0 before the first
 }
 
-// spillIfDue makes a checkpoint if the shards take more than the budget, and the record that was
-// handed on last is the last of its group.
+// spillIfDue makes a checkpoint if the shards, with what is on its way to them, take more than the budget,
+// and the record that was handed on last is the last of its group.
 func (r *replaying) spillIfDue() error {
 	e := r.engine
 	if r.spills.due == 0 {
 		r.spills.due = e.spillDue()
 	}
-	if e.table.Bytes() <= r.spills.due {
+	if e.table.Bytes()+e.table.Flight() <= r.spills.due {
 		return nil
 	}
 	position, ok := r.reader.Behind()

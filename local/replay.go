@@ -34,7 +34,7 @@ func (e *Engine) replay(reader *wal.Reader, clock *recorded) (swept bool, err er
 	}
 	if err == nil && r.records > 0 {
 		e.o.Logger.Info("replayed the log", "records", r.records, "flows", r.flows,
-			"checkpoints", r.spills.made, "took", time.Since(began).Round(time.Millisecond).String())
+			"took", time.Since(began).Round(time.Millisecond).String(), "checkpoints", r.spills.made)
 	}
 	return r.spills.swept, err
 }

@@ -16,6 +16,7 @@ import (
 // memoryTrial is a server that lives in a limit of memory under a load that is too much for it.
 type memoryTrial struct {
 	limit   int64
+	hour    int64 // of all flows
 	tuples  int
 	logged  int           // flows in the log that is replayed in the limit
 	load    time.Duration // at a time
@@ -27,7 +28,7 @@ type memoryTrial struct {
 // memoryTrials are short; FLOWD_MEMORY_TRIALS=all, as of make memory, takes longer ones.
 func memoryTrials() []memoryTrial {
 	if os.Getenv("FLOWD_MEMORY_TRIALS") != "all" {
-		return []memoryTrial{{limit: 128 << 20, tuples: 1_000_000, logged: 1_000_000, load: time.Second}}
+		return []memoryTrial{{limit: 128 << 20, tuples: 1_000_000, logged: 4_000_000, load: time.Second}}
 	}
 	var all []memoryTrial
 	for _, limit := range []int64{128 << 20, 300 << 20, 512 << 20} {
@@ -49,6 +50,7 @@ func TestLivesWithinItsMemory(t *testing.T) {
 const recoveryPatience = 10 * time.Minute
 
 func (trial memoryTrial) run(t *testing.T) {
+	trial.hour = time.Now().Unix() / 3600
 	group := newCgroup(t, trial.limit)
 	trial.flowd, trial.flowload = builtWithoutRace(t)
 	data := filepath.Join(t.TempDir(), "data")
@@ -108,7 +110,7 @@ func (trial memoryTrial) run(t *testing.T) {
 func (trial memoryTrial) post(t *testing.T, s *server, args ...string) int {
 	t.Helper()
 	words := append([]string{"run", "--json", "--target=http://" + s.address, "--for=" + trial.load.String(), "--connections=16",
-		"--flows=1000", "--tuples=" + strconv.Itoa(trial.tuples), "--timeout=" + recoveryPatience.String()}, args...)
+		"--flows=1000", "--tuples=" + strconv.Itoa(trial.tuples), "--first-hour=" + strconv.FormatInt(trial.hour, 10), "--timeout=" + recoveryPatience.String()}, args...)
 	text, err := exec.Command(trial.flowload, words...).Output()
 	var report struct{ Writes struct{ Flows int } }
 	if err == nil {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -131,6 +132,11 @@ func (o *Options) dedupe() dedupe.Options {
 func (o *Options) logOptions() wal.Options {
 	log := o.Log
 	log.Dir, log.FS, log.Logger = o.logDir(), o.FS, o.Logger
+	if log.KeepBytes == 0 {
+		// What docs/operations.md says that the log takes: that of a checkpoint and as much while it is
+		// written, begun segments at both ends, two spares, and one more of those dropped.
+		log.KeepBytes = 2*o.CheckpointLog + 5*cmp.Or(log.SegmentBytes, wal.DefaultSegmentBytes)
+	}
 	return log
 }
 

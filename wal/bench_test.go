@@ -30,7 +30,7 @@ func groups(b *testing.B, size int) {
 		b.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	if err := fill(f, 0, defaultSegmentBytes); err != nil {
+	if err := fill(f, 0, DefaultSegmentBytes); err != nil {
 		b.Fatal(err)
 	}
 	var plain, log []time.Duration
@@ -38,7 +38,7 @@ func groups(b *testing.B, size int) {
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
-		if off+int64(size) > defaultSegmentBytes {
+		if off+int64(size) > DefaultSegmentBytes {
 			off = 0
 		}
 		began := time.Now()

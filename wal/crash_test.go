@@ -49,6 +49,7 @@ func newCrashRun(seed uint64, s sabotage) *crashRun {
 		history: map[uint64][]string{}, next: 1, promised: 1, written: 1, seen: map[string]int{},
 	}
 	run.o = Options{Dir: testDir, SegmentBytes: minSegmentBytes + pageBytes*int64(rng.IntN(3)), Salt: rng.Uint64}
+	run.o.KeepBytes = minSegmentBytes * int64(rng.IntN(12))
 	switch seed % 4 {
 	case 2:
 		run.o.Durability = Interval

@@ -8,9 +8,10 @@ import (
 )
 
 // Drop says that the groups before a position are needed no more: the position, or a later one,
-// must be durable where the next reader gets it. Segments that hold only such groups are kept to
-// become spares, up to two, and else removed. What could not be removed is tried again by the next
-// Drop. Any one goroutine may drop; the log goes on meanwhile, and a poisoned one may be dropped.
+// must be durable where the next reader gets it. Of the segments that hold only such groups the last
+// ones are kept to become spares, see Options.KeepBytes, and the others removed. What could not be
+// removed is tried again by the next Drop. Any one goroutine may drop; the log goes on meanwhile, and
+// a poisoned one may be dropped.
 func (l *Log) Drop(before Position) error {
 	if errors.Is(l.Err(), ErrClosed) {
 		return ErrClosed
@@ -23,41 +24,55 @@ func (l *Log) Drop(before Position) error {
 	}
 	l.marks.drop(before.Group)
 	from, _ := slices.BinarySearch(l.sealed, before.Segment)
-	gone := slices.Clone(l.sealed[:from])
 	l.mu.Unlock()
-	if len(gone) == 0 {
+	var err error
+	if from > 0 {
+		err = l.forget(before.Segment)
+	}
+	l.mu.Lock()
+	l.retire(from, before.Segment)
+	gone := l.surplus
+	l.mu.Unlock()
+	if from == 0 && len(gone) == 0 {
 		return nil
 	}
-	err := l.forget(before.Segment)
+	var left []uint64
 	for _, number := range gone {
-		kept, removed := l.retire(number, gone[len(gone)-1])
-		if err = errors.Join(err, removed); kept || removed == nil {
-			l.mu.Lock()
-			l.sealed = slices.DeleteFunc(l.sealed, func(n uint64) bool { return n == number })
-			l.mu.Unlock()
+		s := segment{number: number}
+		if removed := l.o.FS.Remove(s.path(&l.o)); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
+			left = append(left, number)
+			err = errors.Join(err, removed)
 		}
 	}
+	l.mu.Lock()
+	l.surplus = left
+	l.mu.Unlock()
 	notify(l.wanted)
 	return errors.Join(err, l.o.FS.SyncDir(l.o.Dir))
 }
 
-// retire keeps a segment for the preparer if it is among the last that are dropped, and there is
-// room for it, and else removes it.
-func (l *Log) retire(number, last uint64) (kept bool, err error) {
-	l.mu.Lock()
-	kept = last-number < keptDropped && len(l.dropped) < keptDropped
-	if kept {
-		l.dropped = append(l.dropped, number)
+// retire takes the first sealed segments, those before a number, out of the log, and divides all that
+// were dropped into those to be used again and the surplus. The caller holds mu.
+func (l *Log) retire(sealed int, before uint64) {
+	used := uint64(0)
+	if before > l.begin {
+		used, l.begin = before-l.begin, before
 	}
-	l.mu.Unlock()
-	if kept {
-		return true, nil
+	l.dropped = append(l.dropped, l.sealed[:sealed]...)
+	l.sealed = slices.Clone(l.sealed[sealed:])
+	// Of two intervals, since a drop that comes out of turn tells nothing about the next one.
+	wanted := int(max(used, l.used))
+	l.used = used
+	// A spare that is being made is none of those dropped any more.
+	others := len(l.sealed) + 1 + max(len(l.spares), wantedSpares)
+	room := int(l.o.KeepBytes/l.o.SegmentBytes) - others
+	if l.spaceErr != nil {
+		room = 0 // a full disk gets back what it can
 	}
-	s := segment{number: number}
-	if err := l.o.FS.Remove(s.path(&l.o)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
+	if over := len(l.dropped) - max(leastKept, min(wanted, room)); over > 0 {
+		l.surplus = append(l.surplus, l.dropped[:over]...)
+		l.dropped = slices.Clone(l.dropped[over:])
 	}
-	return false, nil
 }
 
 // forget closes the files before a segment that wait to be synced: their groups are durable

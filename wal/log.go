@@ -34,7 +34,10 @@ type Log struct {
 	sealed   []uint64   // segments with groups, before the current one
 	spares   []*segment // prepared, in order of their numbers, from the current one's on
 	next     uint64     // number of the next spare
-	dropped  []uint64   // segments kept to become spares
+	dropped  []uint64   // segments kept to become spares, in order of their numbers
+	surplus  []uint64   // segments dropped, and to be removed
+	begin    uint64     // the segment before which all are dropped
+	used     uint64     // by how many segments the last drop moved it
 	spaceErr error      // why the last spare could not be made; nil when it could
 	stats    Stats
 	marks    marks
@@ -47,7 +50,7 @@ type Log struct {
 	running sync.WaitGroup
 }
 
-// Stats is what a log did since Open, but for the two last, which are what there is.
+// Stats is what a log did since Open, but for the three last, which are what there is.
 type Stats struct {
 	Groups, Records uint64
 	// Bytes are those of the frames.
@@ -56,8 +59,8 @@ type Stats struct {
 	Syncs    uint64
 	SyncTime time.Duration
 	// Segments is the number of files with groups, the current one included. Spares is the number of
-	// prepared ones behind them.
-	Segments, Spares int
+	// prepared ones behind them, Kept that of dropped ones from which the next spares are made.
+	Segments, Spares, Kept int
 }
 
 // Start begins to prepare segments and, with Interval, to sync.
@@ -131,7 +134,7 @@ func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
-	s.Segments, s.Spares = len(l.sealed)+1, len(l.spares)
+	s.Segments, s.Spares, s.Kept = len(l.sealed)+1, len(l.spares), len(l.dropped)
 	return s
 }
 

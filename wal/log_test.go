@@ -209,57 +209,11 @@ func TestBadOptions(t *testing.T) {
 		{SegmentBytes: -1},
 		{Durability: 3},
 		{SyncEvery: -1},
+		{KeepBytes: -1},
 	} {
 		if _, err := o.withDefaults(); err == nil {
 			t.Errorf("%+v was taken", o)
 		}
-	}
-}
-
-func TestDroppedSegmentsBecomeSparesOrGo(t *testing.T) {
-	fs := crashfs.New()
-	l, _ := open(t, small(fs), Position{})
-	fillSegments(t, l, 6)
-	if err := l.Drop(Position{Segment: 9, Group: 1}); err == nil {
-		t.Error("dropped before a position that does not exist")
-	}
-	at := l.Position()
-	if err := l.Drop(at); err != nil {
-		t.Fatal(err)
-	}
-	// 4 and 5 wait to be used again, 7 and 8 are spares.
-	wantNames(t, fs, 4, 5, 6, 7, 8)
-	kept := fillSegments(t, l, 8)
-	wantNames(t, fs, 6, 7, 8, 9, 10)
-	if s := l.Stats(); s.Segments != 3 || s.Spares != 2 {
-		t.Errorf("stats %+v", s)
-	}
-	r, got, err := readAll(fs, at)
-	if err != nil || r.Torn() != 0 {
-		t.Fatal(err, r.Torn())
-	}
-	if diff := cmp.Diff(kept, got); diff != "" {
-		t.Fatal(diff)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	open(t, small(fs), at)
-	wantNames(t, fs, 6, 7, 8, 9, 10)
-}
-
-func wantNames(t *testing.T, fs disk.FS, numbers ...uint64) {
-	t.Helper()
-	names, err := fs.List(testDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []string
-	for _, n := range numbers {
-		want = append(want, segmentName(n))
-	}
-	if diff := cmp.Diff(want, names); diff != "" {
-		t.Fatal(diff)
 	}
 }
 

@@ -22,6 +22,7 @@ func TestModel(t *testing.T) {
 		}
 		o := small(fs)
 		o.SegmentBytes += pageBytes * int64(rapid.IntRange(0, 8).Draw(t, "pages"))
+		o.KeepBytes = minSegmentBytes * int64(rapid.IntRange(0, 20).Draw(t, "kept"))
 		o.Durability = Durability(rapid.IntRange(0, 2).Draw(t, "durability"))
 		var want []group
 		var from Position

@@ -28,7 +28,7 @@ func Open(o Options, r *Reader) (*Log, error) {
 	}
 	end := r.Position()
 	l := &Log{
-		o: o, group: end.Group, durable: end.Group,
+		o: o, group: end.Group, durable: end.Group, begin: r.from.Segment,
 		marks:   newMarks(o.SegmentBytes/64, r.bytes, end.Group),
 		changed: make(chan struct{}, 1), wanted: make(chan struct{}, 1), stop: make(chan struct{}),
 	}

@@ -59,6 +59,11 @@ type Options struct {
 	Durability Durability
 	// SyncEvery is the time between two syncs with Interval: a second if 0.
 	SyncEvery time.Duration
+	// KeepBytes is up to how many bytes of files, all of the log together, Drop keeps segments to be
+	// used again: as many as the log moved on by from one Drop to the next, in the longer of the last
+	// two such intervals, so that a log that is dropped at intervals fills nothing with zeros in the
+	// long run. Two are kept in any case; with 0, and while no segment can be made, no more.
+	KeepBytes int64
 	// Salt returns 64 random bits for the next incarnation of a segment. No value may come twice.
 	// It is crypto/rand if nil.
 	Salt func() uint64
@@ -67,15 +72,17 @@ type Options struct {
 }
 
 const (
-	defaultSegmentBytes = 64 << 20
-	minSegmentBytes     = 16 << 10
-	maxSegmentBytes     = 1 << 30
+	// DefaultSegmentBytes is the size of a segment where none is said.
+	DefaultSegmentBytes = 64 << 20
+
+	minSegmentBytes = 16 << 10
+	maxSegmentBytes = 1 << 30
 )
 
 // withDefaults returns o with what was left out filled in.
 func (o Options) withDefaults() (Options, error) {
 	if o.SegmentBytes == 0 {
-		o.SegmentBytes = defaultSegmentBytes
+		o.SegmentBytes = DefaultSegmentBytes
 	}
 	if o.SegmentBytes < minSegmentBytes || o.SegmentBytes > maxSegmentBytes {
 		return o, fmt.Errorf("wal: segments of %d bytes, want %d to %d", o.SegmentBytes, minSegmentBytes, maxSegmentBytes)
@@ -83,6 +90,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.SegmentBytes = roundUp(o.SegmentBytes, pageBytes)
 	if o.Durability > None {
 		return o, fmt.Errorf("wal: unknown durability %v", o.Durability)
+	}
+	if o.KeepBytes < 0 {
+		return o, fmt.Errorf("wal: segments kept up to %d bytes, want 0 or more", o.KeepBytes)
 	}
 	if o.SyncEvery < 0 {
 		return o, fmt.Errorf("wal: a sync every %v, want more than 0", o.SyncEvery)

@@ -11,8 +11,9 @@ const (
 	// wantedSpares is the number of prepared segments ahead of the current one. Two, since a
 	// segment may be full before the next is filled with zeros.
 	wantedSpares = 2
-	// keptDropped is the most dropped segments that are kept to become spares.
-	keptDropped = 2
+	// leastKept is how many dropped segments are kept to become spares, however few bytes the log may
+	// have.
+	leastKept = 2
 	// spaceRetry is the time after which a failed spare is tried again.
 	spaceRetry = time.Second
 )

@@ -69,6 +69,7 @@ var engineGauges = []struct {
 	{"flowd_log_sync_seconds_total", "counter", "Time that syncs of the log took.", true, func(s *local.Stats) float64 { return s.Log.SyncTime.Seconds() }},
 	{"flowd_log_segments", "gauge", "Segments of the log with batches in them.", true, func(s *local.Stats) float64 { return float64(s.Log.Segments) }},
 	{"flowd_log_spare_segments", "gauge", "Segments of the log that are ready to be used.", true, func(s *local.Stats) float64 { return float64(s.Log.Spares) }},
+	{"flowd_log_kept_segments", "gauge", "Segments of the log that a checkpoint dropped and that are to be used again.", true, func(s *local.Stats) float64 { return float64(s.Log.Kept) }},
 	{"flowd_log_torn_bytes", "gauge", "Bytes that were cut off the log's end at the start.", true, func(s *local.Stats) float64 { return float64(s.TornBytes) }},
 }
 

@@ -34,7 +34,7 @@ WITHOUT_PAGE = { [ "$${CI:-}" != true ] || { echo "with CI=true nothing is left 
 
 .DEFAULT_GOAL := help
 .PHONY: help run build page binaries test tools check release reproducible image image-files docker-test \
-	bench crash parquet-loop memory soak flood fuzz clean
+	bench compare crash parquet-loop memory soak flood fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -179,6 +179,10 @@ flood: ## have one client refused 1,000,000 times in a minute, and measure what 
 
 bench: ## measure flowd beside a ceiling and other servers, in one table
 	$(GO) run ./loadtest/bench
+
+compare: ## measure the tree beside another commit, in turns (BASE=<commit>), in under 8 minutes
+	@test -n "$(BASE)" || { echo "say which commit: make compare BASE=<commit>" >&2; exit 2; }
+	$(GO) run ./loadtest/bench --rounds 6 --for 1500ms --base '$(BASE)'
 
 fuzz: ## run every fuzz test for FUZZTIME (default 30s)
 	@set -e; for package in $$($(GO) list ./...); do \

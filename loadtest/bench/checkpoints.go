@@ -164,7 +164,7 @@ func (s *server) settle(ctx context.Context, body []byte) error {
 // preload posts flows of most tuples to each server, and returns the bodies of the load, which is of
 // the same tuples.
 func preload(ctx context.Context, servers []*server) ([][]byte, error) {
-	before, err := checkpointBodies(checkpointPreSize)
+	before, err := checkpointBodies(checkpointPreSize, checkpointTuples)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func preload(ctx context.Context, servers []*server) ([][]byte, error) {
 			return nil, err
 		}
 	}
-	load, err := checkpointBodies(checkpointSize)
+	load, err := checkpointBodies(checkpointSize, checkpointTuples)
 	if err != nil {
 		return nil, err
 	}
@@ -186,9 +186,9 @@ func preload(ctx context.Context, servers []*server) ([][]byte, error) {
 
 // checkpointBodies returns the bodies of a load of the same tuples, one by one; each is valid until
 // the next.
-func checkpointBodies(size size) (iter.Seq[[]byte], error) {
+func checkpointBodies(size size, tuples int) (iter.Seq[[]byte], error) {
 	g, err := loadtest.NewGenerator(loadtest.Workload{
-		Tuples: checkpointTuples, FirstHour: firstHour(), Hours: 1,
+		Tuples: tuples, FirstHour: firstHour(), Hours: 1,
 		Skew: loadtest.Uniform, FlowsPerPost: size.flows, Seed: uint64(size.flows),
 	})
 	if err != nil {

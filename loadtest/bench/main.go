@@ -44,6 +44,7 @@ type options struct {
 	Count       int           `default:"3" help:"How often each Go benchmark runs."`
 	Parts       []string      `default:"ingest,latency,go,questions,access,durability,slowloris" enum:"ingest,latency,go,questions,access,durability,slowloris" help:"What to measure: ${enum}."`
 	Dir         string        `type:"path" default:"bin" placeholder:"FOLDER" help:"Folder on the disk that durability is measured on, which needs 3 GB for the time (default: bin)."`
+	Base        string        `placeholder:"COMMIT" help:"Compare the working tree with COMMIT, in place of all else: taking flows in memory and with fsync, replaying, checkpoints, questions."`
 	Markdown    string        `type:"path" placeholder:"FILE" help:"Write the table to FILE in Markdown, too."`
 }
 
@@ -62,8 +63,9 @@ type part func(ctx context.Context, b *bench) error
 // bench is one run.
 type bench struct {
 	options
-	dir   string // temporary
-	flowd string // the binary
+	dir   string          // temporary
+	flowd string          // the binary
+	flags map[string]bool // that it has; nil for all
 	log   io.Writer
 	table table
 }
@@ -102,6 +104,9 @@ func (b *bench) run(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if b.Base != "" {
+		return b.compare(ctx, stdout)
+	}
 	begin := time.Now()
 	if err := b.build(ctx); err != nil {
 		return err

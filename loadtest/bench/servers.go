@@ -72,8 +72,10 @@ func (b *bench) startMemory(ctx context.Context) (*server, error) {
 
 // startFlowd starts flowd with these settings. Name is what the figures call it.
 func (b *bench) startFlowd(ctx context.Context, name string, settings ...string) (*server, error) {
-	p, err := startProcess(ctx, name, "/readyz", func(addr string) *exec.Cmd {
-		return exec.Command(b.flowd, append([]string{"serve", "--listen", addr, "--admin-listen=off"}, settings...)...)
+	// Not /readyz, which early commits lack.
+	p, err := startProcess(ctx, name, "/hours", func(addr string) *exec.Cmd {
+		settings = append([]string{"--listen=" + addr, "--admin-listen=off"}, settings...)
+		return exec.Command(b.flowd, append([]string{"serve"}, b.known(settings)...)...)
 	})
 	if err != nil {
 		return nil, err

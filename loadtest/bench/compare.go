@@ -43,12 +43,14 @@ type compared struct {
 	dir   string // on the disk
 	sides []*side
 	rows  []ratioRow
+	// tuples are those of the hours, batches those of the log that is replayed.
+	tuples, batches int
 }
 
 // compare builds the commit of --base and the tree, measures them in turns and prints the ratios.
 func (b *bench) compare(ctx context.Context, stdout io.Writer) (err error) {
 	began := time.Now()
-	c := &compared{bench: b, dir: filepath.Join(b.Dir, compareDir)}
+	c := &compared{bench: b, dir: filepath.Join(b.Dir, compareDir), tuples: comparedTuples, batches: comparedReplay}
 	if err := os.MkdirAll(b.Dir, 0o777); err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (c *compared) build(ctx context.Context) (string, error) {
 		}
 		c.progress("building %s", name)
 		// The file name is no part of what is built, so the base and the base again are the same program.
-		if _, err := command(ctx, folders[i], "go", "build", "-trimpath", "-buildvcs=false", "-o", own.flowd, "./cmd/flowd"); err != nil {
+		if _, err := command(ctx, folders[i], "go", "build", "-buildvcs=false", "-o", own.flowd, "./cmd/flowd"); err != nil {
 			return "", err
 		}
 		help, err := command(ctx, "", own.flowd, "serve", "--help")

@@ -14,7 +14,7 @@ import (
 const (
 	// comparedTuples are those of the hours that are written and asked about.
 	comparedTuples = 300_000
-	// comparedReplay is how many batches of replaySize the log has that is replayed.
+	// comparedReplay is how many batches of replaySize the replayed log has.
 	comparedReplay = 3000
 )
 
@@ -163,7 +163,7 @@ func (c *compared) checkCounts(ctx context.Context) error {
 
 // postsInTurn posts so many batches to each side.
 func (c *compared) postsInTurn(ctx context.Context, size size) error {
-	bodies, err := checkpointBodies(size, comparedTuples)
+	bodies, err := checkpointBodies(size, c.tuples)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (c *compared) postsInTurn(ctx context.Context, size size) error {
 
 // replays kills the servers again and again, which start with the same log.
 func (c *compared) replays(ctx context.Context) error {
-	if err := c.postsInTurn(ctx, size{flows: replaySize.flows, bodies: comparedReplay}); err != nil {
+	if err := c.postsInTurn(ctx, size{flows: replaySize.flows, bodies: c.batches}); err != nil {
 		return err
 	}
 	found, err := c.turns(ctx, replayRow, func(s *side) (float64, error) {
@@ -201,10 +201,10 @@ func (c *compared) replays(ctx context.Context) error {
 
 // checkpoints has each side write the same hour again and again, since some flows of it came.
 func (c *compared) checkpoints(ctx context.Context) error {
-	if err := c.postsInTurn(ctx, size{flows: 1000, bodies: 2 * comparedTuples / 1000}); err != nil {
+	if err := c.postsInTurn(ctx, size{flows: 1000, bodies: 2 * c.tuples / 1000}); err != nil {
 		return err
 	}
-	load, err := checkpointBodies(checkpointSize, comparedTuples)
+	load, err := checkpointBodies(checkpointSize, c.tuples)
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (c *compared) checkpoints(ctx context.Context) error {
 
 // questions asks each side about an hour in memory.
 func (c *compared) questions(ctx context.Context) error {
-	rows, err := startRows(comparedTuples)
+	rows, err := startRows(c.tuples)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPaired(t *testing.T) {
+	// A machine that becomes half as fast changes both figures of a round, and no ratio.
+	tree, base := []float64{90, 44, 99}, []float64{100, 50, 100}
+	if r := paired(tree, base, false); r != (ratio{0.9, 0.88, 0.99}) {
+		t.Errorf("more is better: %v", r)
+	}
+	if r := paired([]float64{2, 4}, []float64{1, 4}, true); r != (ratio{0.75, 0.5, 1}) {
+		t.Errorf("less is better: %v", r)
+	}
+	row := newRatioRow("what", byWall, "ms", 1e3, [][]float64{baseSide: {1, 3}, treeSide: {2, 2}, againSide: {1, 6}})
+	if want := (ratioRow{what: "what", by: byWall, unit: "ms", tree: 2000, base: 2000, ratio: ratio{1, 0.5, 1.5}, noise: ratio{0.75, 0.5, 1}}); row != want {
+		t.Errorf("%+v, want %+v", row, want)
+	}
+}
+
+func TestOrderOfTurns(t *testing.T) {
+	first := [3]int{}
+	for round := 0; round < 60; round += 2 {
+		a, b := order(3, round), order(3, round+1)
+		first[a[0]]++
+		first[b[0]]++
+		slices.Reverse(b)
+		if !slices.Equal(a, b) || !slices.Equal(slices.Sorted(slices.Values(a)), []int{0, 1, 2}) {
+			t.Errorf("round %d: %v, then %v turned around", round, a, b)
+		}
+	}
+	if slices.Min(first[:]) < 10 {
+		t.Errorf("of 60 rounds the sides were first in %v", first)
+	}
+}
+
+func TestFlagsThatACommitLacks(t *testing.T) {
+	b := bench{flags: flagsOf("Usage: flowd serve\n\nFlags:\n  -h, --help    Show --this.\n      --listen=\"127.0.0.1:8080\"   Where, as --that.\n      --[no-]insecure\n      --data=FOLDER\n")}
+	if len(b.flags) != 4 || !b.flags["help"] || !b.flags["insecure"] {
+		t.Errorf("flags %v", b.flags)
+	}
+	if got := b.known([]string{"--listen=a", "--admin-listen=off", "--data="}); !slices.Equal(got, []string{"--listen=a", "--data="}) {
+		t.Errorf("known are %v", got)
+	}
+	if err := b.lacks([]string{"--data", "--durability"}); err == nil || err.Error() != "it has no --durability" {
+		t.Errorf("error %v", err)
+	}
+	if all := (&bench{}).known([]string{"--any=1"}); len(all) != 1 {
+		t.Errorf("without a look at its flags %v are known", all)
+	}
+}
+
+// What the base cannot do is said in the table, what the tree cannot do ends the run.
+func TestRowsThatCannotBeMeasured(t *testing.T) {
+	c := &compared{bench: &bench{options: options{Rounds: 2}, log: t.Output()}, sides: make([]*side, 3)}
+	measured := 0
+	found, err := c.turns(t.Context(), "x", func(*side) (float64, error) { measured++; return float64(measured), nil })
+	if err != nil || measured != 6 || len(found) != 3 || len(found[0]) != 2 {
+		t.Errorf("%v, %v", found, err)
+	}
+	var failed *sideError
+	if _, err := c.turns(t.Context(), "x", func(*side) (float64, error) { return 0, errors.New("no") }); !errors.As(err, &failed) {
+		t.Errorf("error %v", err)
+	}
+	var text strings.Builder
+	writeRatios(&text, []ratioRow{{what: "a", by: byWall, why: "base: it has no --data"},
+		{what: "b", by: byProcessor, unit: "flows/s", tree: 97, base: 100, ratio: ratio{0.97, 0.9, 1}, noise: ratio{1, 0.99, 1.01}}})
+	for _, want := range []string{"not measured: base: it has no --data", "0.970 (0.900 to 1.000)", "1.000 (0.990 to 1.010)"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is not in\n%s", want, text.String())
+		}
+	}
+}
+
+// TestComparisonOfFlowd runs all of a comparison for a moment, of the tree with itself, once with all
+// flags, and once as if the base had none for durability.
+func TestComparisonOfFlowd(t *testing.T) {
+	runtime.LockOSThread() // the servers end with it
+	b := &bench{
+		options: options{Rounds: 1, For: 200 * time.Millisecond, WarmUp: 10 * time.Millisecond, Connections: 2},
+		dir:     t.TempDir(), log: t.Output(),
+	}
+	if err := b.build(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	help, err := command(t.Context(), "", b.flowd, "serve", "--help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &compared{bench: b, dir: t.TempDir(), tuples: 2000, batches: 10}
+	for i := range sideNames {
+		own := *b
+		own.flags = flagsOf(help)
+		c.sides = append(c.sides, &side{bench: &own, dir: filepath.Join(c.dir, fmt.Sprint(i))})
+	}
+	if err := c.measureAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range c.rows {
+		if r.why != "" || r.tree <= 0 || r.base <= 0 || r.ratio.median <= 0 || r.noise.median <= 0 {
+			t.Errorf("row %+v", r)
+		}
+	}
+	all := len(c.rows)
+	c.rows = nil
+	delete(c.sides[baseSide].flags, "durability")
+	delete(c.sides[baseSide].flags, "checkpoint-interval")
+	if err := c.measureAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	missing := 0
+	for _, r := range c.rows {
+		if r.why != "" {
+			missing++
+		}
+	}
+	if len(c.rows) != all || all != 2*len(sizes)+4 || missing != len(sizes)+2 {
+		t.Errorf("%d and %d rows, %d of these missing", all, len(c.rows), missing)
+	}
+	delete(c.sides[treeSide].flags, "durability")
+	if err := c.measureAll(t.Context()); err == nil {
+		t.Error("the tree lacks a flag, and that is no error")
+	}
+}

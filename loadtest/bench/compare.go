@@ -66,7 +66,7 @@ func (b *bench) compare(ctx context.Context, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	err = c.measureAll(ctx)
+	err = c.measureAll(ctx, comparisons())
 	if len(c.rows) > 0 {
 		writeRatios(stdout, c.rows)
 		fmt.Fprintf(stdout, "\nThe tree beside commit %s; above 1 the tree is better. Medians, least and most of %d rounds, in which "+
@@ -154,12 +154,15 @@ func settingName(setting string) string {
 	return name
 }
 
-// known returns the settings that the program has flags for; all if its flags were not looked at.
+// known returns the settings that the program has flags for; all if its flags were not looked at. One that
+// makes no checkpoints keeps nothing, and such commits refuse that the folder is empty.
 func (b *bench) known(settings []string) []string {
 	if b.flags == nil {
 		return settings
 	}
-	return slices.DeleteFunc(slices.Clone(settings), func(s string) bool { return !b.flags[settingName(s)] })
+	return slices.DeleteFunc(slices.Clone(settings), func(s string) bool {
+		return !b.flags[settingName(s)] || s == "--data=" && !b.flags["checkpoint-interval"]
+	})
 }
 
 // lacks returns an error if the program has no flag for one of the settings, without which what it
@@ -207,4 +210,14 @@ type sideError struct {
 }
 
 func (e *sideError) Error() string { return fmt.Sprintf("%s: %v", sideNames[e.side], e.err) }
+
+// short is one line of it: what flowd says of its settings, if that is in it.
+func (e *sideError) short() string {
+	first, rest, _ := strings.Cut(strings.TrimSpace(e.err.Error()), "\n")
+	if at := strings.Index(rest, "\nflowd: "); at >= 0 {
+		first, _, _ = strings.Cut(rest[at+1:], "\n")
+	}
+	return sideNames[e.side] + ": " + first
+}
+
 func (e *sideError) Unwrap() error { return e.err }

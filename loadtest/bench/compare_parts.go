@@ -47,7 +47,7 @@ func comparisons() []comparing {
 		{name: "replay", settings: append([]string{"--durability=fsync"}, unchecked...), needed: []string{"--data", "--durability"}, data: true,
 			rows: []string{replayRow}, by: byWall, measure: (*compared).replays},
 		{name: "checkpoint", settings: []string{"--durability=fsync", "--checkpoint-interval=1s", "--checkpoint-log=1TiB"},
-			needed: []string{"--data", "--checkpoint-interval"}, data: true,
+			needed: []string{"--data", "--durability", "--checkpoint-interval"}, data: true,
 			rows: []string{checkpointRow}, by: byWall, measure: (*compared).checkpoints},
 		{name: "questions", settings: []string{"--data=", "--durability=none"},
 			rows: []string{topRow, wholeRow}, by: byWall, measure: (*compared).questions},
@@ -67,8 +67,8 @@ const (
 
 // measureAll adds the rows of all kinds. What the base cannot do is said in its rows; what the tree cannot
 // do is an error.
-func (c *compared) measureAll(ctx context.Context) error {
-	for _, kind := range comparisons() {
+func (c *compared) measureAll(ctx context.Context, kinds []comparing) error {
+	for _, kind := range kinds {
 		before := len(c.rows)
 		err := c.measureKind(ctx, kind)
 		var failed *sideError
@@ -76,10 +76,9 @@ func (c *compared) measureAll(ctx context.Context) error {
 			return errors.Join(ctx.Err(), err)
 		}
 		if err != nil {
-			why, _, _ := strings.Cut(strings.TrimSpace(failed.Error()), "\n")
 			c.progress("%s: %v", kind.name, err)
 			for _, what := range kind.rows[len(c.rows)-before:] {
-				c.rows = append(c.rows, ratioRow{what: what, by: kind.by, why: why})
+				c.rows = append(c.rows, ratioRow{what: what, by: kind.by, why: failed.short()})
 			}
 		}
 	}
@@ -89,7 +88,8 @@ func (c *compared) measureAll(ctx context.Context) error {
 // measureKind starts the servers of a kind, measures them and stops them.
 func (c *compared) measureKind(ctx context.Context, kind comparing) (err error) {
 	defer func() { err = errors.Join(err, c.stopServers()) }()
-	for i, s := range c.sides {
+	for _, i := range []int{treeSide, baseSide, againSide} { // what the tree cannot do must not go unseen
+		s := c.sides[i]
 		if err := s.lacks(kind.needed); err != nil {
 			return &sideError{i, err}
 		}

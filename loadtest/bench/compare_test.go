@@ -43,8 +43,8 @@ func TestOrderOfTurns(t *testing.T) {
 }
 
 func TestFlagsThatACommitLacks(t *testing.T) {
-	b := bench{flags: flagsOf("Usage: flowd serve\n\nFlags:\n  -h, --help    Show --this.\n      --listen=\"127.0.0.1:8080\"   Where, as --that.\n      --[no-]insecure\n      --data=FOLDER\n")}
-	if len(b.flags) != 4 || !b.flags["help"] || !b.flags["insecure"] {
+	b := bench{flags: flagsOf("Usage: flowd serve\n\nFlags:\n  -h, --help    Show --this.\n      --listen=\"127.0.0.1:8080\"   Where, as --that.\n      --[no-]insecure\n      --data=FOLDER\n      --checkpoint-interval=5m\n")}
+	if len(b.flags) != 5 || !b.flags["help"] || !b.flags["insecure"] {
 		t.Errorf("flags %v", b.flags)
 	}
 	if got := b.known([]string{"--listen=a", "--admin-listen=off", "--data="}); !slices.Equal(got, []string{"--listen=a", "--data="}) {
@@ -52,6 +52,14 @@ func TestFlagsThatACommitLacks(t *testing.T) {
 	}
 	if err := b.lacks([]string{"--data", "--durability"}); err == nil || err.Error() != "it has no --durability" {
 		t.Errorf("error %v", err)
+	}
+	early := bench{flags: map[string]bool{"data": true}}
+	if got := early.known([]string{"--data=", "--data=x"}); !slices.Equal(got, []string{"--data=x"}) {
+		t.Errorf("of a program without checkpoints known are %v", got)
+	}
+	e := sideError{baseSide, errors.New("base ended at its start\nended, and printed:\nflowd: --data: is empty\n")}
+	if e.short() != "base: flowd: --data: is empty" {
+		t.Errorf("in short %q", e.short())
 	}
 	if all := (&bench{}).known([]string{"--any=1"}); len(all) != 1 {
 		t.Errorf("without a look at its flags %v are known", all)
@@ -101,7 +109,7 @@ func TestComparisonOfFlowd(t *testing.T) {
 		own.flags = flagsOf(help)
 		c.sides = append(c.sides, &side{bench: &own, dir: filepath.Join(c.dir, fmt.Sprint(i))})
 	}
-	if err := c.measureAll(t.Context()); err != nil {
+	if err := c.measureAll(t.Context(), comparisons()); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range c.rows {
@@ -112,8 +120,7 @@ func TestComparisonOfFlowd(t *testing.T) {
 	all := len(c.rows)
 	c.rows = nil
 	delete(c.sides[baseSide].flags, "durability")
-	delete(c.sides[baseSide].flags, "checkpoint-interval")
-	if err := c.measureAll(t.Context()); err != nil {
+	if err := c.measureAll(t.Context(), comparisons()[1:4]); err != nil {
 		t.Fatal(err)
 	}
 	missing := 0
@@ -122,11 +129,11 @@ func TestComparisonOfFlowd(t *testing.T) {
 			missing++
 		}
 	}
-	if len(c.rows) != all || all != 2*len(sizes)+4 || missing != len(sizes)+2 {
+	if all != 2*len(sizes)+4 || missing != len(sizes)+2 || len(c.rows) != missing {
 		t.Errorf("%d and %d rows, %d of these missing", all, len(c.rows), missing)
 	}
 	delete(c.sides[treeSide].flags, "durability")
-	if err := c.measureAll(t.Context()); err == nil {
+	if err := c.measureAll(t.Context(), comparisons()[1:4]); err == nil {
 		t.Error("the tree lacks a flag, and that is no error")
 	}
 }

@@ -217,7 +217,7 @@ func (e *sideError) short() string {
 	if at := strings.Index(rest, "\nflowd: "); at >= 0 {
 		first, _, _ = strings.Cut(rest[at+1:], "\n")
 	}
-	return sideNames[e.side] + ": " + first
+	return fmt.Sprintf("%s: %.100s", sideNames[e.side], first) // all of it is in the progress
 }
 
 func (e *sideError) Unwrap() error { return e.err }

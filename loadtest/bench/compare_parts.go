@@ -49,7 +49,7 @@ func comparisons() []comparing {
 			needed: []string{"--data", "--durability", "--checkpoint-interval"}, data: true,
 			rows: []string{checkpointRow}, by: byWall, measure: (*compared).checkpoints},
 		{name: "questions", settings: []string{"--data=", "--durability=none"},
-			rows: []string{topRow, wholeRow}, by: byWall, measure: (*compared).questions},
+			rows: []string{wholeRow, topRow}, by: byWall, measure: (*compared).questions},
 	}
 }
 
@@ -256,8 +256,8 @@ func (c *compared) questions(ctx context.Context) error {
 	for _, q := range []struct {
 		what, question string
 		times          int
-	}{{topRow, topTen, 50}, {wholeRow, allRows, 5}} {
-		path := fmt.Sprintf("/flows?hour=%d&%s", hour, q.question)
+	}{{wholeRow, "", 5}, {topRow, "&" + topTen, 50}} {
+		path := fmt.Sprintf("/flows?hour=%d%s", hour, q.question)
 		found, err := c.turns(ctx, q.what, func(s *side) (float64, error) { return askTimes(ctx, s.process, path, q.times) })
 		if err != nil {
 			return err

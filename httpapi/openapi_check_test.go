@@ -110,10 +110,10 @@ func (d *described) members(p place, of string) (map[string]place, error) {
 	return all, nil
 }
 
-// conforms holds a value to the schema at a member of p.
+// conforms holds a value to the schema at a member of p, or to p itself if there is none.
 func (d *described) conforms(p place, to string, value any) error {
 	d.mu.Lock()
-	schema, err := d.compiler.Compile(documentURL + "#" + (&url.URL{Path: p.pointer + "/" + to}).EscapedPath())
+	schema, err := d.compiler.Compile(documentURL + "#" + (&url.URL{Path: strings.TrimSuffix(p.pointer+"/"+to, "/")}).EscapedPath())
 	d.mu.Unlock()
 	if err != nil {
 		return err

@@ -99,10 +99,7 @@ func TestOpenAPIHasTheRoutes(t *testing.T) {
 // The parameters in the document are those that the server reads, and repeat where those do.
 func TestOpenAPIHasTheParameters(t *testing.T) {
 	t.Parallel()
-	document, err := openapi3.NewLoader().LoadFromData(openAPI)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := document(t)
 	for path, read := range map[string][]parameter{
 		"/flows": flowsParameters, "/diff": diffParameters, "/pairs": pairsParameters, "/names": namesParameters,
 		"/hours": nil, "/ledger": nil, "/metrics": nil, "/openapi.json": nil,
@@ -111,13 +108,11 @@ func TestOpenAPIHasTheParameters(t *testing.T) {
 		for _, p := range read {
 			want[p.name] = p.repeats
 		}
-		for _, p := range document.Paths.Find(path).Get.Parameters {
-			if p.Value.In == openapi3.ParameterInQuery {
-				if standing := p.Value.Schema.Value.Default; standing != nil && (path != "/names" || standing != float64(namesLimit)) {
-					t.Errorf("%s: the default of %s is %v", path, p.Value.Name, standing)
-				}
-				got[p.Value.Name] = p.Value.Explode != nil && *p.Value.Explode
+		for _, p := range d.queryParameters(t, path) {
+			if standing := p.schema.value["default"]; standing != nil && (path != "/names" || fmt.Sprint(standing) != itoa(namesLimit)) {
+				t.Errorf("%s: the default of %s is %v", path, p.name, standing)
 			}
+			got[p.name] = p.explode == true
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("parameters of %s, and whether they repeat (-read +in the document):\n%s", path, diff)
@@ -162,24 +157,17 @@ func TestOpenAPIParameterRanges(t *testing.T) {
 		"x", "*", "a*", "a\nb", "a\u0085", strings.Repeat("n", 256), strings.Repeat("n", 256) + "*", strings.Repeat("n", 258),
 		"src_app", "hour", "src_app,vpc_id", "src_app,hour", "src_app,src_app", "src_app,", "bytes_tx", "-bytes_total", "difference",
 		"-difference", "disagreement", "-disagreement", "json", "ndjson", "csv", "CSV", "2026-01-31T15:00:00Z", "2026-01-31T15:00:00.123+01:00",
-		"2026-01-31", "2026-02-30T15:00:00Z",
+		"2026-01-31", "2026-02-30T15:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z", "2026-01-31t15:00:00z", "2016-12-31T23:59:60Z",
+		"2026-01-31T15:00:00.1234567891Z", "2026-01-31T15:00:00,5Z", "2026-01-31T15:00Z", "2026-01-31T15:00:00", "2026-01-31T15:00:00+24:00", "a\n",
 	}
 	accepted, refused := 0, 0
 	for _, path := range []string{"/flows", "/diff", "/pairs", "/names"} {
-		for i := range d.parameters(t, path) {
-			p, err := d.at(fmt.Sprintf("/paths/~1%s/get/parameters/%d", path[1:], i))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if p.value["in"] != "query" {
-				continue
-			}
-			name := p.value["name"].(string)
-			for _, value := range append(slices.Clone(values), exampleOf(p)...) {
-				target := path + "?" + strings.Trim(needed(path, name)+"&"+name+"="+url.QueryEscape(value), "&")
+		for _, p := range d.queryParameters(t, path) {
+			for _, value := range append(slices.Clone(values), p.examples...) {
+				target := path + "?" + strings.Trim(needed(path, p.name)+"&"+p.name+"="+url.QueryEscape(value), "&")
 				c.write(head("GET", target))
 				r := c.read("GET")
-				wrong := d.conforms(p, "schema", parameterValue(p, value))
+				wrong := d.conforms(p.schema, "", p.read(value))
 				if (r.StatusCode == 200) != (wrong == nil) {
 					t.Errorf("GET %.200s: %d, %.200s\nbut by the document: %v", target, r.StatusCode, r.body, wrong)
 				}
@@ -190,9 +178,12 @@ func TestOpenAPIParameterRanges(t *testing.T) {
 					t.Errorf("GET %.200s: %v", target, err)
 				}
 			}
-			for _, value := range exampleOf(p) {
-				if err := d.conforms(p, "schema", parameterValue(p, value)); err != nil {
-					t.Errorf("the example of %s %s: %v", path, name, err)
+			if len(p.examples) == 0 {
+				t.Errorf("%s %s has no example", path, p.name)
+			}
+			for _, value := range p.examples {
+				if err := d.conforms(p.schema, "", p.read(value)); err != nil {
+					t.Errorf("the example of %s %s: %v", path, p.name, err)
 				}
 			}
 		}
@@ -208,42 +199,8 @@ func (d *described) parameters(t *testing.T, path string) []any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return operation.value["parameters"].([]any)
-}
-
-// exampleOf returns the example of a parameter as it stands in a query: each value by itself where
-// the parameter repeats.
-func exampleOf(p place) (texts []string) {
-	list, ok := p.value["example"].([]any)
-	if !ok {
-		return []string{fmt.Sprint(p.value["example"])}
-	}
-	for _, one := range list {
-		texts = append(texts, fmt.Sprint(one))
-	}
-	if p.value["explode"] == false {
-		return []string{strings.Join(texts, ",")}
-	}
-	return texts
-}
-
-// parameterValue is what a text is to the schema of a parameter.
-func parameterValue(p place, text string) any {
-	switch p.value["explode"] {
-	case true:
-		return []any{text}
-	case false:
-		var list []any
-		for one := range strings.SplitSeq(text, ",") {
-			list = append(list, one)
-		}
-		return list
-	}
-	// A number is one to a parameter that may be one; a prefix or a name may look like one too.
-	if schema, ok := p.value["schema"].(map[string]any); ok && schema["type"] == "string" {
-		return text
-	}
-	return scalar(text)
+	all, _ := operation.value["parameters"].([]any) // some have none
+	return all
 }
 
 // What the schemas of the headers of a POST allow the server takes, and nothing else.
@@ -269,7 +226,7 @@ func TestOpenAPIHeaderRanges(t *testing.T) {
 		}
 		taken := 0
 		for i, value := range values {
-			wrong := d.conforms(p, "schema", parameterValue(p, value))
+			wrong := d.conforms(p, "schema", headerValue(p, value))
 			headers := []string{name + ": " + value}
 			switch name {
 			case headerAgent:

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,10 @@ func (s *span) readTo(value string) (wrong string) {
 	return wrong
 }
 
+// timeForm is what RFC 3339 has and time.Parse does not hold a time to: a point before fractions, offsets
+// of less than a day, two digits for the hour.
+var timeForm = regexp.MustCompile(`T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
+
 // readBound reads where a range begins or ends: an hour of at most most, or a time, of which the hour
 // counts that it is in once roundUp is added.
 func readBound(value string, most flow.Hour, roundUp time.Duration) (h flow.Hour, wrong string) {
@@ -47,7 +52,7 @@ func readBound(value string, most flow.Hour, roundUp time.Duration) (h flow.Hour
 		return flow.Hour(n), ""
 	}
 	t, err := time.Parse(time.RFC3339, value)
-	if err != nil {
+	if err != nil || !timeForm.MatchString(value) {
 		wrong = fmt.Sprintf("must be a whole number from 0 to %d, or a time as in 2026-01-31T15:00:00Z", most)
 		if strings.Contains(value, " ") {
 			wrong += " (a + in it is written %2B)"

@@ -71,10 +71,12 @@ test: tools ## install what the tests need, and run all of them under the race d
 
 # The race detector needs a C compiler, DuckDB one for C++, tests of the server curl and strace,
 # those of the metrics promtool, those of the page npm to build it and a browser to see it, those of
-# the clients in the documents python3, and those of the packages systemd's, Debian's and Red Hat's own.
+# the clients in the documents python3, that of the OpenAPI document schemathesis, and those of the
+# packages systemd's, Debian's and Red Hat's own.
 tools:
 	@sh .ci/tools "!$$($(GO) env CC)=$$($(GO) env CC) libc6-dev" $$($(GO) env CXX) curl strace promtool=prometheus \
 		npm chromium python3 systemd-analyze=systemd dpkg-deb=dpkg rpm
+	@sh .ci/schemathesis
 
 check: ## formatting, vet, staticcheck, known vulnerabilities, go.mod, the page, and builds for all platforms
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \

@@ -4,7 +4,7 @@
 //
 //   all views  rate, refresh, theme, banner, try-now, announcer, version, metrics, licences,
 //              tab-talkers, tab-map, tab-changes, tab-ends
-//   hours      hours, hour-name, hour-slider (role slider), hour-before, hour-after, hour-field, follow, span,
+//   hours      hours, hour-name, hour-slider (role slider), hour-before, hour-after, hour-field, follow, compare-running, hour-kind, span,
 //              hours-overview, totals, total-total, total-sent, total-received, total-flows, total-tuples
 //   filters    filters, filter-FIELD, filter-FIELD-input (role combobox), clear-filters, group-by, group-FIELD, units;
 //              FIELD is src_app, dest_app or vpc_id
@@ -14,7 +14,7 @@
 //   changes    changes, changes-table, changes-order, against, against-hour, limit, changes-csv
 //   ends       ends, ends-table, sort-disagreement, sort-bytes_total, limit, ends-csv
 //   token      token-form, token-field, token-submit, token-message, forget-token
-//   others     rows-note (in each table's panel), PANEL-failure, BUTTON-failure (of a download), empty, curl, copy-curl,
+//   others     rows-note (in each table's panel), PANEL-failure, PANEL-stale (what its rows are of, while others are awaited), BUTTON-failure (of a download), empty, curl, copy-curl,
 //              waiting, refused
 //
 // A row of a table is tr[data-row="N"], from 0. What loads has aria-busy="true" on its panel.
@@ -23,7 +23,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { bytes, exact } from './data/format'
 import { hourText, type HourTotals } from './data/hours'
 import type { Live, Status } from './data/live'
-import { forgetAnswers, useStatus, useView, type Go } from './hooks'
+import { forgetAnswers, useClock, useStatus, useView, type Go } from './hooks'
 import { PageProvider, usePage, type Page } from './page'
 import { useTheme } from './theme'
 import { Changes } from './views/changes'
@@ -112,6 +112,7 @@ interface FlowsProps {
 function Flows({ view, go, live, status, hours, dark }: FlowsProps) {
   const newest = hours.at(-1)!.hour
   const hour = typeof view.hour === 'number' ? view.hour : newest
+  const now = useClock()
   useEffect(() => {
     // A link to this address shall show this hour tomorrow too.
     if (view.hour === null) go({ hour: newest }, 'correction')
@@ -121,8 +122,8 @@ function Flows({ view, go, live, status, hours, dark }: FlowsProps) {
   }, [hour, view.tab])
   const write = view.exact ? exact : bytes
   const page = useMemo<Page>(
-    () => ({ view, go, live, status, hours, hour, dark, write }),
-    [view, go, live, status, hours, hour, dark, write],
+    () => ({ view, go, live, status, hours, hour, now, dark, write }),
+    [view, go, live, status, hours, hour, now, dark, write],
   )
   return (
     <PageProvider value={page}>

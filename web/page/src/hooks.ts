@@ -2,6 +2,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import type { RefObject } from 'preact'
 import { Refusal } from './data/client'
 import type { Live, Status } from './data/live'
+import { hourOfClock, type HourTotals } from './data/hours'
 import { groupOf, type Names } from './data/queries'
 import { consistent, parseView, writeView, type Field, type View } from './data/view'
 
@@ -69,24 +70,36 @@ export function useStatus(live: Live): Status {
   return status
 }
 
+/** About is what an answer is of, as it was known when the question was asked. It stays with the answer. */
+export interface About {
+  hour: number
+  /** The hour that it is compared with. */
+  before?: number
+  /** What the hour carried. */
+  totals?: HourTotals | undefined
+}
+
 /** Asked is where a question stands. Data stays while the next is asked, and when that fails. */
 export interface Asked<T> {
   data: T | null
   truncated: boolean
   /** The question that data answers. */
   url: string | null
+  /** What data is of. */
+  about: About | null
   busy: boolean
   failure: string | null
   /** In how many seconds a question that failed is asked again by itself; null where it is not. */
   wait: number | null
-  /** Whether data answers a question before this one, since this one failed. */
-  outdated: boolean
+  /** Whether data answers a question before this one, which is awaited or failed. */
+  stale: boolean
   again: () => void
 }
 
-type Known<T> = Omit<Asked<T>, 'again' | 'outdated'>
+/** Known is what came of the questions so far; failure is of the question failed. */
+type Known<T> = Omit<Asked<T>, 'again' | 'stale'> & { failed: string | null }
 
-const nothing = { data: null, truncated: false, url: null, busy: false, failure: null, wait: null }
+const nothing = { data: null, truncated: false, url: null, about: null, busy: false, failed: null, failure: null, wait: null }
 const mostKept = 24
 const largestKept = 5000
 
@@ -104,8 +117,11 @@ export function forgetAnswers(): void {
   kept.clear()
 }
 
-/** useQuery asks url, and asks again when version changes: a word for all that the answer depends on. */
-export function useQuery<T>(live: Live, url: string | null, version: string): Asked<T> {
+/**
+ * useQuery asks url, and asks again when version changes: a word for all that the answer depends on. About is what the
+ * answer will be of.
+ */
+export function useQuery<T>(live: Live, url: string | null, version: string, about: About | null = null): Asked<T> {
   const [known, setKnown] = useState<Known<T>>(nothing)
   const [attempt, setAttempt] = useState(0)
   const again = useCallback(() => setAttempt((n) => n + 1), [])
@@ -127,7 +143,7 @@ export function useQuery<T>(live: Live, url: string | null, version: string): As
     live.ask<T>(url, stop.signal).then(
       (answer) => {
         if (stop.signal.aborted) return
-        const next = { ...answer, url, busy: false, failure: null, wait: null }
+        const next = { ...nothing, ...answer, url, about }
         keep(key, next)
         setKnown(next)
       },
@@ -135,7 +151,7 @@ export function useQuery<T>(live: Live, url: string | null, version: string): As
         if (stop.signal.aborted) return
         const wait = error instanceof Refusal ? error.wait : null
         if (wait !== null) timer = setTimeout(again, 1000 * wait)
-        setKnown((state) => ({ ...state, busy: false, failure: error.message, wait }))
+        setKnown((state) => ({ ...state, busy: false, failed: url, failure: error.message, wait }))
       },
     )
     return () => {
@@ -143,8 +159,14 @@ export function useQuery<T>(live: Live, url: string | null, version: string): As
       clearTimeout(timer)
     }
   }, [live, url, version, attempt, again])
-  const outdated = known.data !== null && known.failure !== null && known.url !== url
-  return useMemo(() => ({ ...known, outdated, again }), [known, outdated, again])
+  // What is known may be of another question than the one that this rendering is for, which is asked after it.
+  return useMemo(() => {
+    const { failed, ...of } = known
+    const failure = failed === url ? of.failure : null
+    const stale = of.data !== null && url !== null && of.url !== url
+    const busy = of.busy || (url !== null && of.url !== url && failure === null)
+    return { ...of, failure, wait: failure === null ? null : of.wait, stale, busy, again }
+  }, [known, url, again])
 }
 
 /** useWidth is the width of ref's element in CSS pixels, 0 until it is laid out. */
@@ -175,4 +197,15 @@ export function useDelayed<T>(value: T, ms: number): T {
 export function useGroup(rows: readonly Names[] | null, otherwise: readonly Field[]): readonly Field[] {
   const group = groupOf(rows, otherwise)
   return useMemo(() => group, [group.join()])
+}
+
+/** useClock is the hour of the clock. */
+export function useClock(): number {
+  const [now, setNow] = useState(() => hourOfClock(Date.now()))
+  useEffect(() => {
+    // A computer that slept, or whose clock was set, is not told by a timer of an hour.
+    const timer = setInterval(() => setNow(hourOfClock(Date.now())), 1000)
+    return () => clearInterval(timer)
+  }, [])
+  return now
 }

@@ -1,7 +1,7 @@
 import { createContext } from 'preact'
 import { useContext } from 'preact/hooks'
 import type { Int } from './data/exact'
-import { hourBefore, progressOf, type HourTotals } from './data/hours'
+import { finishedBefore, hourBefore, isRunning, progressOf, type HourTotals } from './data/hours'
 import type { Live, Status } from './data/live'
 import type { View } from './data/view'
 import type { Go } from './hooks'
@@ -15,6 +15,8 @@ export interface Page {
   hours: HourTotals[]
   /** The hour that is shown. */
   hour: number
+  /** The hour of the clock. */
+  now: number
   dark: boolean
   /** Writes bytes as the view wants them: "1.23 MB" or every digit. */
   write: (n: Int) => string
@@ -34,6 +36,15 @@ export function usePage(): Page {
 export function comparedWith(view: View, hours: readonly HourTotals[], hour: number): number {
   if (view.against >= 0) return view.against
   return view.against === -1 ? hourBefore(hours, hour) : Math.max(0, hour + view.against)
+}
+
+/** comparisonOf is which two hours are compared; null where none is finished. One that still runs is not, unless one asks. */
+export function comparisonOf({ view, hours, hour, now }: Page): { after: number; before: number } | null {
+  const after = isRunning(hour, now) && !view.running ? finishedBefore(hours, hour, now) : hour
+  if (after === null) return null
+  const before = comparedWith(view, hours, after)
+  // The hour that one chose to compare with may be the one that stands in for the running one.
+  return { after, before: before === after ? hourBefore(hours, after) : before }
 }
 
 /** mostRefreshed is how many rows are read anew by themselves when their hours change; more would load both sides. */

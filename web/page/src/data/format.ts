@@ -1,4 +1,4 @@
-import type { Int } from './exact'
+import { ratio, type Int } from './exact'
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB', 'ZB']
 const counts = ['', ' k', ' M', ' G', ' T', ' P', ' E']
@@ -46,6 +46,11 @@ export function percent(part: number): string {
   if (p !== 0 && Math.abs(p) < 0.05) return '<0.1 %'
   const digits = Math.abs(p) >= 99.95 ? 0 : 1
   return `${p.toFixed(digits).replace('-', '−')} %`
+}
+
+/** share writes which part of whole n is; a dash where the whole is not known. */
+export function share(n: Int, whole: Int | null): string {
+  return whole === null ? '–' : percent(ratio(n, whole))
 }
 
 /** change writes how far after is from before: "+12.0 %", "×12.3", or "new". */

@@ -8,6 +8,8 @@ export interface HourTotals {
   flows?: Int
   bytes_tx: Int
   bytes_rx: Int
+  /** Set where the hour had expired before these flows came: they are a part of it alone. */
+  expired_before?: boolean
 }
 
 /** Slot is a place on the axis of hours: an hour, or null where a long time without flows is left out. */
@@ -28,6 +30,16 @@ export function isTime(hour: number): boolean {
   return hour >= firstTime
 }
 
+/** hourOfClock is the hour that a time in milliseconds of the epoch lies in. */
+export function hourOfClock(ms: number): number {
+  return Math.floor(ms / 3_600_000)
+}
+
+/** isRunning tells whether flows of hour are still to come, as now, the hour of the clock, is not past it. */
+export function isRunning(hour: number, now: number): boolean {
+  return isTime(hour) && hour >= now
+}
+
 function two(n: number): string {
   return String(n).padStart(2, '0')
 }
@@ -45,6 +57,13 @@ export function hourShort(hour: number): string {
   if (!isTime(hour)) return String(hour)
   const t = new Date(hour * 3_600_000)
   return `${t.getUTCDate()} ${months[t.getUTCMonth()]} ${two(t.getUTCHours())}:00`
+}
+
+/** hourBeside is hourShort as it is read beside hour: "09:00" of the same day, "22 Nov 09:00" of another, "hour 7". */
+export function hourBeside(other: number, hour: number): string {
+  if (!isTime(other)) return `hour ${other}`
+  const sameDay = isTime(hour) && Math.floor(other / 24) === Math.floor(hour / 24)
+  return sameDay ? hourShort(other).split(' ').at(-1)! : hourShort(other)
 }
 
 /** hourInput writes an hour in the form that parseHour reads: "2026-11-23 09:00", or "7". */
@@ -169,4 +188,27 @@ export function hourBefore(hours: readonly HourTotals[], hour: number): number {
     if (hours[i]!.hour < hour) return hours[i]!.hour
   }
   return Math.max(0, hour - 1)
+}
+
+/** finishedBefore is the newest hour before hour that has flows and is not running; null where there is none. */
+export function finishedBefore(hours: readonly HourTotals[], hour: number, now: number): number | null {
+  return hours.findLast((of) => of.hour < hour && !isRunning(of.hour, now))?.hour ?? null
+}
+
+// Totals of the server stop here, where sums of this page go on.
+const highestTotal = 2n ** 64n - 1n
+
+/** saturated tells whether an hour carried more than its totals can say. */
+export function saturated(totals: { bytes_tx: Int; bytes_rx: Int }): boolean {
+  return totals.bytes_tx >= highestTotal || totals.bytes_rx >= highestTotal
+}
+
+/**
+ * wholeOf is what an hour carried, to divide the rows of it by; null where its totals do not tell. Rows are read after
+ * the totals, and may have more.
+ */
+export function wholeOf(totals: HourTotals | undefined, rows: Int): Int | null {
+  if (!totals || saturated(totals)) return null
+  const bytes = bytesOf(totals)
+  return rows > bytes ? rows : bytes
 }

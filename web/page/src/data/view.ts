@@ -30,6 +30,8 @@ export interface View {
   rows: string[]
   /** What the hour is compared with: an hour, or how many hours before (negative). */
   against: number
+  /** Whether an hour that still runs is compared as well. */
+  running: boolean
   changes: (typeof changeOrders)[number]
   ends: (typeof endsOrders)[number]
   map: (typeof mapForms)[number]
@@ -51,6 +53,7 @@ export function initial(): View {
     limit: 100,
     rows: [],
     against: -1,
+    running: false,
     changes: 'largest',
     ends: 'disagreement',
     map: 'sankey',
@@ -101,6 +104,7 @@ export function parseView(hash: string): View {
   view.limit = integer(q.get('limit'), 1, 100_000) ?? view.limit
   view.rows = [...new Set(q.getAll('row'))].slice(0, mostRows)
   view.against = integer(q.get('against'), -highestHour, highestHour) ?? view.against
+  view.running = q.get('running') === 'compared'
   view.changes = oneOf(changeOrders, q.get('changes'), view.changes)
   view.ends = oneOf(endsOrders, q.get('ends'), view.ends)
   view.map = oneOf(mapForms, q.get('map'), view.map)
@@ -137,6 +141,7 @@ export function writeView(view: View): string {
   put('limit', view.limit, usual.limit)
   for (const key of view.rows) q.append('row', key)
   put('against', view.against, usual.against)
+  put('running', view.running ? 'compared' : '', '')
   put('changes', view.changes, usual.changes)
   put('ends', view.ends, usual.ends)
   put('map', view.map, usual.map)

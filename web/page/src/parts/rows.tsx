@@ -1,4 +1,5 @@
-import { counted, exact, percent } from '../data/format'
+import type { Int } from '../data/exact'
+import { counted, exact, share } from '../data/format'
 import { limits } from '../data/view'
 import { mostRefreshed, usePage } from '../page'
 import { Select } from './controls'
@@ -18,13 +19,21 @@ export function LimitSelect() {
   )
 }
 
+interface RowsNoteProps {
+  rows: number
+  truncated: boolean
+  /** What the rows carried, and what their hour did; null where the totals of that do not tell. */
+  sum?: Int
+  whole?: Int | null
+}
+
 /** RowsNote says how many rows there are, and how much of the hour they are. */
-export function RowsNote({ rows, truncated, share }: { rows: number; truncated: boolean; share?: number }) {
+export function RowsNote({ rows, truncated, sum = 0, whole = null }: RowsNoteProps) {
   return (
     <span data-testid="rows-note">
       {counted(rows, 'row', truncated ? 'First' : 'All')}
       {rows > mostRefreshed && ', as they were when read'}
-      {share !== undefined && share > 0 && `, ${percent(share)} of the hour’s bytes`}
+      {sum > 0 && whole !== null && `, ${share(sum, whole)} of the hour’s bytes`}
     </span>
   )
 }

@@ -1,14 +1,14 @@
 import { useMemo } from 'preact/hooks'
 import { add, ratio, type Int } from '../data/exact'
 import { change as changeText, exact, signed } from '../data/format'
-import { hourShort, hourText, isTime } from '../data/hours'
+import { hourShort, hourText, isRunning, isTime } from '../data/hours'
 import { diffUrl, type Change, type DiffRow } from '../data/queries'
 import { rowKey, type Field, type View } from '../data/view'
 import { useGroup, useQuery, type Go } from '../hooks'
-import { comparedWith, usePage, versionOf } from '../page'
+import { comparisonOf, usePage, versionOf } from '../page'
 import { Bytes, fieldTexts, NameCell, Path } from '../parts/cells'
 import { Choice, CsvLink, HourField, Select } from '../parts/controls'
-import { emptyText, Panel } from '../parts/panel'
+import { emptyText, matching, Panel } from '../parts/panel'
 import { LimitSelect, RowsNote } from '../parts/rows'
 import { Table, type Column } from '../parts/table'
 import { TabLink } from './tabs'
@@ -32,24 +32,31 @@ const meanings: Record<Change, string> = {
 /** Changes is what changed since the hour that this one is compared with. */
 export function Changes({ compact = false }: { compact?: boolean }) {
   const page = usePage()
-  const { view, go, hour, hours, live } = page
-  const before = comparedWith(view, hours, hour)
+  const { view, go, hour, live } = page
+  const compared = comparisonOf(page)
+  const { before, after } = compared ?? { before: hour, after: hour }
   const asking: View = compact ? { ...view, changes: 'largest' } : view
   const most = compact ? compactRows : view.limit
-  const url = diffUrl(asking, before, hour, most)
-  const asked = useQuery<DiffRow[]>(live, url, versionOf(page, most, before, hour))
+  const url = compared && diffUrl(asking, before, after, most)
+  const asked = useQuery<DiffRow[]>(live, url, versionOf(page, most, before, after), { hour: after, before })
   const rows = asked.data ?? []
-  const empty = emptyText(asked, 'Nothing that matches changed between these hours.')
+  const none = matching(
+    view,
+    'Nothing that matches changed between these hours.',
+    'Nothing changed between these hours.',
+  )
+  const empty = compared ? emptyText(asked, none) : 'No hour before this one is finished, so there is none to compare.'
+  const of = asked.about ?? { hour: after, before }
   return (
     <Panel
       title="What changed"
       className={compact ? '' : 'fill'}
       testid={compact ? 'changes-compact' : 'changes'}
       asked={asked}
+      hour={after}
       note={
         <>
-          since {isTime(before) ? hourShort(before) : hourText(before).toLowerCase()}
-          {!hours.some((of) => of.hour === before) && ', which has no flows'}
+          {compared && <Since after={of.hour} before={of.before ?? before} />}
           {asked.data && !compact && '. '}
           {asked.data && !compact && <RowsNote rows={rows.length} truncated={asked.truncated} />}
         </>
@@ -70,13 +77,32 @@ export function Changes({ compact = false }: { compact?: boolean }) {
               testid="changes-order"
             />
             <LimitSelect />
-            <CsvLink url={url} name={`flowd-${before}-${hour}-changes`} testid="changes-csv" />
+            {url !== null && (
+              <CsvLink url={url} name={`flowd-${before}-${after}-changes`} testid="changes-csv" />
+            )}
           </>
         )
       }
     >
       {compact ? <Short {...{ rows, empty }} /> : <Long {...{ rows, empty }} question={asked.url} />}
     </Panel>
+  )
+}
+
+/** Since says which hours are compared, and what there is to know of them. */
+function Since({ after, before }: { after: number; before: number }) {
+  const { hour, hours, now } = usePage()
+  const short = (of: number) => (isTime(of) ? hourShort(of) : hourText(of).toLowerCase())
+  const totals = hours.find((of) => of.hour === before)
+  return (
+    <>
+      {short(after)}
+      {isRunning(after, now) && ' so far'}, since {short(before)}
+      {isRunning(before, now) && ' so far'}
+      {!totals && ', which has no flows'}
+      {totals?.expired_before && ', of which a part is left'}
+      {after < hour && isRunning(hour, now) && `; ${short(hour)} still runs`}
+    </>
   )
 }
 

@@ -8,7 +8,7 @@ import { useQuery } from '../hooks'
 import { usePage, versionOf } from '../page'
 import { Bytes, Name } from '../parts/cells'
 import { CsvLink } from '../parts/controls'
-import { emptyText, Panel } from '../parts/panel'
+import { emptyText, noFlows, Panel } from '../parts/panel'
 import { LimitSelect, RowsNote } from '../parts/rows'
 import { Table, type Column } from '../parts/table'
 
@@ -17,7 +17,7 @@ export function Ends() {
   const page = usePage()
   const { view, go, hour, live, write } = page
   const url = pairsUrl(view, hour)
-  const asked = useQuery<PairRow[]>(live, url, versionOf(page, view.limit, hour))
+  const asked = useQuery<PairRow[]>(live, url, versionOf(page, view.limit, hour), { hour })
   const rows = asked.data ?? []
   const columns = useMemo(() => columnsOf(write), [write])
   return (
@@ -48,7 +48,7 @@ export function Ends() {
         order={`-${view.ends}`}
         // The server has these in descending order alone.
         onOrder={(order) => go({ ends: order.endsWith('bytes_total') ? 'bytes_total' : 'disagreement' })}
-        empty={emptyText(asked, 'No flows of this hour match.')}
+        empty={emptyText(asked, noFlows(view))}
         question={asked.url}
         exact={view.exact}
         testid="ends-table"

@@ -1,7 +1,7 @@
 import { useCallback, useMemo } from 'preact/hooks'
 import { add, ratio, type Int } from '../data/exact'
-import { percent } from '../data/format'
-import { bytesOf } from '../data/hours'
+import { share } from '../data/format'
+import { bytesOf, wholeOf } from '../data/hours'
 import { talkersUrl, type FlowRow } from '../data/queries'
 import { keyOfRow } from '../data/series'
 import { namesOfKey, toggled, type Field } from '../data/view'
@@ -9,7 +9,7 @@ import { useGroup, useQuery, type Asked, type Go } from '../hooks'
 import { usePage, versionOf } from '../page'
 import { Bytes, fieldTexts, NameCell } from '../parts/cells'
 import { CsvLink } from '../parts/controls'
-import { emptyText, Panel } from '../parts/panel'
+import { emptyText, noFlows, Panel } from '../parts/panel'
 import { LimitSelect, RowsNote } from '../parts/rows'
 import { Table, type Column } from '../parts/table'
 import { Changes } from './changes'
@@ -23,7 +23,10 @@ const shownUnasked = 5
 export function Talkers({ axis }: { axis: Axis }) {
   const page = usePage()
   const { view, hour } = page
-  const asked = useQuery<FlowRow[]>(page.live, talkersUrl(view, hour), versionOf(page, view.limit, hour))
+  const asked = useQuery<FlowRow[]>(page.live, talkersUrl(view, hour), versionOf(page, view.limit, hour), {
+    hour,
+    totals: axis.totals.get(hour),
+  })
   const group = useGroup(asked.data, view.group)
   const first = useMemo(
     () => (asked.data ?? []).slice(0, shownUnasked).map((row) => keyOfRow(row, group)),
@@ -35,7 +38,7 @@ export function Talkers({ axis }: { axis: Axis }) {
     <div class="columns">
       <TalkersTable {...{ asked, group }} />
       <div class="column">
-        <Series axis={axis} {...series} />
+        <Series axis={axis} rows={asked} {...series} />
         <MapPanel compact />
         <Changes compact />
       </div>
@@ -44,11 +47,10 @@ export function Talkers({ axis }: { axis: Axis }) {
 }
 
 function TalkersTable({ asked, group }: { asked: Asked<FlowRow[]>; group: readonly Field[] }) {
-  const { view, go, hour, hours, write } = usePage()
+  const { view, go, hour, write } = usePage()
   const rows = asked.data ?? []
-  const ofHour = hours.find((of) => of.hour === hour)
-  const whole = ofHour ? bytesOf(ofHour) : 0
   const { largest, sum } = useMemo(() => measure(rows), [rows])
+  const whole = wholeOf(asked.about?.totals, sum)
   const columns = useMemo(() => columnsOf(group, go, { whole, largest, write }), [group, go, whole, largest, write])
   const chosen = useMemo(() => new Set(view.rows), [view.rows])
   const markOf = useCallback((key: string) => view.rows.indexOf(key) + 1, [view.rows])
@@ -59,7 +61,7 @@ function TalkersTable({ asked, group }: { asked: Asked<FlowRow[]>; group: readon
       className="fill"
       testid="talkers"
       asked={asked}
-      note={asked.data && <RowsNote rows={rows.length} truncated={asked.truncated} share={ratio(sum, whole)} />}
+      note={asked.data && <RowsNote rows={rows.length} truncated={asked.truncated} {...{ sum, whole }} />}
       tools={
         <>
           <LimitSelect />
@@ -74,7 +76,7 @@ function TalkersTable({ asked, group }: { asked: Asked<FlowRow[]>; group: readon
         onOrder={(order) => go({ order })}
         onChoose={(key) => go((now) => ({ rows: toggled(now.rows, key) }))}
         nameOf={(row) => namesOfKey(keyOf(row)).join(' to ')}
-        empty={emptyText(asked, 'No flows of this hour match.')}
+        empty={emptyText(asked, noFlows(view))}
         question={asked.url}
         exact={view.exact}
         testid="talkers-table"
@@ -96,7 +98,7 @@ function measure(rows: readonly FlowRow[]): { largest: Int; sum: Int } {
 }
 
 interface Scale {
-  whole: Int
+  whole: Int | null
   largest: Int
   write: (n: Int) => string
 }
@@ -149,14 +151,14 @@ function columnsOf(group: readonly Field[], go: Go, { whole, largest, write }: S
 }
 
 /** ShareBar is as long as the row is beside the largest; the figure is of the whole hour. */
-function ShareBar({ row, whole, largest }: { row: FlowRow; whole: Int; largest: Int }) {
+function ShareBar({ row, whole, largest }: { row: FlowRow; whole: Int | null; largest: Int }) {
   return (
     <span class="share">
       <span class="share-bar" aria-hidden="true">
         <span class="tx" style={{ width: `${100 * ratio(row.bytes_tx, largest)}%` }} />
         <span class="rx" style={{ width: `${100 * ratio(row.bytes_rx, largest)}%` }} />
       </span>
-      <span class="share-text">{percent(ratio(bytesOf(row), whole))}</span>
+      <span class="share-text">{share(bytesOf(row), whole)}</span>
     </span>
   )
 }

@@ -99,7 +99,16 @@ export interface Asked<T> {
 /** Known is what came of the questions so far; failure is of the question failed. */
 type Known<T> = Omit<Asked<T>, 'again' | 'stale'> & { failed: string | null }
 
-const nothing = { data: null, truncated: false, url: null, about: null, busy: false, failed: null, failure: null, wait: null }
+const nothing = {
+  data: null,
+  truncated: false,
+  url: null,
+  about: null,
+  busy: false,
+  failed: null,
+  failure: null,
+  wait: null,
+}
 const mostKept = 24
 const largestKept = 5000
 

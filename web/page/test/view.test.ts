@@ -18,6 +18,7 @@ describe('the address', () => {
       limit: 100_000,
       rows: [rowKey(['web', 'vpc 1']), rowKey(['+ %20', '*'])],
       against: -168,
+      running: true,
       changes: 'shrunk',
       ends: 'bytes_total',
       map: 'matrix',
@@ -31,6 +32,7 @@ describe('the address', () => {
       ...view,
       hour: 'newest',
       against: 7,
+      running: true,
       span: 26,
     })
   })

@@ -1,9 +1,9 @@
 import { useCallback, useMemo, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
-import { bytesOf, ticksOf, type HourTotals, type Slot, type Window } from '../data/hours'
+import { bytesOf, isRunning, ticksOf, type HourTotals, type Slot, type Window } from '../data/hours'
 import { useWidth } from '../hooks'
 import { colour } from '../theme'
-import { byteAxis, hourAxis, scalesOf, usePlot } from './plot'
+import { byteAxis, drawBand, hatch, hourAxis, scalesOf, usePlot } from './plot'
 
 interface HourBarsProps {
   slots: readonly Slot[]
@@ -11,6 +11,8 @@ interface HourBarsProps {
   totals: ReadonlyMap<number, HourTotals>
   chosen: number
   compared: number
+  /** The hour of the clock: it and those after it still run. */
+  now: number
   dark: boolean
   onChoose: (hour: number) => void
   /** A part of the chart that was drawn over, to be looked at closer. */
@@ -24,13 +26,16 @@ const smallestZoom = 6
 // Round corners are not seen on thin bars, and take long on thousands.
 const mostRounded = 200
 
-/** HourBars draws a bar per hour. It is for pointers; the slider around it is for keys and screen readers. */
+/**
+ * HourBars draws a bar per hour: those that still run are hatched, and the chosen one stands on a band of its own, so that
+ * it is seen where it has no bar. It is for pointers; the slider around it is for keys and screen readers.
+ */
 export function HourBars(props: HourBarsProps) {
-  const { slots, window, totals, chosen, compared, dark, tip } = props
+  const { slots, window, totals, chosen, compared, now, dark, tip } = props
   const box = useRef<HTMLDivElement>(null)
   const width = useWidth(box)
   const [hover, setHover] = useState<{ hour: number; left: number } | null>(null)
-  const data = useBars(slots, window, totals, chosen, compared)
+  const data = useBars(slots, window, totals, chosen, compared, now)
   // The plot outlives renderings; what it calls must be of the last one.
   const last = useRef(props)
   last.current = props
@@ -46,6 +51,7 @@ export function HourBars(props: HourBarsProps) {
   const options = (): uPlot.Options | null => {
     if (width === 0) return null
     const many = window.hi - window.lo > mostRounded
+    const [band, mark] = [colour('--band'), colour('--accent')]
     const ticks = ticksOf(slots, window, Math.max(2, Math.floor((width - 60) / pixelsOfLabel)))
     return {
       width,
@@ -55,8 +61,15 @@ export function HourBars(props: HourBarsProps) {
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 8 } },
       scales: scalesOf(window),
       axes: [hourAxis(ticks), byteAxis()],
-      series: [{}, bars('--bar', many), bars('--compared', many), bars('--accent', many)],
+      series: [
+        {},
+        bars('--bar', many),
+        bars('--compared', many),
+        bars('--accent', many),
+        bars('--surface', many, hatch('--surface')),
+      ],
       hooks: {
+        drawClear: [(plot) => drawChosen(plot, last.current.slots.indexOf(last.current.chosen), band, mark)],
         setCursor: [onCursor],
         setSelect: [(plot) => zoom(plot, last.current)],
         ready: [(plot) => plot.over.addEventListener('click', (event) => pick(plot, event, last.current))],
@@ -76,18 +89,32 @@ export function HourBars(props: HourBarsProps) {
   )
 }
 
-function bars(name: string, many: boolean): uPlot.Series {
-  const paths = uPlot.paths.bars!({ size: [many ? 1 : 0.78, 46, many ? 2 : 1], radius: many ? 0 : 0.12 })
-  return { paths, fill: colour(name), width: 0, points: { show: false } }
+/** drawChosen marks a slot whatever its bar: by a band, and by a line at its foot. */
+function drawChosen(plot: uPlot, slot: number, band: string, mark: string): void {
+  if (slot < 0) return
+  drawBand(plot, slot, band)
+  const [from, to] = [plot.valToPos(slot - 0.5, 'x', true), plot.valToPos(slot + 0.5, 'x', true)]
+  const foot = Math.round(3 * devicePixelRatio)
+  plot.ctx.save()
+  plot.ctx.fillStyle = mark
+  // The least width that is seen among thousands.
+  plot.ctx.fillRect(from, plot.bbox.top + plot.bbox.height - foot, Math.max(foot, to - from), foot)
+  plot.ctx.restore()
 }
 
-/** useBars is one column of all bars, and one each of the two that stand out. */
+function bars(name: string, many: boolean, fill: uPlot.Series.Fill = colour(name)): uPlot.Series {
+  const paths = uPlot.paths.bars!({ size: [many ? 1 : 0.78, 46, many ? 2 : 1], radius: many ? 0 : 0.12 })
+  return { paths, fill, width: 0, points: { show: false } }
+}
+
+/** useBars is one column of all bars, and one each of the two that stand out, and of those that still run. */
 function useBars(
   slots: readonly Slot[],
   { lo, hi }: Window,
   totals: ReadonlyMap<number, HourTotals>,
   chosen: number,
   compared: number,
+  now: number,
 ): uPlot.AlignedData {
   return useMemo(() => {
     const places: number[] = []
@@ -98,8 +125,9 @@ function useBars(
       places.push(slot)
       all.push(found ? Number(bytesOf(found)) : null)
     }
-    return [places, all, one(compared), one(chosen)]
-  }, [slots, lo, hi, totals, chosen, compared])
+    const running = all.map((bar, i) => (slots[lo + i] != null && isRunning(slots[lo + i]!, now) ? bar : null))
+    return [places, all, one(compared), one(chosen), running]
+  }, [slots, lo, hi, totals, chosen, compared, now])
 }
 
 function hourAt(slots: readonly Slot[], plot: uPlot, left: number): number | null {

@@ -64,6 +64,34 @@ export function byteAxis(): uPlot.Axis {
   }
 }
 
+/** drawBand marks a slot from the top of the plot to its bottom. */
+export function drawBand(plot: uPlot, slot: number, fill: string | CanvasPattern): void {
+  if (slot < 0) return
+  const from = Math.max(plot.bbox.left, plot.valToPos(slot - 0.5, 'x', true))
+  const to = Math.min(plot.bbox.left + plot.bbox.width, plot.valToPos(slot + 0.5, 'x', true))
+  if (to <= from) return
+  plot.ctx.save()
+  plot.ctx.fillStyle = fill
+  plot.ctx.fillRect(from, plot.bbox.top, to - from, plot.bbox.height)
+  plot.ctx.restore()
+}
+
+/** hatch is stripes of a colour, between which what is below them is seen. */
+export function hatch(name: string): CanvasPattern {
+  const size = Math.round(6 * devicePixelRatio)
+  const tile = new OffscreenCanvas(size, size)
+  const pen = tile.getContext('2d')!
+  pen.strokeStyle = colour(name)
+  pen.lineWidth = size / 3
+  // The line through the tile, and its neighbours' through the corners.
+  for (const shift of [-size, 0, size]) {
+    pen.moveTo(shift - 1, size + 1)
+    pen.lineTo(shift + size + 1, -1)
+  }
+  pen.stroke()
+  return pen.createPattern(tile, 'repeat')!
+}
+
 /** scalesOf shows the slots of window, and bytes from zero. */
 export function scalesOf(window: Window): uPlot.Scales {
   return {

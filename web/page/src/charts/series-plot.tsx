@@ -1,16 +1,18 @@
 import { useCallback, useMemo, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
-import { ticksOf, type Slot, type Window } from '../data/hours'
+import { isRunning, ticksOf, type Slot, type Window } from '../data/hours'
 import type { Line } from '../data/series'
 import { useWidth } from '../hooks'
 import { colour, series } from '../theme'
-import { byteAxis, hourAxis, scalesOf, usePlot } from './plot'
+import { byteAxis, drawBand, hatch, hourAxis, scalesOf, usePlot } from './plot'
 
 interface SeriesPlotProps {
   lines: readonly Line[]
   slots: readonly Slot[]
   window: Window
   chosen: number
+  /** The hour of the clock: it and those after it still run. */
+  now: number
   dark: boolean
   height: number
   label: string
@@ -20,14 +22,16 @@ interface SeriesPlotProps {
 
 const pixelsOfLabel = 72
 
-/** SeriesPlot draws a line per row over the hours; the chosen hour has a band behind it. */
-export function SeriesPlot({ lines, slots, window, chosen, dark, height, label, onHover }: SeriesPlotProps) {
+/** SeriesPlot draws a line per row over the hours; the chosen hour has a band behind it, those that run are hatched. */
+export function SeriesPlot({ lines, slots, window, chosen, now, dark, height, label, onHover }: SeriesPlotProps) {
   const box = useRef<HTMLDivElement>(null)
   const width = useWidth(box)
   const { lo, hi } = window
   const data = useMemo((): uPlot.AlignedData => {
-    const places = Array.from({ length: hi - lo }, (_, i) => lo + i)
-    return [places, ...lines.map((line) => line.values.map((value) => (value === null ? null : Number(value))))]
+    return [
+      places({ lo, hi }),
+      ...lines.map((line) => line.values.map((value) => (value === null ? null : Number(value)))),
+    ]
   }, [lines, lo, hi])
   const onCursor = useCallback(
     (plot: uPlot) => onHover((plot.cursor.left ?? -1) < 0 ? null : (plot.cursor.idx ?? null)),
@@ -37,6 +41,8 @@ export function SeriesPlot({ lines, slots, window, chosen, dark, height, label, 
     if (width === 0) return null
     const colours = series()
     const band = colour('--band')
+    const stripes = hatch('--grid')
+    const running = places(window).filter((slot) => slots[slot] != null && isRunning(slots[slot], now))
     const ticks = ticksOf(slots, window, Math.max(2, Math.floor((width - 60) / pixelsOfLabel)))
     return {
       width,
@@ -47,11 +53,21 @@ export function SeriesPlot({ lines, slots, window, chosen, dark, height, label, 
       scales: scalesOf(window),
       axes: [hourAxis(ticks), byteAxis()],
       series: [{}, ...lines.map((_, i) => lineOf(colours[i % colours.length]!))],
-      hooks: { setCursor: [onCursor], drawClear: [(plot) => drawBand(plot, slots.indexOf(chosen), band)] },
+      hooks: {
+        setCursor: [onCursor],
+        drawClear: [
+          (plot) => drawBand(plot, slots.indexOf(chosen), band),
+          (plot) => running.forEach((slot) => drawBand(plot, slot, stripes)),
+        ],
+      },
     }
   }
-  usePlot(box, options, data, [width, height, dark, slots, lo, hi, chosen, lines.length])
+  usePlot(box, options, data, [width, height, dark, slots, lo, hi, chosen, now, lines.length])
   return <div class="plot series-plot" ref={box} role="img" aria-label={label} style={{ minHeight: `${height}px` }} />
+}
+
+function places({ lo, hi }: Window): number[] {
+  return Array.from({ length: hi - lo }, (_, i) => lo + i)
 }
 
 function lineOf(stroke: string): uPlot.Series {
@@ -62,15 +78,4 @@ function lineOf(stroke: string): uPlot.Series {
 function lonely(plot: uPlot, series: number): number[] {
   const values = plot.data[series]!
   return [...values.keys()].filter((i) => values[i] != null && values[i - 1] == null && values[i + 1] == null)
-}
-
-function drawBand(plot: uPlot, slot: number, fill: string): void {
-  if (slot < 0) return
-  const from = Math.max(plot.bbox.left, plot.valToPos(slot - 0.5, 'x', true))
-  const to = Math.min(plot.bbox.left + plot.bbox.width, plot.valToPos(slot + 0.5, 'x', true))
-  if (to <= from) return
-  plot.ctx.save()
-  plot.ctx.fillStyle = fill
-  plot.ctx.fillRect(from, plot.bbox.top, to - from, plot.bbox.height)
-  plot.ctx.restore()
 }

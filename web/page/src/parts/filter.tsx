@@ -14,7 +14,7 @@ export function NameFilter({ field, label }: { field: Field; label: string }) {
   const { view, go } = usePage()
   const values = view.filters[field]
   const input = useRef<HTMLInputElement>(null)
-  const set = (next: string[]) => go({ filters: { ...view.filters, [field]: next } })
+  const set = (next: string[]) => go((now) => ({ filters: { ...now.filters, [field]: next } }))
   const drop = (value: string) => {
     set(values.filter((one) => one !== value))
     input.current?.focus()
@@ -76,6 +76,11 @@ function Completion({ id, field, label, placeholder, input, onChoose, onBack }: 
     setText('')
     close()
   }
+  // What stands in the field looks like a filter, so it becomes one when the field is left; another window leaves nothing.
+  const onBlur = () => {
+    if (document.activeElement !== input.current) choose(text)
+  }
+  const shown = open && options.length > 0
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       event.preventDefault()
@@ -85,10 +90,12 @@ function Completion({ id, field, label, placeholder, input, onChoose, onBack }: 
       const places = options.length + 1
       setAt(((at + 1 + step + places) % places) - 1)
     } else if (event.key === 'Enter') choose(options[at] ?? text)
-    else if (event.key === 'Escape') close()
-    else if (event.key === 'Backspace' && text === '') onBack()
+    else if (event.key === 'Escape') {
+      // A second one takes back what was typed, which would be applied when the field is left.
+      if (!shown) setText('')
+      close()
+    } else if (event.key === 'Backspace' && text === '') onBack()
   }
-  const shown = open && options.length > 0
   return (
     <>
       <input
@@ -110,7 +117,7 @@ function Completion({ id, field, label, placeholder, input, onChoose, onBack }: 
           setAt(-1)
         }}
         onFocus={() => setOpen(true)}
-        onBlur={close}
+        onBlur={onBlur}
         data-testid={`filter-${field}-input`}
       />
       <Options {...{ list, options, at }} label={`${label} names`} hidden={!shown} onChoose={choose} />
@@ -134,7 +141,16 @@ function Options({ list, label, hidden, options, at, onChoose }: OptionsProps) {
     onChoose(option)
   }
   return (
-    <ul id={list} role="listbox" aria-label={label} hidden={hidden} class="options">
+    <ul
+      id={list}
+      role="listbox"
+      aria-label={label}
+      hidden={hidden}
+      class="options"
+      // A list that scrolls would be a stop of Tab, and vanish with the focus; the arrow keys of the field go through it.
+      tabIndex={-1}
+      onMouseDown={(event) => event.preventDefault()}
+    >
       {options.map((option, i) => (
         <li
           key={option}

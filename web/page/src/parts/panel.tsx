@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useId } from 'preact/hooks'
 import type { Asked } from '../hooks'
-import { hourText } from '../data/hours'
+import { hourText, isRunning } from '../data/hours'
 import { fields, type View } from '../data/view'
 import { usePage } from '../page'
 
@@ -22,6 +22,10 @@ interface PanelProps {
 /** Panel is a part of the page with a heading, and a place for what went wrong with it. */
 export function Panel({ title, asked, hour, note, tools, className = '', testid, children }: PanelProps) {
   const heading = useId()
+  const { now } = usePage()
+  const { about } = asked
+  // What is compared says so itself, of each of the two hours.
+  const soFar = note && about !== null && about.before === undefined && isRunning(about.hour, now)
   return (
     <section class={`panel ${className}`} aria-labelledby={heading} aria-busy={asked.busy} data-testid={testid}>
       <header class="panel-head">
@@ -30,6 +34,7 @@ export function Panel({ title, asked, hour, note, tools, className = '', testid,
           {(note || asked.stale) && (
             <p>
               <Stale {...{ asked, hour }} testid={`${testid}-stale`} />
+              {soFar && 'So far: '}
               {note}
             </p>
           )}

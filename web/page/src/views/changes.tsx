@@ -77,9 +77,7 @@ export function Changes({ compact = false }: { compact?: boolean }) {
               testid="changes-order"
             />
             <LimitSelect />
-            {url !== null && (
-              <CsvLink url={url} name={`flowd-${before}-${after}-changes`} testid="changes-csv" />
-            )}
+            {url !== null && <CsvLink url={url} name={`flowd-${before}-${after}-changes`} testid="changes-csv" />}
           </>
         )
       }

@@ -5,9 +5,11 @@ import type { Int } from '../data/exact'
 import { bytes, change, count, exact } from '../data/format'
 import {
   bytesOf,
+  hourBeside,
   hourShort,
   hourText,
-  isTime,
+  isRunning,
+  saturated,
   slotsOf,
   startOf,
   windowOf,
@@ -17,7 +19,7 @@ import {
 } from '../data/hours'
 import { spans } from '../data/view'
 import { Choice, HourField, IconButton } from '../parts/controls'
-import { comparedWith, usePage } from '../page'
+import { comparisonOf, usePage } from '../page'
 
 const spanTexts: Record<number, string> = { 24: '24 h', 48: '48 h', 168: '7 d', 720: '30 d', Infinity: 'All' }
 const spanOptions = spans.map((value) => ({ value, text: spanTexts[value]! }))
@@ -34,7 +36,13 @@ export function useAxis(): Axis {
   const { hours, hour, view } = usePage()
   // New totals of the same hours leave the axis, and what is drawn on it, in place.
   const known = hours.map((totals) => totals.hour).join()
-  const slots = useMemo(() => slotsOf(hours.map((totals) => totals.hour)), [known])
+  const ofHours = useMemo(() => slotsOf(hours.map((totals) => totals.hour)), [known])
+  // The chosen hour has its place, with flows or without.
+  const slots = useMemo(
+    () =>
+      ofHours.includes(hour) ? ofHours : slotsOf([...hours.map((totals) => totals.hour), hour].sort((a, b) => a - b)),
+    [ofHours, ofHours.includes(hour) || hour],
+  )
   const totals = useMemo(() => new Map(hours.map((of) => [of.hour, of])), [hours])
   const { lo, hi } = windowOf(slots, view.span, view.start, slots.indexOf(hour))
   const window = useMemo(() => ({ lo, hi }), [lo, hi])
@@ -43,8 +51,10 @@ export function useAxis(): Axis {
 
 /** Hours is the picker: which hour, what it carried, and the hours around it. */
 export function Hours({ axis }: { axis: Axis }) {
-  const { view, go, hours, hour, dark } = usePage()
+  const page = usePage()
+  const { view, go, hour, now, dark } = page
   const { slots, window, totals } = axis
+  const compared = comparisonOf(page)
   const choose = (next: number, how: 'step' | 'slide' = 'step') =>
     go({ hour: next, start: inSight(axis, next) ? view.start : null }, how)
   const zoom = ({ lo, hi }: Window) => go({ start: startOf(slots, lo), span: hi - lo })
@@ -52,13 +62,13 @@ export function Hours({ axis }: { axis: Axis }) {
     <section class="panel hours" aria-labelledby="hour-name" data-testid="hours">
       <div class="hours-head">
         <Chosen onChoose={choose} />
-        <Totals of={totals.get(hour)} before={totals.get(comparedWith(view, hours, hour))} />
+        <Totals of={totals.get(hour)} before={compared?.after === hour ? totals.get(compared.before) : undefined} />
       </div>
       <Slider axis={axis} onChoose={choose}>
         <HourBars
-          {...{ slots, window, totals, dark }}
+          {...{ slots, window, totals, now, dark }}
           chosen={hour}
-          compared={view.tab === 'changes' ? comparedWith(view, hours, hour) : -1}
+          compared={view.tab === 'changes' && compared ? compared.before : -1}
           onChoose={choose}
           onZoom={zoom}
           tip={(of) => <HourTip hour={of} totals={totals.get(of)} />}
@@ -77,14 +87,18 @@ function inSight({ slots, window }: Axis, hour: number): boolean {
 }
 
 function Chosen({ onChoose }: { onChoose: (hour: number, how?: 'step' | 'slide') => void }) {
-  const { view, go, hours, hour } = usePage()
+  const { view, go, hours, hour, now } = usePage()
   const newest = hours.at(-1)?.hour ?? hour
   const before = hours.findLast((of) => of.hour < hour)?.hour
   const after = hours.find((of) => of.hour > hour)?.hour
-  const running = isTime(hour) && hour === Math.floor(Date.now() / 3_600_000)
+  const running = isRunning(hour, now)
+  const part = hours.find((of) => of.hour === hour)?.expired_before ?? false
   return (
     <div class="chosen">
-      <p class="eyebrow">{running ? 'Hour, still running' : 'Hour'}</p>
+      <p class="eyebrow" data-testid="hour-kind">
+        {running ? 'Hour, still running: what is shown is so far' : 'Hour'}
+        {part && ', of which a part is left: its earlier flows have expired'}
+      </p>
       <h2 id="hour-name" data-testid="hour-name">
         {hourText(hour)}
       </h2>
@@ -113,6 +127,17 @@ function Chosen({ onChoose }: { onChoose: (hour: number, how?: 'step' | 'slide')
           />
           Follow the newest
         </label>
+        {running && (
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={view.running}
+              onChange={(event) => go({ running: event.currentTarget.checked })}
+              data-testid="compare-running"
+            />
+            Compare it so far
+          </label>
+        )}
         {hours.length > spans[0] && (
           <Choice
             label="Hours shown"
@@ -135,7 +160,7 @@ interface SliderProps {
 
 /** Slider makes the bars one control of keys: arrows go by an hour, the page keys by a day. */
 function Slider({ axis: { slots, totals }, onChoose, children }: SliderProps) {
-  const { hour } = usePage()
+  const { hour, now } = usePage()
   const at = slots.indexOf(hour)
   const onKeyDown = (event: KeyboardEvent) => {
     const last = slots.length - 1
@@ -166,7 +191,7 @@ function Slider({ axis: { slots, totals }, onChoose, children }: SliderProps) {
       aria-valuemin={0}
       aria-valuemax={slots.length - 1}
       aria-valuenow={Math.max(0, at)}
-      aria-valuetext={`${hourText(hour)}: ${of ? [bytes(bytesOf(of)), ...counted('flows', of.flows, count)].join(', ') : 'no flows'}`}
+      aria-valuetext={`${hourText(hour)}: ${of ? [...said(of, now), ...counted('flows', of.flows, count)].join(', ') : 'no flows'}`}
       onKeyDown={onKeyDown}
       data-testid="hour-slider"
     >
@@ -184,12 +209,22 @@ function nearest(slots: readonly Slot[], slot: number, direction: 1 | -1): numbe
   return null
 }
 
+/** said is what an hour carried, and how far that is the whole. */
+function said(of: HourTotals, now: number): string[] {
+  return [
+    (saturated(of) ? 'at least ' : '') + bytes(bytesOf(of)),
+    ...(isRunning(of.hour, now) ? ['so far'] : []),
+    ...(of.expired_before ? ['a part of it'] : []),
+  ]
+}
+
 function HourTip({ hour, totals }: { hour: number; totals: HourTotals | undefined }) {
+  const { now } = usePage()
   if (!totals) return <strong>{hourShort(hour)}: no flows</strong>
   return (
     <>
       <strong>{hourText(hour)}</strong>
-      <span>{bytes(bytesOf(totals))}</span>
+      <span>{said(totals, now).join(', ')}</span>
       <span>{[...counted('flows', totals.flows, exact), ...counted('tuples', totals.tuples, exact)].join(', ')}</span>
     </>
   )
@@ -200,32 +235,85 @@ function counted(things: string, n: Int | undefined, write: (n: Int) => string):
   return n === undefined ? [] : [`${write(n)} ${things}`]
 }
 
-function Totals({ of, before }: { of: HourTotals | undefined; before: HourTotals | undefined }) {
-  const { write, hours } = usePage()
-  const of0: HourTotals = of ?? { hour: 0, tuples: 0, flows: 0, bytes_tx: 0, bytes_rx: 0 }
-  const told = hours[0]
-  const figure = (name: string, title: string, read: (of: HourTotals) => Int, show: (n: Int) => string) => (
-    <div
-      class="figure"
-      title={`${title}: ${exact(read(of0))}${before ? `; the change is since ${hourText(before.hour)}` : ''}`}
-    >
+interface FigureProps {
+  name: string
+  title: string
+  read: (of: HourTotals) => Int
+  show: (n: Int) => string
+  of: HourTotals | undefined
+  before: HourTotals | undefined
+  /** Whether it is a sum of bytes, which the server stops at the most that fits. */
+  bytes?: boolean
+}
+
+/** Figure is one total, and how far it is from that of the hour compared with. */
+function Figure({ name, title, read, show, of, before, bytes: summed = false }: FigureProps) {
+  const { hour, now } = usePage()
+  const n = of ? read(of) : 0
+  const atLeast = summed && of !== undefined && saturated(of)
+  const known = of && before && !(summed && (saturated(of) || saturated(before)))
+  const parts = [of?.expired_before, before?.expired_before].some(Boolean)
+  const told = atLeast ? 'at least, as the server’s sum stops at 2^64−1: ' : ''
+  const against = before ? `; the change is against ${hourText(before.hour)}` : ''
+  return (
+    <div class="figure" title={`${title}: ${told}${exact(n)}${known ? against : ''}`}>
       <dt>{name}</dt>
-      <dd data-testid={`total-${name.toLowerCase()}`}>{show(read(of0))}</dd>
-      <dd class="delta">{before && of ? change(read(before), read(of)) : '–'}</dd>
+      <dd data-testid={`total-${name.toLowerCase()}`}>
+        {atLeast && '≥ '}
+        {show(n)}
+      </dd>
+      <dd class="delta" data-testid={`delta-${name.toLowerCase()}`}>
+        {known
+          ? `${change(read(before), n)} vs ${hourBeside(before.hour, hour)}${parts ? ', in part' : ''}`
+          : atLeast
+            ? 'more than can be summed'
+            : isRunning(hour, now)
+              ? 'so far'
+              : '–'}
+      </dd>
     </div>
   )
+}
+
+function Totals({ of, before }: { of: HourTotals | undefined; before: HourTotals | undefined }) {
+  const { write, hours } = usePage()
+  const told = hours[0]
+  const both = { of, before }
   return (
     <dl
       class="totals"
       data-testid="totals"
       aria-label="Totals of the hour, and how far they are from the hour compared with"
     >
-      {figure('Total', 'Bytes both ways', bytesOf, write)}
-      {figure('Sent', 'Bytes that sources sent (bytes_tx)', (n) => n.bytes_tx, write)}
-      {figure('Received', 'Bytes that sources received (bytes_rx)', (n) => n.bytes_rx, write)}
-      {told?.flows !== undefined && figure('Flows', 'Flows that were added up', (n) => n.flows ?? 0, count)}
-      {told?.tuples !== undefined &&
-        figure('Tuples', 'Different src_app, dest_app, vpc_id', (n) => n.tuples ?? 0, count)}
+      <Figure name="Total" title="Bytes both ways" read={bytesOf} show={write} bytes {...both} />
+      <Figure
+        name="Sent"
+        title="Bytes that sources sent (bytes_tx)"
+        read={(n) => n.bytes_tx}
+        show={write}
+        bytes
+        {...both}
+      />
+      <Figure
+        name="Received"
+        title="Bytes that sources received (bytes_rx)"
+        read={(n) => n.bytes_rx}
+        show={write}
+        bytes
+        {...both}
+      />
+      {told?.flows !== undefined && (
+        <Figure name="Flows" title="Flows that were added up" read={(n) => n.flows ?? 0} show={count} {...both} />
+      )}
+      {told?.tuples !== undefined && (
+        <Figure
+          name="Tuples"
+          title="Different src_app, dest_app, vpc_id"
+          read={(n) => n.tuples ?? 0}
+          show={count}
+          {...both}
+        />
+      )}
     </dl>
   )
 }

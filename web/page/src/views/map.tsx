@@ -1,17 +1,17 @@
 import { useMemo } from 'preact/hooks'
 import { MapChart } from '../charts/map-chart'
 import { matrixOptions, sankeyOptions, type Spot } from '../charts/map-options'
-import { ratio, type Int } from '../data/exact'
-import { counted, exact, percent } from '../data/format'
-import { bytesOf } from '../data/hours'
-import { linksOf, matrixOf, nodesOf, sumOf, type Link } from '../data/map'
+import { subtract, type Int } from '../data/exact'
+import { counted, exact, share } from '../data/format'
+import { wholeOf } from '../data/hours'
+import { linksOf, matrixOf, nodesOf, sumOf, type Link, type Matrix } from '../data/map'
 import { linksUrl, type FlowRow } from '../data/queries'
 import { linkCounts } from '../data/view'
 import { useQuery, type Go } from '../hooks'
 import { usePage, versionOf } from '../page'
 import { Bytes, Name, NameCell } from '../parts/cells'
 import { Choice, CsvLink, Select } from '../parts/controls'
-import { emptyText, Panel } from '../parts/panel'
+import { emptyText, noFlows, Panel } from '../parts/panel'
 import { Table, type Column } from '../parts/table'
 import { TabLink } from './tabs'
 
@@ -31,21 +31,28 @@ const matrixLinks = 5000
 /** MapPanel is who talks to whom: as a diagram of the heaviest connections, as a matrix of the apps, or as a table. */
 export function MapPanel({ compact = false }: { compact?: boolean }) {
   const page = usePage()
-  const { view, go, hour, hours, live } = page
+  const { view, go, hour, hours, live, write } = page
   const form = compact ? 'sankey' : view.map
   const most = compact ? compactLinks : form === 'matrix' ? matrixLinks : view.links
   const url = linksUrl(view, hour, most)
-  const asked = useQuery<FlowRow[]>(live, url, versionOf(page, most, hour))
+  const asked = useQuery<FlowRow[]>(live, url, versionOf(page, most, hour), {
+    hour,
+    totals: hours.find((of) => of.hour === hour),
+  })
   const links = useMemo(() => linksOf(asked.data ?? []), [asked.data])
-  const ofHour = hours.find((of) => of.hour === hour)
-  const whole = ofHour ? bytesOf(ofHour) : 0
+  const matrix = useMemo(() => matrixOf(links, matrixApps), [links])
+  const drawn = useMemo(
+    () => (form === 'matrix' ? matrix.cells.map((cell) => cell.link) : links),
+    [form, matrix, links],
+  )
+  const whole = wholeOf(asked.about?.totals, sumOf(links))
   const counts = [...new Set([...linkCounts, view.links])].sort((a, b) => a - b)
   return (
     <Panel
       title="Who talks to whom"
       testid={compact ? 'map-compact' : 'map'}
       asked={asked}
-      note={asked.data && <MapNote {...{ links, whole }} truncated={asked.truncated} />}
+      note={asked.data && <MapNote {...{ links, drawn, whole, write }} truncated={asked.truncated} />}
       tools={
         compact ? (
           <TabLink tab="map" testid="open-map">
@@ -75,9 +82,9 @@ export function MapPanel({ compact = false }: { compact?: boolean }) {
       }
     >
       {links.length === 0 ? (
-        <p class="empty">{emptyText(asked, 'No flows of this hour match.')}</p>
+        <p class="empty">{emptyText(asked, noFlows(view))}</p>
       ) : (
-        <Picture {...{ form, links, whole, compact }} />
+        <Picture {...{ form, links, matrix, whole, compact }} />
       )}
     </Panel>
   )
@@ -86,13 +93,13 @@ export function MapPanel({ compact = false }: { compact?: boolean }) {
 interface PictureProps {
   form: 'sankey' | 'matrix' | 'table'
   links: Link[]
-  whole: Int
+  matrix: Matrix
+  whole: Int | null
   compact: boolean
 }
 
-function Picture({ form, links, whole, compact }: PictureProps) {
+function Picture({ form, links, matrix, whole, compact }: PictureProps) {
   const { go, dark, write } = usePage()
-  const matrix = useMemo(() => matrixOf(links, matrixApps), [links])
   const pick = (spot: Spot) =>
     go(({ filters }) => ({
       filters:
@@ -141,12 +148,27 @@ function between(least: number, n: number, most: number): number {
   return Math.max(least, Math.min(n, most))
 }
 
-function MapNote({ links, whole, truncated }: { links: Link[]; whole: Int; truncated: boolean }) {
-  const share = ratio(sumOf(links), whole)
+interface MapNoteProps {
+  /** What was read, and what of it is shown. */
+  links: readonly Link[]
+  drawn: readonly Link[]
+  truncated: boolean
+  whole: Int | null
+  write: (n: Int) => string
+}
+
+/** MapNote says how much is shown, and how much is not. */
+function MapNote({ links, drawn, truncated, whole, write }: MapNoteProps) {
+  const sum = sumOf(drawn)
+  const most = truncated ? `the heaviest ${exact(links.length)}` : exact(links.length)
+  const left = whole === null ? 0 : subtract(whole, sum)
   return (
-    <span>
-      {counted(links.length, 'connection', truncated ? 'The heaviest' : 'All')}
-      {share > 0 && `, ${percent(share)} of the hour’s bytes`}
+    <span data-testid="map-note">
+      {drawn.length < links.length
+        ? `${exact(drawn.length)} of ${most} connections`
+        : counted(links.length, 'connection', truncated ? 'The heaviest' : 'All')}
+      {sum > 0 && whole !== null && `, ${share(sum, whole)} of the hour’s bytes`}
+      {left > 0 && `; not shown: ${write(left)}, ${share(left, whole)}`}
     </span>
   )
 }
@@ -154,7 +176,7 @@ function MapNote({ links, whole, truncated }: { links: Link[]; whole: Int; trunc
 interface MapTipProps {
   spot: Spot
   links: readonly Link[]
-  whole: Int
+  whole: Int | null
   write: (n: Int) => string
 }
 
@@ -173,7 +195,7 @@ function MapTip({ spot, links, whole, write }: MapTipProps) {
         )}
       </strong>
       <span>
-        {write(total)}, {percent(ratio(total, whole))} of the hour
+        {write(total)}, {share(total, whole)} of the hour
       </span>
       {'app' in spot && (
         <span>
@@ -184,7 +206,7 @@ function MapTip({ spot, links, whole, write }: MapTipProps) {
   )
 }
 
-function LinksTable({ links, whole }: { links: Link[]; whole: Int }) {
+function LinksTable({ links, whole }: { links: Link[]; whole: Int | null }) {
   const { view, go, write } = usePage()
   const columns = useMemo(() => linkColumns(go, write, whole), [go, write, whole])
   return (
@@ -194,7 +216,7 @@ function LinksTable({ links, whole }: { links: Link[]; whole: Int }) {
         rows={links}
         label="Connections"
         keyOf={(link) => `${link.src}\u001f${link.dest}`}
-        empty="No flows of this hour match."
+        empty={noFlows(view)}
         question={null}
         exact={view.exact}
         testid="map-table"
@@ -203,7 +225,7 @@ function LinksTable({ links, whole }: { links: Link[]; whole: Int }) {
   )
 }
 
-function linkColumns(go: Go, write: (n: Int) => string, whole: Int): Column<Link>[] {
+function linkColumns(go: Go, write: (n: Int) => string, whole: Int | null): Column<Link>[] {
   return [
     { id: 'src', head: 'Source', kind: 'name', cell: (link) => <NameCell field="src_app" value={link.src} go={go} /> },
     {
@@ -213,6 +235,6 @@ function linkColumns(go: Go, write: (n: Int) => string, whole: Int): Column<Link
       cell: (link) => <NameCell field="dest_app" value={link.dest} go={go} />,
     },
     { id: 'total', head: 'Total', kind: 'number', cell: (link) => <Bytes n={link.total} write={write} /> },
-    { id: 'share', head: 'Share of the hour', kind: 'number', cell: (link) => percent(ratio(link.total, whole)) },
+    { id: 'share', head: 'Share of the hour', kind: 'number', cell: (link) => share(link.total, whole) },
   ]
 }

@@ -2,15 +2,15 @@ import { useMemo, useRef, useState } from 'preact/hooks'
 import { SeriesPlot } from '../charts/series-plot'
 import { add, type Int } from '../data/exact'
 import { exact } from '../data/format'
-import { hourShort, hourText, progressOf, type Slot, type Window } from '../data/hours'
+import { hourShort, hourText, isRunning, progressOf, type Slot, type Window } from '../data/hours'
 import { seriesUrl, type FlowRow } from '../data/queries'
 import { linesOf, type Line } from '../data/series'
 import { namesOfKey, type Field } from '../data/view'
-import { useQuery } from '../hooks'
+import { useQuery, type Asked } from '../hooks'
 import { eraOf, usePage } from '../page'
 import { Bytes, Path } from '../parts/cells'
 import { CsvLink } from '../parts/controls'
-import { Panel } from '../parts/panel'
+import { emptyText, Panel } from '../parts/panel'
 import type { Axis } from './hours'
 
 // A month; more would read more than a line of pixels can show.
@@ -18,6 +18,8 @@ const mostHours = 744
 
 interface SeriesProps {
   axis: Axis
+  /** Where the question stands that the rows answer. */
+  rows: Asked<unknown>
   /** The rows, by their keys in this grouping. */
   keys: readonly string[]
   group: readonly Field[]
@@ -31,9 +33,9 @@ interface Picture {
 }
 
 /** Series is some rows over the hours that the picker shows. */
-export function Series({ axis, keys, group }: SeriesProps) {
+export function Series({ axis, rows, keys, group }: SeriesProps) {
   const page = usePage()
-  const { view, go, hour, live, dark } = page
+  const { view, go, hour, now, live, dark } = page
   const { slots, totals } = axis
   const wanted = useMemo(
     () => ({ lo: Math.max(axis.window.lo, axis.window.hi - mostHours), hi: axis.window.hi }),
@@ -67,10 +69,9 @@ export function Series({ axis, keys, group }: SeriesProps) {
       asked={asked}
       note={
         at !== null
-          ? hourText(at)
-          : view.rows.length > 0
-            ? `${view.rows.length} chosen rows`
-            : 'The first rows; tick others in the table'
+          ? hourText(at) + (isRunning(at, now) ? ', so far' : '')
+          : (view.rows.length > 0 ? `${view.rows.length} chosen rows` : 'The first rows; tick others in the table') +
+            leftOut(axis.window, wanted)
       }
       tools={
         <>
@@ -84,16 +85,22 @@ export function Series({ axis, keys, group }: SeriesProps) {
       }
     >
       {keys.length === 0 ? (
-        <p class="empty">There are no rows to show.</p>
+        <p class="empty">{emptyText(rows, 'There are no rows to show.')}</p>
       ) : (
         <>
-          <SeriesPlot {...picture.current} {...{ dark, label }} chosen={hour} height={170} onHover={setPlace} />
+          <SeriesPlot {...picture.current} {...{ dark, label, now }} chosen={hour} height={170} onHover={setPlace} />
           <Legend lines={picture.current.lines} place={place} />
           <Figures {...picture.current} />
         </>
       )}
     </Panel>
   )
+}
+
+/** leftOut says which hours of the picker the lines leave out, if any. */
+function leftOut(all: Window, drawn: Window): string {
+  if (drawn.lo === all.lo) return ''
+  return `. Only the newest ${exact(drawn.hi - drawn.lo)} hours of ${exact(all.hi - all.lo)}`
 }
 
 /** Legend names the lines, with what they are at place, or at most. */
@@ -135,6 +142,7 @@ function Legend({ lines, place }: { lines: readonly Line[]; place: number | null
 
 /** Figures is the chart as a table, made when it is opened. */
 function Figures({ lines, slots, window }: Picture) {
+  const { now } = usePage()
   const [open, setOpen] = useState(false)
   const hours = slots.slice(window.lo, window.hi)
   return (
@@ -158,7 +166,10 @@ function Figures({ lines, slots, window }: Picture) {
                 (hour, i) =>
                   hour !== null && (
                     <tr key={hour}>
-                      <th scope="row">{hourShort(hour)}</th>
+                      <th scope="row">
+                        {hourShort(hour)}
+                        {isRunning(hour, now) && ', so far'}
+                      </th>
                       {lines.map((line) => (
                         <td class="number" key={line.key}>
                           {exact(line.values[i] ?? 0)}

@@ -49,7 +49,10 @@ const strip = `((plot, slot, slots) => {
 	const dense = devicePixelRatio, left = canvas.getBoundingClientRect().left
 	const box = over.getBoundingClientRect()
 	const x = Math.round((box.left - left + box.width * (slot + 0.5) / slots) * dense)
-	const pixels = canvas.getContext("2d").getImageData(x, 0, 1, Math.round(box.height * dense)).data
+	// A copy, so that the plot's own stays where it is drawn fast.
+	const column = new OffscreenCanvas(1, Math.round(box.height * dense)).getContext("2d", { willReadFrequently: true })
+	column.drawImage(canvas, -x, 0)
+	const pixels = column.getImageData(0, 0, 1, column.canvas.height).data
 	return Array.from({ length: pixels.length / 4 }, (_, i) => pixels.slice(4 * i, 4 * i + 4).join())
 })`
 
@@ -70,7 +73,7 @@ func TestRunningHour(t *testing.T) {
 	turns := func(slot int) string {
 		return fmt.Sprintf(`%s("hour-slider", %d, 3).filter((colour, i, all) => i > 0 && colour !== all[i - 1]).length`, strip, slot)
 	}
-	b.until(turns(2) + ` > 3 + ` + turns(1))
+	b.until(turns(2) + ` > 20 && ` + turns(1) + ` < 20`)
 
 	b.click(part("tab-changes"))
 	b.shows("changes-table", []string{"grown", "web", "db", "vpc-1", "1,000", "10,000"}, []string{"new", "api", "db", "vpc-2", "0", "1,000"})
@@ -86,7 +89,7 @@ func TestRunningHour(t *testing.T) {
 	value[bool](b, `testing.pass(1)`)
 	b.until(`testing.text("delta-total") === "−3.0 % vs 15:00" && testing.text("hour-kind") === "Hour"`)
 	b.until(`testing.rows("changes-table").length === 4 && !testing.text("changes").includes("so far")`)
-	b.until(turns(2) + ` <= ` + turns(1))
+	b.until(turns(2) + ` < 20`)
 }
 
 // Where no hour is over there is nothing to compare.
@@ -261,13 +264,11 @@ func TestLongNamesOnATelephone(t *testing.T) {
 		for (let up = one.parentElement; up; up = up.parentElement) if (getComputedStyle(up).overflowX !== "visible") return false
 		const box = one.getBoundingClientRect()
 		return box.width > 0 && (box.right > 390.5 || box.left < -0.5)
-	}).map((one) => one.outerHTML.slice(0, 120))`
+	})`
 	fits := func(where string) {
 		t.Helper()
-		b.until(`document.documentElement.scrollWidth <= 390`)
-		if found := value[[]string](b, wide); len(found) > 0 {
-			t.Errorf("%s: wider than the screen: %q", where, found)
-		}
+		b.until(`document.documentElement.scrollWidth <= 390 && ` + wide + `.length === 0`)
+		t.Logf("%s fits", where)
 	}
 	for _, view := range []string{"talkers", "map", "changes", "ends"} {
 		b.click(part("tab-" + view))

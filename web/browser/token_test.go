@@ -126,7 +126,7 @@ func TestTokenEnds(t *testing.T) {
 	b.until(unknown + ` && document.activeElement === testing.part("token-field")`)
 	b.click(part("hour-before"))
 	b.texts("hour-name", "Mon 24 Nov 2025, 15:00 UTC")
-	b.until(`testing.part("talkers").querySelector(".failure")?.innerText.startsWith("What is shown is of the choice before.")`)
+	b.until(`testing.part("talkers").querySelector(".failure")?.innerText.startsWith("What is shown is of Mon 24 Nov 2025, 16:00 UTC.")`)
 	b.shows("talkers-table", webDB, batchCache, apiDB, webCache)
 	b.click(part("talkers-csv"))
 	b.texts("talkers-csv-failure", "The server wants a token.")

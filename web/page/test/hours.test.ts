@@ -1,14 +1,21 @@
 import { describe, expect, test } from 'vitest'
+import type { Int } from '../src/data/exact'
 import {
+  finishedBefore,
   hourBefore,
+  hourBeside,
   hourInput,
+  hourOfClock,
   hourShort,
   hourText,
+  isRunning,
   parseHour,
   progressOf,
+  saturated,
   slotsOf,
   startOf,
   ticksOf,
+  wholeOf,
   windowOf,
   type HourTotals,
 } from '../src/data/hours'
@@ -126,4 +133,34 @@ test('the hour before is the one before that has flows', () => {
   expect(hourBefore(hours, 5)).toBe(2)
   expect(hourBefore(hours, 1)).toBe(0)
   expect(hourBefore([], 0)).toBe(0)
+})
+
+describe('an hour of the clock', () => {
+  const totals = (hour: number, bytes_tx: Int = 1): HourTotals => ({ hour, bytes_tx, bytes_rx: 1 })
+
+  test('runs until it is over; a number is no time, and never does', () => {
+    expect(hourOfClock(november * 3_600_000 + 3_599_999)).toBe(november)
+    expect([-1, 0, 1].map((by) => isRunning(november + by, november))).toEqual([false, true, true])
+    expect(isRunning(7, 3)).toBe(false)
+  })
+  test('has before it the newest that is over', () => {
+    const hours = [november - 3, november - 1, november, november + 1].map((hour) => totals(hour))
+    expect(finishedBefore(hours, november + 1, november)).toBe(november - 1)
+    expect(finishedBefore(hours, november - 1, november)).toBe(november - 3)
+    expect(finishedBefore(hours, november - 3, november)).toBeNull()
+  })
+  test('is named by what the hour beside it does not say', () => {
+    expect(hourBeside(november - 1, november)).toBe('08:00')
+    expect(hourBeside(november - 24, november)).toBe('22 Nov 09:00')
+    expect(hourBeside(7, 8)).toBe('hour 7')
+    expect(hourBeside(november, 7)).toBe('23 Nov 09:00')
+  })
+  test('tells the whole of its rows, but not where its totals stop at the most that fits', () => {
+    expect(wholeOf(totals(7, 10), 5)).toBe(11)
+    expect(wholeOf(totals(7, 10), 12)).toBe(12) // rows came later than the totals
+    expect(wholeOf(totals(7, 2n ** 64n - 2n), 5)).toBe(2n ** 64n - 1n)
+    expect(saturated(totals(7, 2n ** 64n - 1n))).toBe(true)
+    expect(wholeOf(totals(7, 2n ** 64n - 1n), 5)).toBeNull()
+    expect(wholeOf(undefined, 5)).toBeNull()
+  })
 })

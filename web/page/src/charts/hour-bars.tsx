@@ -96,6 +96,10 @@ function drawChosen(plot: uPlot, slot: number, band: string, mark: string): void
   const [from, to] = [plot.valToPos(slot - 0.5, 'x', true), plot.valToPos(slot + 0.5, 'x', true)]
   const foot = Math.round(3 * devicePixelRatio)
   plot.ctx.save()
+  // The slot may lie beside the hours that are shown.
+  plot.ctx.beginPath()
+  plot.ctx.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height)
+  plot.ctx.clip()
   plot.ctx.fillStyle = mark
   // The least width that is seen among thousands.
   plot.ctx.fillRect(from, plot.bbox.top + plot.bbox.height - foot, Math.max(foot, to - from), foot)

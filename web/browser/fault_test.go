@@ -50,7 +50,7 @@ func TestServerGoesAndComesBack(t *testing.T) {
 	b.texts("hour-name", "Mon 24 Nov 2025, 15:00 UTC")
 	b.server.listen()
 	b.shows("talkers-table", []string{"web", "db", "vpc-1", "1,000", "9,000", "10,000"}, []string{"api", "db", "vpc-2", "500", "500", "1,000"})
-	b.until(`testing.part("banner") === null && document.querySelector('[role="alert"]') === null`)
+	b.until(`testing.part("banner") === null && document.querySelector('[role="alert"]:not(:empty)') === null`)
 	b.texts("announcer", "The server answers again.")
 	b.server.post(row{"late", "db", "vpc-1", 1, 2, newest - 1})
 	b.click(part("refresh"))

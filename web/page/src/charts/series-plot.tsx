@@ -41,7 +41,7 @@ export function SeriesPlot({ lines, slots, window, chosen, now, dark, height, la
     if (width === 0) return null
     const colours = series()
     const band = colour('--band')
-    const stripes = hatch('--grid')
+    const stripes = hatch('--line')
     const running = places(window).filter((slot) => slots[slot] != null && isRunning(slots[slot], now))
     const ticks = ticksOf(slots, window, Math.max(2, Math.floor((width - 60) / pixelsOfLabel)))
     return {

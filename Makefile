@@ -150,7 +150,7 @@ docker-test: image-files ## run the image and the packages in containers, under 
 	sh .ci/docker $(GO) test -tags docker -count=1 -timeout 20m ./deploy/docker
 
 CRASH_SERVER = bin/flowd serve --data bin/crash --listen 127.0.0.1:0 --segment-bytes 17MiB --log-level warn \
-	--checkpoint-log 1MiB --checkpoint-interval 1s --retention 10s --memory-budget 1MiB
+	--checkpoint-log 1MiB --checkpoint-interval 1s --retention 10s --max-ahead 0 --memory-budget 1MiB
 
 crash: binaries ## kill a server 200 times under load, cut the power of all that is synced 3,000 times, read beside it
 	rm -rf bin/crash
@@ -170,7 +170,7 @@ memory: ## run servers in cgroups of 128, 300 and 512 MiB under a load of 8 mill
 soak: binaries ## load a server for 30 minutes with hours that expire, and show how memory and disk go
 	rm -rf bin/soak
 	bin/flowd serve --data bin/soak --listen 127.0.0.1:18080 --log-level warn \
-		--checkpoint-interval 30s --checkpoint-log 256MiB --memory-budget 128MiB --retention 3m & \
+		--checkpoint-interval 30s --checkpoint-log 256MiB --memory-budget 128MiB --retention 3m --max-ahead 0 & \
 	server=$$!; trap "kill $$server; wait $$server; rm -rf bin/soak" EXIT; \
 	until curl -sf http://127.0.0.1:18080/readyz >/dev/null; do kill -0 $$server; sleep 1; done; \
 	bin/flowload run --target http://127.0.0.1:18080 --for $(SOAK) --connections 16 --flows 100 --tuples 100000 --hours 2 \

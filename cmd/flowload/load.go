@@ -17,7 +17,7 @@ type loadFlags struct {
 	Connections int           `default:"16" help:"Connections, each with one request under way (${default})."`
 	Flows       int           `default:"100" help:"Flows per POST (${default})."`
 	Tuples      int           `default:"10000" help:"Distinct tuples (${default})."`
-	Hours       int           `default:"1" help:"Hours that the flows spread over (${default})."`
+	Hours       int           `default:"1" help:"Hours that the flows spread over (${default}). A server refuses those further ahead of its clock than its max-ahead."`
 	FirstHour   *uint32       `placeholder:"HOUR" help:"The first of them (the current hour since the Unix epoch)."`
 	Skew        string        `default:"uniform" enum:"uniform,zipf" help:"How the flows spread over the tuples: uniform or zipf (${default})."`
 	ZipfS       float64       `default:"1.1" name:"zipf-s" help:"The exponent of zipf (${default})."`

@@ -64,6 +64,9 @@ func (trial memoryTrial) run(t *testing.T) {
 	stored, began := 0, time.Now()
 	for s.metric("flowd_checkpoints_total") == 0 || time.Since(began) < trial.atLeast {
 		stored += trial.post(t, s, "--no-verify")
+		if stored == 0 || time.Since(began) > trial.atLeast+recoveryPatience {
+			t.Fatalf("%d flows were taken, and no hour has left memory", stored)
+		}
 	}
 	stored += trial.post(t, s)
 	t.Logf("%d flows, %.0f batches were refused for memory, %.0f checkpoints", stored,

@@ -34,7 +34,7 @@ WITHOUT_PAGE = { [ "$${CI:-}" != true ] || { echo "with CI=true nothing is left 
 
 .DEFAULT_GOAL := help
 .PHONY: help run build page binaries test tools check release reproducible image image-files docker-test \
-	bench compare crash parquet-loop memory soak flood fuzz clean
+	bench compare crash openapi parquet-loop memory soak flood fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -71,17 +71,15 @@ test: tools ## install what the tests need, and run all of them under the race d
 
 # The race detector needs a C compiler, DuckDB one for C++, tests of the server curl and strace,
 # those of the metrics promtool, those of the page npm to build it and a browser to see it, those of
-# the clients in the documents python3, that of the OpenAPI document schemathesis, and those of the
-# packages systemd's, Debian's and Red Hat's own.
+# the clients in the documents python3, and those of the packages systemd's, Debian's and Red Hat's own.
 tools:
 	@sh .ci/tools "!$$($(GO) env CC)=$$($(GO) env CC) libc6-dev" $$($(GO) env CXX) curl strace promtool=prometheus \
 		npm chromium python3 systemd-analyze=systemd dpkg-deb=dpkg rpm
-	@sh .ci/schemathesis
 
 check: ## formatting, vet, staticcheck, known vulnerabilities, go.mod, the page, and builds for all platforms
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./... && $(GO) vet -tags docker ./deploy/docker
+	$(GO) vet ./... && $(GO) vet -tags docker ./deploy/docker && $(GO) vet -tags schemathesis ./cmd/flowd
 	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags docker ./deploy/docker
 	$(GO) mod tidy -diff
 	@set -e; for module in $(MODULES); do (cd $$module && $(GO) vet ./... && $(GO) mod tidy -diff); done
@@ -163,6 +161,10 @@ crash: binaries ## kill a server 200 times under load, cut the power of all that
 # In a module of its own, so that the server does not carry DuckDB.
 parquet-loop: ## have DuckDB read the Parquet folder for 60 s beside a server that is killed and whose hours expire
 	cd block/duckdb && FLOWD_PARQUET_LOOP=60s CGO_ENABLED=1 $(GO) test -count=1 -run TestReadersBesideAServer -v .
+
+openapi: ## have schemathesis hold a server to its OpenAPI document; needs python3 and PyPI
+	sh .ci/schemathesis
+	$(GO) test -race -tags schemathesis -count=1 -v -run 'ServerIsAsItsDocument|FaultsOfAServerAreFound' ./cmd/flowd
 
 memory: ## run servers in cgroups of 128, 300 and 512 MiB under a load of 8 million tuples, killed and started again; needs root
 	FLOWD_MEMORY_TRIALS=all $(GO) test -count=1 -timeout 60m -v -run LivesWithinItsMemory ./cmd/flowd

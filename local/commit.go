@@ -270,7 +270,7 @@ func (e *Engine) checkNew(c *commit, now int64) (duplicate bool, err error) {
 
 // count enters c into the account, and sends it to the shards if it counts.
 func (e *Engine) count(c *commit, now clock.Stamp) {
-	by := opener{c.origin.Sender, now, e.clock}
+	by := opener{sender: c.origin.Sender, now: now, clock: e.clock}
 	switch {
 	case c.err != nil:
 		e.enter(c.tally, rejected, &by)

@@ -31,6 +31,7 @@ type opener struct {
 	sender flow.Sender
 	now    clock.Stamp
 	clock  *clock.Clock // whose wall clock is looked at too; nil in a replay
+	record uint64       // number of the record that is replayed, from 1; 0 if none is
 }
 
 // live tells whether an hour is live for o.
@@ -148,8 +149,16 @@ func (e *Engine) noteOpenings(c *commit, now int64) {
 func (e *Engine) openHour(label flow.Hour, by *opener) *hour {
 	h := newHour()
 	h.openedBy, h.live, h.expiredBefore = by.sender.String(), by.live(label), e.expired.has(label)
+	h.opener = by.record
 	e.keep(label, h)
 	return h
+}
+
+// reopen puts an hour down to an earlier record than the one it is of: a replay enters them in any order.
+func (e *Engine) reopen(label flow.Hour, h *hour, by *opener) {
+	e.forget(label, h)
+	h.openedBy, h.live, h.opener = by.sender.String(), by.live(label), by.record
+	e.keep(label, h)
 }
 
 // keep adds an hour to those that there are.

@@ -149,39 +149,6 @@ func TestRefusedHoursAreExplained(t *testing.T) {
 	e.mustClose(t)
 }
 
-// TestDuplicateOfGoneHour sends a batch again whose hour has expired, and for which there is no room any
-// more: it did count, so it is not refused.
-func TestDuplicateOfGoneHour(t *testing.T) {
-	m := timed{}
-	o := testOptions(t)
-	m.set(&o)
-	o.MaxHours, o.Retention, o.Window = 2, time.Hour, 24*time.Hour
-	e := open(t, o)
-	first := sender("a")
-	first.Key = "k"
-	e.mustPost(t, first, tuple(1, 7))
-	m.pass(2 * time.Hour)
-	if err := e.Checkpoint(); err != nil {
-		t.Fatal(err)
-	}
-	e.mustPost(t, sender("a"), tuple(1, 8))
-	if !e.mustPost(t, first, tuple(1, 7)) {
-		t.Error("it counted twice")
-	}
-	other := first
-	if _, err := e.post(other, tuple(2, 7)); !errors.Is(err, flow.ErrReused) {
-		t.Errorf("other flows of this name: %v", err)
-	}
-	other.Key = "other"
-	for range 2 { // the name of a batch that is refused is not noted
-		if _, err := e.post(other, tuple(1, 9)); refusedFor(err) != "max-hours" {
-			t.Errorf("another hour: %v", err)
-		}
-	}
-	e.checkBalance(t)
-	e.mustClose(t)
-}
-
 // tenants is a program of random clients, labels, bounds, restarts and pauses, and what must be there.
 type tenants struct {
 	*testing.T

@@ -22,6 +22,7 @@ type hour struct {
 	// was close to the clock then. expiredBefore says that the hour had expired when they came.
 	openedBy      string
 	live          bool
+	opener        uint64 // opener.record
 	expiredBefore bool
 	// block is the hour on disk as of the last checkpoint, nil if it was not part of one.
 	block *blockRef
@@ -51,6 +52,9 @@ func (e *Engine) enter(tally []flow.HourTally, outcome column, by *opener) {
 				continue
 			}
 			h = e.openHour(tally[i].Hour, by)
+		}
+		if by.record > 0 && by.record < h.opener {
+			e.reopen(tally[i].Hour, h, by)
 		}
 		h.account.Received.Add(t)
 		outcome(&h.account).Add(t)

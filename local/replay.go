@@ -83,7 +83,7 @@ func (r *replaying) read() error {
 		}
 		job := r.pool.Get().(*replayed)
 		job.at, job.folded = r.reader.Position(), head.Folded
-		job.from = opener{sender: flow.Sender{Name: head.Origin.Client}, now: at}
+		job.from = opener{sender: flow.Sender{Name: head.Origin.Client}, now: at, record: uint64(r.records) + 1}
 		job.flows = append(job.flows[:0], head.Flows...)
 		r.pending.Add(1)
 		r.jobs <- job

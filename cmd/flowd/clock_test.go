@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,7 +68,8 @@ func TestOldBackup(t *testing.T) {
 		}
 	}
 	status, accepted := s.asked(http.MethodPost, "http://"+admin+"/-/accept-clock", "")
-	if status != http.StatusOK || !strings.Contains(accepted, `"hours_expired":1}`) {
+	form := regexp.MustCompile(`^\{"before":"\d{4}-\d\d-\d\dT[0-9:]{8}Z","after":"[0-9T:-]{19}Z","clock":"[0-9T:-]{19}Z","hours_expired":1\}$`)
+	if status != http.StatusOK || !form.MatchString(accepted) {
 		t.Errorf("accepted: %d %s", status, accepted)
 	}
 	if _, hours, _ = s.get("/hours"); hours != `[]` {

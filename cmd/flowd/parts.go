@@ -80,7 +80,7 @@ func (c *serveCommand) adminOptions(r *reloader) httpapi.AdminOptions {
 	o := httpapi.AdminOptions{Server: r.server, Reload: r.Reload, AcceptClock: func() (httpapi.AcceptedClock, error) {
 		a, err := r.engine.AcceptClock()
 		return httpapi.AcceptedClock{
-			Before: moment(a.Before), After: moment(a.After), Clock: moment(a.Clock), HoursExpired: a.Expired,
+			Before: rfc3339(a.Before), After: rfc3339(a.After), Clock: rfc3339(a.Clock), HoursExpired: a.Expired,
 		}, err
 	}}
 	if host, _, err := net.SplitHostPort(string(c.AdminListen)); err == nil && !config.IsLoopback(string(c.AdminListen)) {
@@ -88,6 +88,8 @@ func (c *serveCommand) adminOptions(r *reloader) httpapi.AdminOptions {
 	}
 	return o
 }
+
+func rfc3339(unixMilli int64) string { return time.UnixMilli(unixMilli).UTC().Format(time.RFC3339) }
 
 // listeners are what the server listens on.
 type listeners struct{ api, admin net.Listener } // admin is nil if there is none

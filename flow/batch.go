@@ -1,9 +1,5 @@
 package flow
 
-import (
-	"github.com/cespare/xxhash/v2"
-)
-
 // Batch is the flows of one request. Its memory is two slices without pointers, kept from one
 // use to the next, so a server that reuses its batches takes flows without making garbage.
 // A batch belongs to one goroutine at a time; many may read one that nobody writes.
@@ -36,10 +32,6 @@ type Item struct {
 func (b *Batch) Key(it *Item) Key {
 	return b.Keys[it.KeyFrom : it.KeyFrom+uint32(it.KeyLen)]
 }
-
-// Hash returns the xxhash of the key of it, an item of b. It chooses the shard, and is the same in
-// every process, so that tuples can be spread over machines by it.
-func (b *Batch) Hash(it *Item) uint64 { return xxhash.Sum64(b.Key(it)) }
 
 // Len returns the number of flows.
 func (b *Batch) Len() int { return len(b.Items) }

@@ -14,40 +14,39 @@ const cached = 1 << 20
 
 // block is what one pass leaves for the next.
 type block struct {
-	hashes [blockSize]uint64
-	ids    [blockSize]uint32
-	sink   uint64 // keeps loads that are made for the cache's sake
+	ids  [blockSize]uint32
+	sink uint64 // keeps loads that are made for the cache's sake
 }
 
-// apply adds up the flows of b that order names.
-func (s *shard) apply(b *flow.Batch, order []uint32) {
+// apply adds up the flows of b that order names, whose tuples have these hashes.
+func (s *shard) apply(b *flow.Batch, order []uint32, hashes []uint64) {
 	s.flows += uint64(len(order))
 	if len(s.dicts) > 1 {
-		s.applyParted(b, order)
+		s.applyParted(b, order, hashes)
 		return
 	}
 	for len(order) > blockSize {
-		s.applyBlock(s.dict, b, order[:blockSize])
-		order = order[blockSize:]
+		s.applyBlock(s.dict, b, order[:blockSize], hashes[:blockSize])
+		order, hashes = order[blockSize:], hashes[blockSize:]
 	}
-	s.applyBlock(s.dict, b, order)
+	s.applyBlock(s.dict, b, order, hashes)
 }
 
 // applyParted is apply where hours have different dicts: flows gather at the dict of their hour
 // until there is a block of them.
-func (s *shard) applyParted(b *flow.Batch, order []uint32) {
-	for _, at := range order {
+func (s *shard) applyParted(b *flow.Batch, order []uint32, hashes []uint64) {
+	for i, at := range order {
 		d := s.hour(b.Items[at].Hour).dict
-		d.waiting[d.waits] = at
+		d.waiting[d.waits], d.waitingHashes[d.waits] = at, hashes[i]
 		if d.waits++; d.waits == blockSize {
 			d.waits = 0
-			s.applyBlock(d, b, d.waiting[:])
+			s.applyBlock(d, b, d.waiting[:], d.waitingHashes[:])
 		}
 	}
 	for _, d := range s.dicts {
 		if n := d.waits; n > 0 {
 			d.waits = 0
-			s.applyBlock(d, b, d.waiting[:n])
+			s.applyBlock(d, b, d.waiting[:n], d.waitingHashes[:n])
 		}
 	}
 }
@@ -57,9 +56,8 @@ func (s *shard) applyParted(b *flow.Batch, order []uint32) {
 // those misses would be waited for one after the other. So each is a pass of its own over all
 // flows, a loop so short that the processor runs far ahead in it and has many misses under way at
 // once; the last pass finds everything in the cache.
-func (s *shard) applyBlock(d *dict, b *flow.Batch, order []uint32) {
-	items, hashes, ids := b.Items, s.block.hashes[:len(order)], s.block.ids[:len(order)]
-	d.hasher.items(b, order, hashes)
+func (s *shard) applyBlock(d *dict, b *flow.Batch, order []uint32, hashes []uint64) {
+	items, ids := b.Items, s.block.ids[:len(order)]
 	large := d.bytes()+s.hourBytes > cached
 	if large {
 		s.block.sink += d.touchBuckets(hashes)

@@ -76,8 +76,8 @@ func (m mapTable) apply(b *flow.Batch) {
 	}
 }
 
-// oneShard returns a shard whose goroutine is the caller, and the order of all flows of a batch.
-func oneShard(t testing.TB) (*shard, []uint32) {
+// oneShard returns a shard whose goroutine is the caller, and what adds batches of up to 1,000 flows to it.
+func oneShard(t testing.TB) (*shard, func(*flow.Batch)) {
 	table, err := New(Options{Shards: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,12 @@ func oneShard(t testing.TB) (*shard, []uint32) {
 	for i := range order {
 		order[i] = uint32(i)
 	}
-	return table.shards[0], order
+	s, hashes := table.shards[0], make([]uint64, len(order))
+	return s, func(b *flow.Batch) {
+		n := b.Len()
+		table.hasher.batch(b, hashes[:n])
+		s.apply(b, order[:n], hashes[:n])
+	}
 }
 
 func BenchmarkApply(b *testing.B) {
@@ -106,8 +111,8 @@ func BenchmarkApply(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/flow")
 		}
 		b.Run(fmt.Sprintf("tuples=%d/flowd", tuples), func(b *testing.B) {
-			s, order := oneShard(b)
-			run(b, func(batch *flow.Batch) { s.apply(batch, order[:batch.Len()]) })
+			_, apply := oneShard(b)
+			run(b, apply)
 		})
 		b.Run(fmt.Sprintf("tuples=%d/map", tuples), func(b *testing.B) {
 			run(b, mapTable{}.apply)
@@ -148,8 +153,8 @@ func BenchmarkMemory(b *testing.B) {
 		runtime.KeepAlive(keep)
 	}
 	b.Run("flowd", func(b *testing.B) {
-		s, order := oneShard(b)
-		measure(b, func(batch *flow.Batch) { s.apply(batch, order[:batch.Len()]) }, s)
+		s, apply := oneShard(b)
+		measure(b, apply, s)
 	})
 	b.Run("map", func(b *testing.B) {
 		m := mapTable{}

@@ -59,15 +59,12 @@ func (a *Admission) census(b *flow.Batch, near []flow.Hour, all bool) *census {
 			c.all.ask(vpc)
 		}
 	}
-	split := Split{ends: make([]uint32, len(a.table.shards))}
+	split := a.table.newSplit()
 	split.divide(b)
 	found := make([]census, len(a.table.shards))
 	a.table.scatter(func(i int, s *shard) {
-		from := uint32(0)
-		if i > 0 {
-			from = split.ends[i-1]
-		}
-		s.census(c, split.order[from:split.ends[i]], &found[i])
+		order, hashes := split.part(i)
+		s.census(c, order, hashes, &found[i])
 	}).Wait()
 	for i := range found {
 		for j := range c.hours {
@@ -86,8 +83,9 @@ func (p *population) add(found *population) {
 	}
 }
 
-// census finds out what s has of what c asks for, and which of the flows that order names are new.
-func (s *shard) census(c *census, order []uint32, found *census) {
+// census finds out what s has of what c asks for, and which of the flows that order names are
+// new, whose tuples have these hashes.
+func (s *shard) census(c *census, order []uint32, hashes []uint64, found *census) {
 	found.hours = make([]population, len(c.hours))
 	for i := range c.hours {
 		at := &found.hours[i]
@@ -106,14 +104,13 @@ func (s *shard) census(c *census, order []uint32, found *census) {
 	}
 	// Of all flows, for a later batch may be asked about other hours, before this one is sent.
 	for at, i := range order {
-		c.fresh[i] = s.freshness(c.batch, order[at:at+1])
+		c.fresh[i] = s.freshness(c.batch, &c.batch.Items[i], hashes[at])
 	}
 	s.publish()
 }
 
-// freshness tells what the tuple of a flow is new in.
-func (s *shard) freshness(b *flow.Batch, one []uint32) uint8 {
-	item := &b.Items[one[0]]
+// freshness tells what the tuple of a flow, whose hash is given, is new in.
+func (s *shard) freshness(b *flow.Batch, item *flow.Item, hash uint64) uint8 {
 	h, frozen := s.hours[item.Hour], s.frozen[item.Hour]
 	if h == nil {
 		h, frozen = frozen, nil
@@ -122,9 +119,7 @@ func (s *shard) freshness(b *flow.Batch, one []uint32) uint8 {
 	if h != nil {
 		d = h.dict
 	}
-	var hash [1]uint64
-	d.hasher.items(b, one, hash[:])
-	id := d.find(b, item, hash[0])
+	id := d.find(b, item, hash)
 	if id == noID {
 		return freshHour | freshAll
 	}

@@ -9,14 +9,14 @@ import (
 )
 
 // filled returns a shard with hours that have all tuples, whose goroutine is the caller.
-func filled(b *testing.B, tuples, hours int) *shard {
-	s, order := oneShard(b)
+func filled(b *testing.B, tuples, hours int) (*shard, func(*flow.Batch)) {
+	s, apply := oneShard(b)
 	for hour := range flow.Hour(hours) {
 		for _, batch := range everyTuple(tuples, 480_000+hour) {
-			s.apply(batch, order[:batch.Len()])
+			apply(batch)
 		}
 	}
-	return s
+	return s, apply
 }
 
 // watch measures a step that is done often.
@@ -46,7 +46,8 @@ func BenchmarkCheckpoint(b *testing.B) {
 	}{{1_000_000, 1, Keep}, {1_000_000, 1, Spill}, {1_000_000, 8, Keep}, {1_000_000, 8, Spill}, {100, 10_000, Keep}, {100, 10_000, Spill}} {
 		what := map[Fate]string{Keep: "keep", Spill: "spill"}[c.fate]
 		b.Run(fmt.Sprintf("tuples=%d/hours=%d/%s", c.tuples, c.hours, what), func(b *testing.B) {
-			s, late := filled(b, c.tuples, c.hours), everyTuple(1, 480_000)[0]
+			s, apply := filled(b, c.tuples, c.hours)
+			late := everyTuple(1, 480_000)[0]
 			var barrier, pass, first, restore, install watch
 			var parts []frozenPart
 			freeze := func(fate Fate) {
@@ -57,7 +58,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 			}
 			for b.Loop() {
 				freeze(c.fate)
-				first.time(func() { s.apply(late, []uint32{0}) })
+				first.time(func() { apply(late) })
 				for i := range parts {
 					parts[i].snapshot.close()
 				}
@@ -133,17 +134,13 @@ func BenchmarkApplyDicts(b *testing.B) {
 	for _, dicts := range []int{1, 2} {
 		for _, tuples := range []int{10_000, 1_000_000} {
 			b.Run(fmt.Sprintf("dicts=%d/tuples=%d", dicts, tuples), func(b *testing.B) {
-				s := filled(b, tuples, 1)
+				s, apply := filled(b, tuples, 1)
 				if dicts == 2 {
 					s.dict = newDict(s.dict.hasher)
 					s.dicts = append(s.dicts, s.dict)
 				}
-				order := make([]uint32, 1000)
-				for i := range order {
-					order[i] = uint32(i)
-				}
 				for _, batch := range everyTuple(tuples, 480_001) {
-					s.apply(batch, order[:batch.Len()])
+					apply(batch)
 				}
 				batches := benchBatches(tuples, max(16, tuples/2000))
 				for _, batch := range batches {
@@ -153,7 +150,7 @@ func BenchmarkApplyDicts(b *testing.B) {
 				}
 				n := 0
 				for b.Loop() {
-					s.apply(batches[n%len(batches)], order)
+					apply(batches[n%len(batches)])
 					n++
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/flow")

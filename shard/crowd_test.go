@@ -124,9 +124,8 @@ func TestCrowd(t *testing.T) {
 
 // TestBarrierIsPassedInSteps has flows come for hours while only some are frozen, and for new ones.
 func TestBarrierIsPassedInSteps(t *testing.T) {
-	s, order := oneShard(t)
+	s, add := oneShard(t)
 	const hours = 10
-	add := func(b *flow.Batch) { s.apply(b, order[:b.Len()]) }
 	batch := func(h flow.Hour) *flow.Batch { return everyTuple(5, h)[0] }
 	for h := range flow.Hour(hours) {
 		add(batch(h))

@@ -40,8 +40,10 @@ type dict struct {
 
 	hours   int               // that have this dict
 	waiting [blockSize]uint32 // flows of the batch being applied, while there is more than one dict
-	waits   int
-	sink    uint64 // keeps loads that are made for the cache's sake
+	// waitingHashes are those of their tuples.
+	waitingHashes [blockSize]uint64
+	waits         int
+	sink          uint64 // keeps loads that are made for the cache's sake
 }
 
 // keys is the part of a dict that a reader may copy and use beside the owner: what it finds for

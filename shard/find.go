@@ -20,15 +20,12 @@ func (t *Table) AskFor(h flow.Hour, tuples []flow.Key) *FindAnswer {
 	for _, key := range tuples {
 		addKey(&keys, key)
 	}
-	split := Split{ends: make([]uint32, len(t.shards))}
+	split := t.newSplit()
 	split.divide(&keys)
 	a := &FindAnswer{parts: make([][]flow.Row, len(t.shards))}
 	a.answered = t.scatter(func(i int, s *shard) {
-		from := uint32(0)
-		if i > 0 {
-			from = split.ends[i-1]
-		}
-		a.parts[i] = s.find(h, &keys, split.order[from:split.ends[i]])
+		order, hashes := split.part(i)
+		a.parts[i] = s.find(h, &keys, order, hashes)
 		if i == 0 {
 			a.part = s.isPart(h)
 		}
@@ -46,8 +43,8 @@ func (a *FindAnswer) Rows() (rows []flow.Row, part bool) {
 	return rows, a.part
 }
 
-// find returns the rows of the items of keys that order names.
-func (s *shard) find(label flow.Hour, keys *flow.Batch, order []uint32) (rows []flow.Row) {
+// find returns the rows of the items of keys that order names, whose hashes are given.
+func (s *shard) find(label flow.Hour, keys *flow.Batch, order []uint32, hashes []uint64) (rows []flow.Row) {
 	h := s.hours[label]
 	frozen := s.frozen[label]
 	if h == nil {
@@ -56,8 +53,7 @@ func (s *shard) find(label flow.Hour, keys *flow.Batch, order []uint32) (rows []
 	if h == nil || len(order) == 0 {
 		return nil
 	}
-	hashes, ids := make([]uint64, len(order)), make([]uint32, len(order))
-	h.dict.hasher.items(keys, order, hashes)
+	ids := make([]uint32, len(order))
 	h.dict.lookUp(keys, order, hashes, ids)
 	for _, id := range ids {
 		if id == noID {

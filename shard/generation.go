@@ -111,15 +111,13 @@ func (d *dict) adopt(from *snapshot, to *hour) {
 		b      flow.Batch
 		block  [blockSize]flow.Row
 		hashes [blockSize]uint64
-		order  [blockSize]uint32
 	)
 	for n := from.read(block[:]); n > 0; n = from.read(block[:]) {
 		b.Reset()
 		for i := range block[:n] {
-			order[i] = uint32(i)
 			addKey(&b, block[i].Key)
 		}
-		d.hasher.items(&b, order[:n], hashes[:n])
+		d.hasher.batch(&b, hashes[:n])
 		for i := range block[:n] {
 			to.put(d.id(&b, &b.Items[i], hashes[i]), block[i].Totals)
 		}

@@ -8,9 +8,12 @@ import (
 	"flowd/flow"
 )
 
-// hasher is the hash of the dict. It is secret and differs from start to start: a client that
-// could compute it could send tuples that all collide, and make each search walk all of them.
-// The hash that chooses the shard is public, and of no use here.
+// hasher is the hash of tuples. It is secret and differs from start to start: a client that could
+// compute it could send tuples that all go to one shard, or collide in its dict and make each search
+// walk all of them. One hash serves for both, from bits of its own for each:
+//
+//	63..56   55..24            23..8   7..0
+//	part     bucket in it      shard   tag
 type hasher struct {
 	secret [recordWords + 1]uint64
 	seed   maphash.Seed
@@ -25,11 +28,14 @@ func newHasher() hasher {
 	return h
 }
 
-// items hashes the keys of the items of b that order names, into hashes.
-func (h *hasher) items(b *flow.Batch, order []uint32, hashes []uint64) {
+// shardOf returns which of so many shards a tuple is of, by its hash. They are a power of two, up to MaxShards.
+func shardOf(hash, shards uint64) uint64 { return hash >> 8 & (shards - 1) }
+
+// batch hashes the keys of all items of b, into hashes.
+func (h *hasher) batch(b *flow.Batch, hashes []uint64) {
 	items, keys := b.Items, b.Keys
-	for i, at := range order[:len(hashes)] {
-		item := &items[at]
+	for i := range items[:len(hashes)] {
+		item := &items[i]
 		if item.KeyLen > recordSize {
 			hashes[i] = h.long(b.Key(item))
 			continue

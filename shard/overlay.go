@@ -32,7 +32,6 @@ type overlay struct {
 	ready, block []flow.Row // of base, with memory added
 	keys         flow.Batch // of ready
 	split        Split
-	hashes       []uint64
 	ids          []uint32
 }
 
@@ -66,14 +65,14 @@ func (t *Table) Overlay(base, mem flow.Rows) flow.Rows {
 	if tuples <= t.limits.few {
 		o.copyFew()
 	}
-	o.split.ends = make([]uint32, len(o.owners))
+	o.split = Split{table: t, ends: make([]uint32, len(o.owners))}
 	o.resize(overlayLeast)
 	return o
 }
 
 // resize makes room for so many rows at a time. A small block does not need much.
 func (o *overlay) resize(rows int) {
-	o.block, o.hashes, o.ids = make([]flow.Row, rows), make([]uint64, rows), make([]uint32, rows)
+	o.block, o.ids = make([]flow.Row, rows), make([]uint32, rows)
 	o.keys.Items, o.keys.Keys = make([]flow.Item, 0, rows), make([]byte, 0, rows*flow.KeySlot)
 }
 
@@ -158,8 +157,7 @@ func (o *overlay) lookUp() {
 			from = to
 			continue
 		}
-		d, order, hashes, ids := owner.dict, o.split.order[from:to], o.hashes[from:to], o.ids[from:to]
-		d.hasher.items(&o.keys, order, hashes)
+		d, order, hashes, ids := owner.dict, o.split.order[from:to], o.split.hashes[from:to], o.ids[from:to]
 		from = to
 		if o.few != nil {
 			d.lookUp(&o.keys, order, hashes, ids)

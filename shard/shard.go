@@ -40,7 +40,7 @@ const recentHours = 16
 // message is a part of a batch to add up, or, if split is nil, a question to answer.
 type message struct {
 	split    *Split
-	from, to uint32 // of split.order
+	from, to uint32 // of split.order and split.hashes
 	ask      func(*shard)
 }
 
@@ -78,7 +78,7 @@ func (s *shard) run() {
 			m.ask(s)
 			continue
 		}
-		s.apply(m.split.batch, m.split.order[m.from:m.to])
+		s.apply(m.split.batch, m.split.order[m.from:m.to], m.split.hashes[m.from:m.to])
 		if s.behind() {
 			s.tally(2 * int(m.to-m.from)) // so that what comes does not outrun it
 		}

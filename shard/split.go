@@ -6,17 +6,29 @@ import (
 	"flowd/flow"
 )
 
-// Split is a batch on its way through the shards: the numbers of its flows, sorted by shard. The
-// shards share it, read only, and the last one gives it back.
+// Split is a batch on its way through the shards: the numbers of its flows with the hashes of
+// their tuples, sorted by shard. The shards share it, read only, and the last one gives it back.
 type Split struct {
-	table *Table
-	batch *flow.Batch
-	order []uint32
-	ends  []uint32 // where the part of each shard ends in order
-	left  atomic.Int32
-	bytes int64 // of batch
+	table  *Table
+	batch  *flow.Batch
+	order  []uint32
+	hashes []uint64 // of the tuples, in that order
+	ends   []uint32 // where the part of each shard ends in both
+	left   atomic.Int32
+	bytes  int64 // of batch
 
-	shards []uint16 // of each flow, while it is divided
+	unsorted []uint64 // the hashes, while it is divided
+}
+
+func (t *Table) newSplit() *Split { return &Split{table: t, ends: make([]uint32, len(t.shards))} }
+
+// part returns what shard i has of order and hashes.
+func (s *Split) part(i int) (order []uint32, hashes []uint64) {
+	from, to := uint32(0), s.ends[i]
+	if i > 0 {
+		from = s.ends[i-1]
+	}
+	return s.order[from:to], s.hashes[from:to]
 }
 
 // Divide prepares b to be sent, which is the costly half of Append: any goroutine may do it, in
@@ -74,16 +86,16 @@ func (t *Table) Append(b *flow.Batch) { t.Send(t.Divide(b)) }
 // divide sorts the flows of b by shard (a counting sort) and returns how many shards have some.
 func (s *Split) divide(b *flow.Batch) (parts int32) {
 	s.batch = b
-	if n := b.Len(); cap(s.order) < n {
-		s.order, s.shards = make([]uint32, n), make([]uint16, n)
+	n := b.Len()
+	if cap(s.order) < n {
+		s.order, s.hashes, s.unsorted = make([]uint32, n), make([]uint64, n), make([]uint64, n)
 	}
-	s.order, s.shards = s.order[:b.Len()], s.shards[:b.Len()]
+	s.order, s.hashes, s.unsorted = s.order[:n], s.hashes[:n], s.unsorted[:n]
+	s.table.hasher.batch(b, s.unsorted)
 	clear(s.ends)
-	mask := uint64(len(s.ends) - 1)
-	for i := range b.Items {
-		to := b.Hash(&b.Items[i]) & mask
-		s.shards[i] = uint16(to)
-		s.ends[to]++
+	shards := uint64(len(s.ends))
+	for _, hash := range s.unsorted {
+		s.ends[shardOf(hash, shards)]++
 	}
 	from := uint32(0)
 	for i, n := range s.ends {
@@ -91,9 +103,10 @@ func (s *Split) divide(b *flow.Batch) (parts int32) {
 		from += n
 		parts += int32(min(n, 1))
 	}
-	for i, to := range s.shards {
-		s.order[s.ends[to]] = uint32(i)
-		s.ends[to]++
+	for i, hash := range s.unsorted {
+		end := &s.ends[shardOf(hash, shards)]
+		s.order[*end], s.hashes[*end] = uint32(i), hash
+		*end++
 	}
 	return parts
 }

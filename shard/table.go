@@ -45,6 +45,7 @@ type Table struct {
 	limits   limits
 	bounds   atomic.Pointer[Bounds]
 	memory   tableMemory
+	hasher   hasher
 }
 
 // limits are the numbers from which on what is large is treated as such. They are constants but
@@ -74,9 +75,9 @@ func newTable(o Options, h hasher) (*Table, error) {
 	if o.Batches < 1 {
 		return nil, fmt.Errorf("shard: %d batches: at least 1 is required", o.Batches)
 	}
-	t := &Table{tickets: make(chan struct{}, o.Batches), limits: limits{renewTuples, moveTuples, overlayFew, barrierStep, namesMost, tallyStep}}
+	t := &Table{tickets: make(chan struct{}, o.Batches), limits: limits{renewTuples, moveTuples, overlayFew, barrierStep, namesMost, tallyStep}, hasher: h}
 	t.batches.New = func() any { return new(flow.Batch) }
-	t.splits.New = func() any { return &Split{table: t, ends: make([]uint32, o.Shards)} }
+	t.splits.New = func() any { return t.newSplit() }
 	t.bounds.Store(new(Bounds))
 	for i := range o.Shards {
 		t.shards = append(t.shards, newShard(i, o.Batches, h, t))

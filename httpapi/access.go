@@ -119,8 +119,8 @@ func rightOf(ctx *fasthttp.RequestCtx) *access.Right {
 	return everything
 }
 
-// clientOf names whoever is to be told from others: the token, or the address where there is none.
-func clientOf(ctx *fasthttp.RequestCtx, right *access.Right) string {
+// clientName names whoever is to be told from others: the token, or the address where there is none.
+func clientName(ctx *fasthttp.RequestCtx, right *access.Right) string {
 	if right.Name != "" {
 		return right.Name
 	}

@@ -13,8 +13,10 @@ import (
 // takeBytes refuses a body of n bytes that is more than its sender may send now.
 func (in *intake) takeBytes(n int) *problem {
 	s := in.server
-	in.now = time.Now()
-	wait := s.buckets.TakeBytes(in.client, n, in.now)
+	if s.buckets.Unbounded() {
+		return nil
+	}
+	wait := s.buckets.TakeBytes(in.client.name, n, in.clock())
 	if wait == 0 {
 		in.chargedBytes = n
 		return nil
@@ -31,7 +33,10 @@ func (in *intake) takeBytes(n int) *problem {
 // takeFlows refuses a batch of more flows than its sender may send now.
 func (in *intake) takeFlows() *problem {
 	s, n := in.server, in.batch.Len()
-	wait := s.buckets.TakeFlows(in.client, n, in.now)
+	if s.buckets.Unbounded() {
+		return nil
+	}
+	wait := s.buckets.TakeFlows(in.client.name, n, in.clock())
 	if wait == 0 {
 		in.chargedFlows = n
 		return nil
@@ -57,11 +62,24 @@ func overBurst(detail string) *problem {
 	return &problem{status: fasthttp.StatusRequestEntityTooLarge, reason: reasonBurst, detail: detail}
 }
 
+// clock is when the body was complete: when this is called first.
+func (in *intake) clock() time.Time {
+	if in.now.IsZero() {
+		in.now = time.Now()
+	}
+	return in.now
+}
+
 // enter takes a place, and with it the right to work on the body. The body is complete before that, so
 // that a slow client holds up nobody but itself.
 func (in *intake) enter() *problem {
 	s := in.server
-	switch s.shares.Enter(in.client, s.current.Load().QueueWait) {
+	entry := s.shares.Enter(&in.client.place, 0)
+	if entry != limit.Entered {
+		in.clock() // counts for all waiting
+		entry = s.shares.Enter(&in.client.place, s.current.Load().QueueWait)
+	}
+	switch entry {
 	case limit.Entered:
 		in.placed = true
 	case limit.OverShare:
@@ -80,7 +98,11 @@ var byteOrderMark = []byte("\ufeff")
 // fill gets a batch and fills it with the flows of the body, if its sender may send them.
 func (in *intake) fill() *problem {
 	s, limits := in.server, in.server.current.Load()
-	if in.batch = s.engine.Acquire(max(limits.QueueWait-time.Since(in.now), 0)); in.batch == nil {
+	wait := limits.QueueWait
+	if !in.now.IsZero() {
+		wait = max(wait-time.Since(in.now), 0)
+	}
+	if in.batch = s.engine.Acquire(wait); in.batch == nil {
 		return s.behind(reasonQueue, moreThanCan)
 	}
 	if err := in.batch.Decode(bytes.TrimPrefix(in.body.data, byteOrderMark), in.head.format, limits.Flows); err != nil {
@@ -104,12 +126,12 @@ func (s *Server) behind(r reason, detail string) *problem {
 // leave gives the place back, and notes that a piece of the queue is done.
 func (in *intake) leave() {
 	if in.placed {
-		in.server.shares.Leave(in.client)
-		in.server.drain.Done(1, time.Now())
+		in.server.shares.Leave(&in.client.place)
+		in.server.drain.Done(1, finished(in.ctx))
 	}
 	// A client that is sent away by one limit, or by the server's state, does not use up another.
 	if in.outcome == outcomeOverload || in.outcome == outcomeUnavailable {
-		in.server.buckets.GiveBytes(in.client, in.chargedBytes)
-		in.server.buckets.GiveFlows(in.client, in.chargedFlows)
+		in.server.buckets.GiveBytes(in.client.name, in.chargedBytes)
+		in.server.buckets.GiveFlows(in.client.name, in.chargedFlows)
 	}
 }

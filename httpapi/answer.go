@@ -85,7 +85,7 @@ var answers = sync.Pool{New: func() any {
 
 // openAnswer begins an answer to ctx, or returns why there are too many.
 func (s *Server) openAnswer(ctx *fasthttp.RequestCtx) (*answer, *problem) {
-	client := clientOf(ctx, rightOf(ctx))
+	client := s.clientOf(ctx, rightOf(ctx)).name
 	if p := s.queries.begin(client, s.current.Load().Queries); p != nil {
 		return nil, p
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-json"
-	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
 )
@@ -90,11 +89,10 @@ func TestAnswerRead(t *testing.T) {
 	for _, accept := range []string{"", "gzip", "zstd"} {
 		e := newMany(3000)
 		s := newServer(t, e, nil).Server
-		var ctx fasthttp.RequestCtx
-		ctx.Init(&fasthttp.Request{}, nil, nil)
+		ctx := onConn(s)
 		ctx.Request.SetRequestURI("/flows?hour=5")
 		ctx.Request.Header.Set("Accept-Encoding", accept)
-		s.http.Handler(&ctx)
+		s.http.Handler(ctx)
 		text, err := io.ReadAll(ctx.Response.BodyStream())
 		if err != nil {
 			t.Fatal(err)

@@ -89,16 +89,16 @@ func BenchmarkServe(b *testing.B) {
 // what it costs to make up such a request.
 func BenchmarkHandler(b *testing.B) {
 	body := flowsBody(1)
+	s := newServer(b, &nullEngine{}, nil).Server
 	for _, bench := range []struct {
 		name   string
 		handle fasthttp.RequestHandler
 	}{
-		{"flowd", newServer(b, &nullEngine{}, nil).http.Handler},
+		{"flowd", s.http.Handler},
 		{"empty", func(*fasthttp.RequestCtx) {}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			var ctx fasthttp.RequestCtx
-			ctx.Init(&fasthttp.Request{}, nil, nil)
+			ctx := onConn(s)
 			var stream bytes.Reader
 			b.ReportAllocs()
 			for b.Loop() {
@@ -109,7 +109,7 @@ func BenchmarkHandler(b *testing.B) {
 				ctx.Request.Header.SetContentType("application/json")
 				stream.Reset(body)
 				ctx.Request.SetBodyStream(&stream, len(body))
-				bench.handle(&ctx)
+				bench.handle(ctx)
 			}
 			if code := ctx.Response.StatusCode(); code != 200 {
 				b.Fatalf("status %d: %s", code, ctx.Response.Body())

@@ -13,7 +13,7 @@ const firstRead = 16 << 10
 // readBody reads the body as it was sent.
 func (in *intake) readBody() *problem {
 	s, length := in.server, in.head.length
-	in.body = s.bodies.take(min(max(length, 0), firstRead), in.holding)
+	in.body = s.bodies.take(min(max(length, 0), firstRead), in.client)
 	if in.body == nil {
 		return s.noMemory()
 	}
@@ -56,7 +56,7 @@ func (in *intake) wantBody() *problem {
 		if p := in.takeBytes(length); p != nil {
 			return p
 		}
-		in.server.buckets.GiveBytes(in.client, in.chargedBytes)
+		in.server.buckets.GiveBytes(in.client.name, in.chargedBytes)
 		in.chargedBytes = 0
 	}
 	return bodyWanted

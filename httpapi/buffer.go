@@ -23,7 +23,7 @@ var bufferPools [bufferSizes]sync.Pool
 // buffer is memory for a body. Its data is empty at first and grows to the capacity.
 type buffer struct {
 	data []byte
-	of   *holding // whose it is; nil if nobody asks
+	of   *clientState // whose it is; nil if nobody asks
 }
 
 // sizeIndex returns the index of the smallest size that holds n bytes.
@@ -57,7 +57,7 @@ func (m *bodyMemory) short() bool { return m.most() < m.limit }
 
 // take lends an empty buffer that has room for n bytes to a client, which may be nil; or nil if that
 // would pass the limit, the room, or the client's share.
-func (m *bodyMemory) take(n int, of *holding) *buffer {
+func (m *bodyMemory) take(n int, of *clientState) *buffer {
 	i := sizeIndex(n)
 	size := int64(smallestBuffer) << i
 	held, most := m.held.Add(size), m.most()

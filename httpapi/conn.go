@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/access"
 	"flowd/limit"
 )
 
@@ -29,9 +30,15 @@ type conn struct {
 	tls *secured
 	// address is whom the connection counts for.
 	address netip.Addr
+	// client is who spoke last, with right; nil before.
+	client *clientState
+	right  *access.Right
 	// slack is how much earlier than it should a deadline may come, so that not every request
 	// has to move it.
 	slack time.Duration
+
+	// done is when the handler of the request was through, as Server.finished has it; zero before.
+	done time.Time
 
 	// await is the time that the next read may take, 0 if its deadline is set already.
 	await time.Duration
@@ -77,7 +84,7 @@ func newConn(nc net.Conn, limits *Limits, epoch time.Time) *conn {
 func (c *conn) state(s fasthttp.ConnState) {
 	switch s {
 	case fasthttp.StateActive: // the first byte of a request is there
-		c.active = true
+		c.active, c.done = true, time.Time{}
 		c.await = c.limits.ReadTimeout
 	case fasthttp.StateIdle: // the answer is written
 		c.await = c.limits.IdleTimeout
@@ -129,7 +136,13 @@ func (c *conn) read(p []byte) (int, error) {
 
 // Write is net.Conn's. Each write may take WriteTimeout.
 func (c *conn) Write(p []byte) (int, error) {
-	due := time.Since(c.epoch) + c.limits.WriteTimeout
+	due := c.limits.WriteTimeout
+	if c.done.IsZero() {
+		due += time.Since(c.epoch)
+	} else { // just now, and the next write may be later
+		due += c.done.Sub(c.epoch)
+		c.done = time.Time{}
+	}
 	if due-c.writeDue > c.slack {
 		if err := c.Conn.SetWriteDeadline(c.epoch.Add(due)); err != nil {
 			return 0, err

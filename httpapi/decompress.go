@@ -141,7 +141,7 @@ func (in *intake) makeRoom(n int) *problem {
 	var larger *buffer
 	switch {
 	case in.plain == nil:
-		larger = bodies.take(n, in.holding)
+		larger = bodies.take(n, in.client)
 	case cap(in.plain.data) >= n:
 		return nil
 	default:

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/valyala/fasthttp"
-
 	"flowd/flow"
 )
 
@@ -149,14 +147,13 @@ func TestNotModifiedAllocatesLittle(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	s := newServer(t, &nullEngine{}, nil).Server
-	var ctx fasthttp.RequestCtx
-	ctx.Init(&fasthttp.Request{}, nil, nil)
+	ctx := onConn(s)
 	allocated := testing.AllocsPerRun(1000, func() {
 		ctx.Request.Reset()
 		ctx.Response.Reset()
 		ctx.Request.SetRequestURI("/flows?hour=5")
 		ctx.Request.Header.Set("If-None-Match", "*")
-		s.http.Handler(&ctx)
+		s.http.Handler(ctx)
 	})
 	if code := ctx.Response.StatusCode(); code != 304 || allocated > 5 {
 		t.Errorf("status %d with %v allocations", code, allocated)

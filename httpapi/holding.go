@@ -5,50 +5,88 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/valyala/fasthttp"
+
+	"flowd/access"
 	"flowd/limit"
 )
 
-// holding is how much memory for bodies the requests of a client hold.
-type holding struct {
+// clientState is what is known of a client while it has a connection. It is looked up once a connection, and
+// again when the connection's token is another, since to look it up for each request costs as much as to
+// add a flow up.
+type clientState struct {
+	name string
+	// place is what it has of the places.
+	place limit.Client
+	// bytes is the memory for bodies that its requests hold, and requests how many take a batch in.
 	bytes    atomic.Int64
 	requests atomic.Int32
+
+	connections int // that have it; belongs to clients
 }
 
-// holdings are those of the clients that have requests under way.
-type holdings struct {
-	mu      sync.Mutex
-	clients map[string]*holding
+// clients are those that have connections.
+type clients struct {
+	mu  sync.Mutex
+	all map[string]*clientState
 }
 
-// begin returns what client holds, for one more request.
-func (h *holdings) begin(client string) *holding {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	of := h.clients[client]
-	if of == nil {
-		of = new(holding)
-		h.clients[client] = of
+// join returns the client of a name, for one more connection.
+func (cs *clients) join(name string) *clientState {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	c := cs.all[name]
+	if c == nil {
+		if cs.all == nil {
+			cs.all = make(map[string]*clientState)
+		}
+		c = &clientState{name: name}
+		cs.all[name] = c
 	}
-	of.requests.Add(1)
-	return of
+	c.connections++
+	return c
 }
 
-// end ends a request of client.
-func (h *holdings) end(client string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	of := h.clients[client]
-	if of.requests.Add(-1) == 0 {
-		delete(h.clients, client)
+// leave takes a connection from c, which may be nil.
+func (cs *clients) leave(c *clientState) {
+	if c == nil {
+		return
 	}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c.connections--; c.connections > 0 {
+		return
+	}
+	if delete(cs.all, c.name); len(cs.all) == 0 {
+		cs.all = nil // a map keeps the memory of the most that it ever held
+	}
+}
+
+// count returns how many there are.
+func (cs *clients) count() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.all)
+}
+
+// clientOf returns whoever is to be told from others: the token, or the address where there is none. It is
+// there for as long as ctx is served.
+func (s *Server) clientOf(ctx *fasthttp.RequestCtx, right *access.Right) *clientState {
+	c := ctx.Conn().(*conn)
+	if c.client == nil || c.right != right {
+		was := c.client
+		c.client, c.right = s.clients.join(clientName(ctx, right)), right
+		s.clients.leave(was)
+	}
+	return c.client
 }
 
 // mayTake reports whether a client may hold so much more where so much is free: no more in all than is left
 // for others, unless it has no other request. So one client can fill half of the memory, two a third each, and
 // there is some for whoever comes next, as there is in a switch whose ports share its memory (A. K. Choudhury
 // and E. L. Hahne, Dynamic Queue Length Thresholds for Shared-Memory Packet Switches).
-func (h *holding) mayTake(more, free int64) bool {
-	return h.requests.Load() == 1 || h.bytes.Load()+more <= free
+func (c *clientState) mayTake(more, free int64) bool {
+	return c.requests.Load() == 1 || c.bytes.Load()+more <= free
 }
 
 // underWay counts the answers under way, of all and of each client that has some.

@@ -55,16 +55,15 @@ type ingestHead struct {
 
 // intake is one POST on its way in, with what it holds meanwhile.
 type intake struct {
-	server  *Server
-	ctx     *fasthttp.RequestCtx
-	head    ingestHead
-	body    *buffer
-	plain   *buffer // what body holds, while it is decompressed
-	right   *access.Right
-	client  string
-	holding *holding
-	placed  bool      // client has a place of shares
-	now     time.Time // when the body was complete
+	server *Server
+	ctx    *fasthttp.RequestCtx
+	head   ingestHead
+	body   *buffer
+	plain  *buffer // what body holds, while it is decompressed
+	right  *access.Right
+	client *clientState
+	placed bool      // client has a place of shares
+	now    time.Time // when the body was complete, or zero while nobody asks (clock)
 	// What the client's buckets were charged, for it to be given back if the batch is not taken.
 	chargedBytes, chargedFlows int
 	batch                      *flow.Batch
@@ -76,8 +75,8 @@ type intake struct {
 // postFlows takes a batch: all of its flows count, or none does.
 func (s *Server) postFlows(ctx *fasthttp.RequestCtx) {
 	right := rightOf(ctx)
-	in := intake{server: s, ctx: ctx, right: right, client: clientOf(ctx, right)}
-	in.holding = s.holdings.begin(in.client)
+	in := intake{server: s, ctx: ctx, right: right, client: s.clientOf(ctx, right)}
+	in.client.requests.Add(1)
 	defer in.close()
 	switch p := in.run(); p {
 	case nil:
@@ -97,7 +96,7 @@ func (in *intake) run() *problem {
 	head := &in.head
 	p := in.server.readHead(&in.ctx.Request.Header, head)
 	head.origin.Client = in.right.Name // keys of one token say nothing of those of another
-	head.origin.Sender = flow.Sender{Name: in.right.Name, Address: in.client}
+	head.origin.Sender = flow.Sender{Name: in.right.Name, Address: in.client.name}
 	if p == nil {
 		p = in.readBody()
 	}
@@ -136,7 +135,7 @@ func (in *intake) run() *problem {
 func (in *intake) close() {
 	in.server.bodies.give(in.body)
 	in.server.bodies.give(in.plain)
-	in.server.holdings.end(in.client)
+	in.client.requests.Add(-1)
 	if in.batch != nil {
 		in.server.engine.Release(in.batch)
 	}
@@ -172,9 +171,6 @@ func (s *Server) readHead(h *fasthttp.RequestHeader, head *ingestHead) *problem 
 	head.length = h.ContentLength()
 	if p := s.unavailable(writing); p != nil {
 		return p
-	}
-	if s.engine.Room() <= 0 {
-		return memoryShort()
 	}
 	var p *problem
 	if head.origin, p = originOf(h); p != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/goccy/go-json"
+	"github.com/valyala/fasthttp"
 	"go.uber.org/goleak"
 
 	"flowd/flow"
@@ -114,10 +115,18 @@ func (ts *testServer) run() {
 				t.Errorf("%d %s are still held after the stop", held, name)
 			}
 		}
-		if n := len(ts.holdings.clients); n != 0 {
+		if n := ts.clients.count(); n != 0 {
 			t.Errorf("%d clients are still there after the stop", n)
 		}
 	})
+}
+
+// onConn returns a context for requests to s, which come on a connection of their own.
+func onConn(s *Server) *fasthttp.RequestCtx {
+	nc, _ := net.Pipe()
+	ctx := &fasthttp.RequestCtx{}
+	ctx.Init2(newConn(nc, &s.limits, s.epoch), nil, false)
+	return ctx
 }
 
 func (ts *testServer) listen() {

@@ -97,7 +97,7 @@ type Server struct {
 
 	conns    conns
 	bodies   bodyMemory
-	holdings holdings
+	clients  clients
 	queries  underWay
 	draining atomic.Bool
 
@@ -124,7 +124,6 @@ func New(o Options) *Server {
 		durability:  []byte(o.Durability),
 		versionText: versionText(o.Version),
 		bodies:      bodyMemory{limit: o.Limits.InflightBytes, room: o.Engine.Room},
-		holdings:    holdings{clients: map[string]*holding{}},
 	}
 	s.current.Store(&o.Limits)
 	s.conns.tls = o.TLS
@@ -182,6 +181,7 @@ func (s *Server) connState(nc net.Conn, state fasthttp.ConnState) {
 	}
 	c.state(state)
 	if state == fasthttp.StateClosed { // nothing serves it any more
+		s.clients.leave(c.client)
 		s.conns.remove(c)
 	}
 }

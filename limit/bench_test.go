@@ -59,7 +59,7 @@ func BenchmarkTake(b *testing.B) {
 func BenchmarkShares(b *testing.B) {
 	for _, clients := range []int{1, 1000, 50_000} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
-			shares := NewShares(64)
+			shares := newNamed(64)
 			inParallel(b, clients, func(client string, _ time.Time) {
 				if shares.Enter(client, time.Second) == Entered {
 					shares.Leave(client)
@@ -68,7 +68,7 @@ func BenchmarkShares(b *testing.B) {
 		})
 	}
 	b.Run("contended", func(b *testing.B) { // every request waits, and wakes another
-		shares := NewShares(1)
+		shares := newNamed(1)
 		inParallel(b, 100, func(client string, _ time.Time) {
 			if shares.Enter(client, time.Minute) == Entered {
 				runtime.Gosched()
@@ -91,7 +91,7 @@ func BenchmarkPOST(b *testing.B) {
 		clients int
 	}{{"rates", on, 1000}, {"one client", on, 1}, {"no rates", Rates{}, 1000}} {
 		b.Run(c.name, func(b *testing.B) {
-			buckets, shares, drain := NewBuckets(c.rates, 100_000), NewShares(64), Drain{}
+			buckets, shares, drain := NewBuckets(c.rates, 100_000), newNamed(64), Drain{}
 			inParallel(b, c.clients, func(client string, now time.Time) {
 				if buckets.TakeBytes(client, 10_000, now) != 0 || shares.Enter(client, time.Second) != Entered || buckets.TakeFlows(client, 100, now) != 0 {
 					b.Error("refused")

@@ -133,6 +133,9 @@ func (s *stripe) forget() {
 // Rates returns what is in force, with the bursts that were left to be filled in.
 func (b *Buckets) Rates() Rates { return *b.rates.Load() }
 
+// Unbounded tells whether no client is bounded, so that there is nothing to take.
+func (b *Buckets) Unbounded() bool { return *b.rates.Load() == (Rates{}) }
+
 // SetRates changes what each client may send. What a client has used of its burst stays used, up
 // to the whole of the new burst: one that was quiet has all of the new burst, and one that had
 // nothing left does not begin anew.

@@ -3,7 +3,6 @@ package limit
 import (
 	"container/heap"
 	"math"
-	"strings"
 	"sync"
 	"time"
 )
@@ -26,17 +25,13 @@ import (
 // the dynamic threshold by which switches share their memory (A. K. Choudhury and E. L. Hahne,
 // Dynamic Queue Length Thresholds for Shared-Memory Packet Switches).
 //
-// Memory is bounded by the places: for each there is room for some who wait. Of clients with nothing
-// inside up to a few thousand are kept, not to make them anew for each batch, but nothing of them
-// matters any more.
+// Memory is bounded by the places: for each there is room for some who wait.
 type Shares struct {
 	places, room int
 
 	mu      sync.Mutex
 	taken   int // places; all of them where anybody waits
 	waiting int // requests
-	clients map[string]*holder
-	sweepAt int // clients
 	lines   lines
 	turns   uint64 // places given to those who waited, and clients that began to wait
 
@@ -48,12 +43,9 @@ type Shares struct {
 // that a request waits by default.
 const waitersPerPlace = 256
 
-// idleClients is how many clients with nothing inside are kept, about.
-const idleClients = 4096
-
-// holder is a client that holds places or waits for some.
-type holder struct {
-	name        string
+// Client is one of those that places are divided among. The zero value has nothing inside. It must not be
+// copied, nor be used with two Shares.
+type Client struct {
 	held, waits int
 	first, last *waiter // its line
 	turn        uint64  // when it began to wait, or got a place while it did
@@ -71,8 +63,7 @@ type waiter struct {
 // NewShares returns places that nobody holds; at least 1.
 func NewShares(places int) *Shares {
 	places = max(places, 1)
-	s := &Shares{places: places, room: places * waitersPerPlace, clients: map[string]*holder{}}
-	s.sweepAt = idleClients
+	s := &Shares{places: places, room: places * waitersPerPlace}
 	s.waiters.New = func() any {
 		return &waiter{ready: make(chan struct{}, 1), timer: time.NewTimer(math.MaxInt64)}
 	}
@@ -93,27 +84,25 @@ const (
 	NoPlace
 )
 
-// Enter takes a place for client, and waits up to wait for its turn if none is free. A request is
+// Enter takes a place for c, and waits up to wait for its turn if none is free. A request is
 // refused when that time is over, and at once if its client has its share of those who wait
 // already. A client that holds no place gets the next or one soon after; no place is taken from
 // those who hold it, so wait should be longer than places are held. With a wait of 0 nobody waits,
 // and whoever comes first has the places.
-// The name is not kept: its memory may be used again.
-func (s *Shares) Enter(client string, wait time.Duration) Entry {
+func (s *Shares) Enter(c *Client, wait time.Duration) Entry {
 	s.mu.Lock()
-	h := s.holder(client)
 	if s.taken < s.places {
 		s.taken++
-		h.held++
+		c.held++
 		s.mu.Unlock()
 		return Entered
 	}
-	if wait <= 0 || h.waits >= s.room-s.waiting {
+	if wait <= 0 || c.waits >= s.room-s.waiting {
 		defer s.mu.Unlock()
-		return s.refusal(h)
+		return s.refusal(c)
 	}
 	w := s.waiters.Get().(*waiter)
-	s.queue(h, w)
+	s.queue(c, w)
 	s.mu.Unlock()
 
 	w.timer.Reset(wait)
@@ -121,7 +110,7 @@ func (s *Shares) Enter(client string, wait time.Duration) Entry {
 	select {
 	case <-w.ready:
 	case <-w.timer.C:
-		entry = s.giveUp(h, w)
+		entry = s.giveUp(c, w)
 	}
 	w.timer.Stop()
 	*w = waiter{ready: w.ready, timer: w.timer}
@@ -129,26 +118,25 @@ func (s *Shares) Enter(client string, wait time.Duration) Entry {
 	return entry
 }
 
-// refusal tells why a request of h's is refused, which is not in its line any more.
-func (s *Shares) refusal(h *holder) Entry {
-	inside, all := h.held+h.waits, s.taken+s.waiting
+// refusal tells why a request of c's is refused, which is not in its line any more.
+func (s *Shares) refusal(c *Client) Entry {
+	inside, all := c.held+c.waits, s.taken+s.waiting
 	if inside > 0 && inside < all {
 		return OverShare
 	}
 	return NoPlace
 }
 
-// Leave gives a place of client's back, to whoever is next.
-func (s *Shares) Leave(client string) {
+// Leave gives a place of c's back, to whoever is next.
+func (s *Shares) Leave(c *Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.clients[client]
-	if h == nil || h.held == 0 {
+	if c.held == 0 {
 		panic("limit: Leave of a client that holds no place")
 	}
-	h.held--
-	if h.waits > 0 {
-		heap.Fix(&s.lines, h.at)
+	c.held--
+	if c.waits > 0 {
+		heap.Fix(&s.lines, c.at)
 	}
 	if s.waiting == 0 {
 		s.taken--
@@ -164,91 +152,67 @@ func (s *Shares) Waiting() int {
 	return s.waiting
 }
 
-// holder returns the client of that name.
-func (s *Shares) holder(name string) *holder {
-	if h := s.clients[name]; h != nil {
-		return h
-	}
-	if len(s.clients) >= s.sweepAt {
-		s.sweep()
-	}
-	h := &holder{name: strings.Clone(name)}
-	s.clients[h.name] = h
-	return h
-}
-
-// sweep forgets the clients with nothing inside. The next comes when at least as many new clients
-// came as are left now, so that it costs each of them little.
-func (s *Shares) sweep() {
-	for name, h := range s.clients {
-		if h.held == 0 && h.waits == 0 {
-			delete(s.clients, name)
-		}
-	}
-	s.sweepAt = 2*len(s.clients) + idleClients
-}
-
-// queue puts w at the end of h's line.
-func (s *Shares) queue(h *holder, w *waiter) {
+// queue puts w at the end of c's line.
+func (s *Shares) queue(c *Client, w *waiter) {
 	s.waiting++
-	h.waits++
-	if h.waits > 1 {
-		w.before, h.last.after, h.last = h.last, w, w
+	c.waits++
+	if c.waits > 1 {
+		w.before, c.last.after, c.last = c.last, w, w
 		return
 	}
-	h.first, h.last = w, w
+	c.first, c.last = w, w
 	s.turns++
-	h.turn = s.turns
-	heap.Push(&s.lines, h)
+	c.turn = s.turns
+	heap.Push(&s.lines, c)
 }
 
-// grant gives a place that was taken to the first of h's line.
-func (s *Shares) grant(h *holder) {
-	w := h.first
-	h.held++
+// grant gives a place that was taken to the first of c's line.
+func (s *Shares) grant(c *Client) {
+	w := c.first
+	c.held++
 	s.turns++
-	h.turn = s.turns
-	s.remove(h, w)
-	if h.waits > 0 {
-		heap.Fix(&s.lines, h.at)
+	c.turn = s.turns
+	s.remove(c, w)
+	if c.waits > 0 {
+		heap.Fix(&s.lines, c.at)
 	}
 	w.granted = true
 	w.ready <- struct{}{}
 }
 
-// giveUp takes w out of h's line, unless it was granted a place just now.
-func (s *Shares) giveUp(h *holder, w *waiter) Entry {
+// giveUp takes w out of c's line, unless it was granted a place just now.
+func (s *Shares) giveUp(c *Client, w *waiter) Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.granted {
 		<-w.ready
 		return Entered
 	}
-	s.remove(h, w)
-	return s.refusal(h)
+	s.remove(c, w)
+	return s.refusal(c)
 }
 
-// remove takes w out of h's line.
-func (s *Shares) remove(h *holder, w *waiter) {
+// remove takes w out of c's line.
+func (s *Shares) remove(c *Client, w *waiter) {
 	s.waiting--
-	h.waits--
+	c.waits--
 	if w.before == nil {
-		h.first = w.after
+		c.first = w.after
 	} else {
 		w.before.after = w.after
 	}
 	if w.after == nil {
-		h.last = w.before
+		c.last = w.before
 	} else {
 		w.after.before = w.before
 	}
-	if h.waits == 0 {
-		heap.Remove(&s.lines, h.at)
+	if c.waits == 0 {
+		heap.Remove(&s.lines, c.at)
 	}
 }
 
 // lines is the clients that wait, as a heap: the first is the one that is next.
-type lines []*holder
+type lines []*Client
 
 func (l lines) Len() int { return len(l) }
 
@@ -267,16 +231,16 @@ func (l lines) Swap(i, j int) {
 }
 
 // Push is heap.Interface's.
-func (l *lines) Push(h any) {
-	h.(*holder).at = len(*l)
-	*l = append(*l, h.(*holder))
+func (l *lines) Push(c any) {
+	c.(*Client).at = len(*l)
+	*l = append(*l, c.(*Client))
 }
 
 // Pop is heap.Interface's.
 func (l *lines) Pop() any {
 	last := len(*l) - 1
-	h := (*l)[last]
+	c := (*l)[last]
 	(*l)[last] = nil
 	*l = (*l)[:last]
-	return h
+	return c
 }

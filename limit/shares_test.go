@@ -10,19 +10,43 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unsafe"
 )
+
+// named are Shares whose clients have names.
+type named struct {
+	*Shares
+	mu      sync.Mutex
+	clients map[string]*Client
+}
+
+func newNamed(places int) *named {
+	return &named{Shares: NewShares(places), clients: map[string]*Client{}}
+}
+
+func (n *named) client(name string) *Client {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.clients[name] == nil {
+		n.clients[name] = new(Client)
+	}
+	return n.clients[name]
+}
+
+func (n *named) Enter(name string, wait time.Duration) Entry {
+	return n.Shares.Enter(n.client(name), wait)
+}
+func (n *named) Leave(name string) { n.Shares.Leave(n.client(name)) }
 
 // entries collects who entered, in order. Everything runs in a synctest bubble.
 type entries struct {
-	*Shares
+	*named
 	mu   sync.Mutex
 	list []string
 	got  map[string]Entry // by request
 }
 
 func newEntries(places int) *entries {
-	return &entries{Shares: NewShares(places), got: map[string]Entry{}}
+	return &entries{named: newNamed(places), got: map[string]Entry{}}
 }
 
 // enter asks for a place for a request, whose client is its name without digits, and returns once
@@ -98,7 +122,7 @@ func TestFewestFirst(t *testing.T) {
 // There is always a place.
 func TestOnePlaceAtLeast(t *testing.T) {
 	for _, places := range []int{-5, 0, 1} {
-		s := NewShares(places)
+		s := newNamed(places)
 		if first, second := s.Enter("a", 0), s.Enter("b", 0); first != Entered || second != NoPlace {
 			t.Errorf("%d places: %d, then %d", places, first, second)
 		}
@@ -207,14 +231,14 @@ func TestRoom(t *testing.T) {
 
 // To give back what one does not have would give others more places than there are.
 func TestLeaveWithoutEnter(t *testing.T) {
-	for name, begin := range map[string]func(*Shares){
-		"unknown":        func(*Shares) {},
-		"left":           func(s *Shares) { s.Enter("a", 0); s.Leave("a") },
-		"that of others": func(s *Shares) { s.Enter("b", 0) },
-		"refused":        func(s *Shares) { s.Enter("b", 0); s.Enter("a", 0) },
+	for name, begin := range map[string]func(*named){
+		"unknown":        func(*named) {},
+		"left":           func(s *named) { s.Enter("a", 0); s.Leave("a") },
+		"that of others": func(s *named) { s.Enter("b", 0) },
+		"refused":        func(s *named) { s.Enter("b", 0); s.Enter("a", 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := NewShares(1)
+			s := newNamed(1)
 			begin(s)
 			defer func() {
 				if recover() == nil {
@@ -229,45 +253,14 @@ func TestLeaveWithoutEnter(t *testing.T) {
 	}
 }
 
-// However many clients come, few are remembered; and those who hold places are not forgotten.
-func TestFewAreRemembered(t *testing.T) {
-	const places = 8
-	s := NewShares(places)
-	for i := range 20_000 {
-		if i >= places {
-			s.Leave(fmt.Sprint(i - places))
-		}
-		if entry := s.Enter(fmt.Sprint(i), 0); entry != Entered {
-			t.Fatalf("%d: %d with a place free", i, entry)
-		}
-		if i >= places-1 && s.Enter(fmt.Sprint("refused", i), 0) != NoPlace {
-			t.Fatal("more places than there are")
-		}
-		if n := len(s.clients); n > 2*places+idleClients {
-			t.Fatalf("%d clients remembered for %d places", n, places)
-		}
-	}
-}
-
-// Names may be in memory that is used for the next.
-func TestSharesKeepNoNames(t *testing.T) {
-	s := NewShares(2)
-	name := []byte("a")
-	s.Enter(unsafe.String(&name[0], 1), 0)
-	name[0] = 'b'
-	s.Enter(unsafe.String(&name[0], 1), 0)
-	s.Leave("a")
-	s.Leave("b")
-}
-
 // A request whose time is over when it was granted a place a moment ago keeps it.
 func TestGrantedTooLate(t *testing.T) {
-	s := NewShares(1)
+	s := newNamed(1)
 	s.Enter("a", 0)
-	h, w := s.holder("b"), &waiter{ready: make(chan struct{}, 1)}
-	s.queue(h, w)
+	c, w := s.client("b"), &waiter{ready: make(chan struct{}, 1)}
+	s.queue(c, w)
 	s.Leave("a")
-	if entry := s.giveUp(h, w); entry != Entered || len(w.ready) != 0 {
+	if entry := s.giveUp(c, w); entry != Entered || len(w.ready) != 0 {
 		t.Errorf("%d, with %d in its channel", entry, len(w.ready))
 	}
 	if entry := s.Enter("c", 0); entry != NoPlace {
@@ -279,7 +272,7 @@ func TestGrantedTooLate(t *testing.T) {
 // Many goroutines enter, leave and give up; no place is lost, and there are never more.
 func TestSharesAtOnce(t *testing.T) {
 	const places = 2
-	s := NewShares(places)
+	s := newNamed(places)
 	var running sync.WaitGroup
 	var inside, entered, refused atomic.Int64
 	for i := range 8 {

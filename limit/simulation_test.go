@@ -128,7 +128,7 @@ func TestFlood(t *testing.T) {
 				})
 				return together, least, used
 			}
-			together, least, used := run(t, func() pool { return NewShares(simPlaces) })
+			together, least, used := run(t, func() pool { return newNamed(simPlaces) })
 			if together < 0.99 || least < 0.95 {
 				t.Error("less than 99%, or less than 95% of one of them")
 			}

@@ -51,6 +51,7 @@ type tally struct {
 // goroutine.
 type Limiter struct {
 	logger     *slog.Logger
+	handler    slog.Handler // of logger
 	suppressed atomic.Uint64
 	flushing   sync.Mutex // held while summaries are written, so that those of one window come first
 
@@ -62,7 +63,7 @@ type Limiter struct {
 
 // New returns a Limiter that writes to logger, whose level decides which lines there are at all.
 func New(logger *slog.Logger) *Limiter {
-	l := &Limiter{logger: logger}
+	l := &Limiter{logger: logger, handler: logger.Handler()}
 	for level := range l.tables {
 		l.tables[level].init(budgets[level])
 	}
@@ -71,7 +72,7 @@ func New(logger *slog.Logger) *Limiter {
 
 // Enabled tells whether lines of a level are written or counted at all. It costs no lock.
 func (l *Limiter) Enabled(level slog.Level) bool {
-	return l.logger.Enabled(context.Background(), level)
+	return l.handler.Enabled(context.Background(), level)
 }
 
 // Suppressed returns how many lines were not written but counted since the start.

@@ -125,7 +125,7 @@ func (k *keeper) tryCheckpoint(acceptClock bool) error {
 	}
 	var old []*blockRef
 	k.ask(func() { old = k.install(c, m) })
-	k.covered = c.received
+	k.covered.Store(c.received)
 	if k.o.Dir != "" {
 		k.manifest, k.clockAt, k.clockMoved = &m.manifest, c.at, false
 	}

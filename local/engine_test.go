@@ -17,7 +17,7 @@ func TestRestartKeepsAll(t *testing.T) {
 		stop func(*testing.T, *Engine)
 	}{
 		{"log alone", func(t *testing.T, e *Engine) {
-			e.keeper.covered = e.stats.received.Load() // so that Close makes no checkpoint
+			e.keeper.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
 			e.mustClose(t)
 		}},
 		{"last checkpoint", func(t *testing.T, e *Engine) { e.mustClose(t) }},

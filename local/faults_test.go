@@ -48,7 +48,7 @@ func TestDamagedFolders(t *testing.T) {
 				t.Fatal(err)
 			}
 			e.mustPost(t, flow.Origin{Agent: "a", Seq: 2}, tuple(3, 3))
-			e.keeper.covered = e.stats.received.Load() // so that Close makes no checkpoint
+			e.keeper.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
 			e.mustClose(t)
 			found, err := filepath.Glob(filepath.Join(o.Dir, c.file))
 			if err != nil || len(found) == 0 {

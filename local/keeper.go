@@ -22,7 +22,7 @@ type keeper struct {
 	doubtful   []*made
 	begun      time.Time
 	took       time.Duration   // the last checkpoint
-	covered    uint64          // flows received before it
+	covered    atomic.Uint64   // flows received before it
 	manifest   *block.Manifest // that is on disk; nil without a folder
 	clockAt    int64           // trusted time that it has, Unix milliseconds
 	clockMoved bool            // since
@@ -152,7 +152,7 @@ func (k *keeper) due() string {
 }
 
 // changed tells whether the account changed since the last checkpoint.
-func (k *keeper) changed() bool { return k.stats.received.Load() != k.covered }
+func (k *keeper) changed() bool { return k.stats.received.Load() != k.covered.Load() }
 
 // pace sleeps so long that a checkpoint takes an eighth of a processor, unless there is need to
 // hurry: it has time until the next one is due.

@@ -73,7 +73,7 @@ func TestReplaySpillsKeepTheClock(t *testing.T) {
 		}
 		e.mustPost(t, sender([]string{"a", "b"}[m.label(0)%2]), batch...)
 	}
-	e.keeper.covered = e.stats.received.Load() // so that Close makes no checkpoint
+	e.keeper.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
 	e.mustClose(t)
 	m.true.add(3 * time.Hour) // the pause
 

@@ -39,7 +39,7 @@ func spillLog(t *testing.T, o Options, kill func()) (totals, uint64) {
 	if kill != nil {
 		kill()
 	}
-	e.keeper.covered = e.stats.received.Load() // so that Close makes no checkpoint
+	e.keeper.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
 	if err := e.Close(); err != nil && kill == nil {
 		t.Fatal(err)
 	}

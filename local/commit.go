@@ -22,11 +22,12 @@ type commit struct {
 	tally  []flow.HourTally
 	folded []flow.HourTally // of tally, what counts under tuples of flow.Other
 	waits  bool             // whoever brought it waits for done
+	own    bool             // whoever brought it has the turn, and recycles it
 
 	record    []byte
 	duplicate bool
 	err       error
-	done      chan error // holds one
+	done      chan struct{} // holds one
 
 	question func() // instead of a batch
 }
@@ -42,24 +43,26 @@ func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 	c.origin = o
 	c.tally = b.Tally(c.tally[:0])
 	c.err = e.checkHours(b, c.tally)
-	waits := e.log != nil || o.Named() || c.err != nil || e.opensHours(c.tally)
-	if waits {
+	kept := e.log != nil || o.Named()
+	if kept {
 		c.flows = b.AppendFlows(c.flows[:0])
 		c.print = flow.Fingerprint(c.flows)
 	}
-	c.waits, c.split = waits, e.table.Divide(b)
-	if e.table.Out() == 1 && e.takeTurn() {
-		c.waits = true // for what comes of it is known at once
+	c.split = e.table.Divide(b)
+	if (e.log == nil || e.table.Out() == 1) && e.turn.TryLock() {
+		c.own = true
 		e.commit(c)
-		<-e.turn
+		e.turn.Unlock()
 	} else {
+		c.waits = kept || c.err != nil || e.opensHours(c.tally)
+		waits := c.waits
 		e.commits <- c
 		if !waits {
 			return flow.Receipt{}, nil // the committer has c now
 		}
+		<-c.done
 	}
-	err := <-c.done
-	receipt := flow.Receipt{Duplicate: c.duplicate}
+	receipt, err := flow.Receipt{Duplicate: c.duplicate}, c.err
 	e.recycle(c)
 	return receipt, err
 }
@@ -101,28 +104,19 @@ const maxYields = 8
 const recordOverhead = wal.RecordOverhead + 96 + flow.MaxClient + flow.MaxIdempotencyKey + flow.MaxAgent
 
 // commitLoop is the committer's own goroutine, until commits is closed. It takes a turn whenever
-// something waits. A handler whose batch is the only one that is out takes the turn itself: to wake
-// other goroutines, and with them an idle processor, would take a lone batch a fifth of its time.
+// something waits. A handler that finds the turn free takes it itself, where no sync is to be shared
+// with others: with a log, that is if its batch is the only one that is out. To wake another goroutine,
+// and with it an idle processor, would take a lone batch a fifth of its time.
 func (e *Engine) commitLoop() {
 	for c := range e.commits {
-		e.turn <- struct{}{}
+		e.turn.Lock()
 		e.commit(c)
-		<-e.turn
+		e.turn.Unlock()
 	}
 }
 
-// takeTurn takes the turn if nobody has it.
-func (e *Engine) takeTurn() bool {
-	select {
-	case e.turn <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-// commit is a turn of the committer: c, and what waits behind it. Whoever calls it has put a token
-// into turn, and takes it out again afterwards; all that is the committer's is handed over by that.
+// commit is a turn of the committer: c, and what waits behind it. Whoever calls it holds turn; all that
+// is the committer's is handed over by that.
 func (e *Engine) commit(c *commit) {
 	defer endOfProcess()
 	for next := c; next != nil; {
@@ -130,7 +124,7 @@ func (e *Engine) commit(c *commit) {
 		e.commitGroup()
 		if next != nil && next.question != nil {
 			next.question()
-			next.done <- nil
+			next.done <- struct{}{}
 			next = nil
 		}
 	}
@@ -218,9 +212,11 @@ func (e *Engine) commitGroup() {
 	e.order.Unlock()
 	e.admission.Sent()
 	for _, c := range g.commits {
-		if c.waits {
-			c.done <- c.err
-		} else {
+		switch {
+		case c.own:
+		case c.waits:
+			c.done <- struct{}{}
+		default:
 			e.recycle(c)
 		}
 	}

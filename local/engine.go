@@ -37,8 +37,8 @@ type Engine struct {
 	table  *shard.Table
 
 	commits chan *commit
-	turn    chan struct{} // holds a token while the committer is at work
-	pool    sync.Pool     // of *commit
+	turn    sync.Mutex // held while the committer is at work
+	pool    sync.Pool  // of *commit
 
 	// order is held while messages go out to all shards: by the committer for the batches of a
 	// group and to install a checkpoint, and shared by readers for their questions. So a read
@@ -95,7 +95,6 @@ func New(o Options) (*Engine, error) {
 		senders: make(senders),
 		windows: dedupe.New(o.dedupe()),
 		commits: make(chan *commit, commitQueue),
-		turn:    make(chan struct{}, 1),
 
 		admission: shard.NewAdmission(table),
 	}
@@ -105,7 +104,7 @@ func New(o Options) (*Engine, error) {
 		}
 	}
 	e.limits.Store(&o.Limits)
-	e.pool.New = func() any { return &commit{done: make(chan error, 1)} }
+	e.pool.New = func() any { return &commit{done: make(chan struct{}, 1)} }
 	e.keeper = newKeeper(e)
 	e.startMemory()
 	e.setStatus(&flow.Status{Reasons: []string{reasonRecovering}, Detail: "The server is starting."})

@@ -13,19 +13,36 @@ func (t *HourTally) Tally() Tally { return Tally{t.Flows, t.BytesTx, t.BytesRx} 
 // Tally appends to dst what b has of each hour, in the order in which the hours first appear. It
 // uses memory of b, so only one that owns b may call it.
 func (b *Batch) Tally(dst []HourTally) []HourTally {
-	h := &b.working().hours
-	h.slots.clear()
 	first := len(dst)
 	for items := b.Items; len(items) > 0; {
 		hour := items[0].Hour
-		n := h.find(hour, dst[first:])
+		n := b.findHour(hour, dst[first:])
 		if first+n == len(dst) {
 			dst = append(dst, HourTally{Hour: hour})
-			h.added(dst[first:])
+			if len(dst)-first > fewHours {
+				b.working().hours.added(dst[first:])
+			}
 		}
 		items = dst[first+n].addRun(items)
 	}
 	return dst
+}
+
+// fewHours are found by looking at all of them. Nearly every batch has fewer, and then its index, which
+// is not in the processor's cache, is not touched.
+const fewHours = 8
+
+// findHour returns the number of an hour in all, or that of the next if it is new.
+func (b *Batch) findHour(h Hour, all []HourTally) int {
+	if len(all) > fewHours {
+		return b.working().hours.find(h, all)
+	}
+	for i := range all {
+		if all[i].Hour == h {
+			return i
+		}
+	}
+	return len(all)
 }
 
 // addRun adds the first items, up to one of another hour than t's, and returns the others. Most
@@ -65,13 +82,17 @@ func (x *hourIndex) find(h Hour, all []HourTally) int {
 	}
 }
 
-// added notes the last of all, which is new.
+// added notes the last of all, which is new, and has all of them noted if they are more than few now.
 func (x *hourIndex) added(all []HourTally) {
-	if !x.slots.full(len(all)) {
+	switch {
+	case len(all) == fewHours+1:
+		x.slots.clear()
+	case x.slots.full(len(all)):
+		x.slots.resize(2 * len(x.slots.at))
+	default:
 		x.slots.place(x.hash(all[len(all)-1].Hour), len(all)-1)
 		return
 	}
-	x.slots.resize(2 * len(x.slots.at))
 	for i := range all {
 		x.slots.place(x.hash(all[i].Hour), i)
 	}

@@ -15,6 +15,9 @@ import (
 	"flowd/limit"
 )
 
+// smallAnswer is what the buffer of a socket has room for, so that to write it takes no time.
+const smallAnswer = 4 << 10
+
 // lingerTime is how long a connection that is closed with a part of a request unread goes on
 // swallowing what still arrives.
 const lingerTime = 2 * time.Second
@@ -37,8 +40,11 @@ type conn struct {
 	// has to move it.
 	slack time.Duration
 
-	// done is when the handler of the request was through, as Server.finished has it; zero before.
-	done time.Time
+	// done is when the handler of the request was through, as finished has it; zero before, and once it
+	// was written. Answered is that time, counted from epoch, if all that was written since is an answer so
+	// small that it cannot have taken time; else 0.
+	done     time.Time
+	answered time.Duration
 
 	// await is the time that the next read may take, 0 if its deadline is set already.
 	await time.Duration
@@ -100,7 +106,11 @@ func (c *conn) state(s fasthttp.ConnState) {
 // that of a connection for the handshake as well.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.await > 0 {
-		due := time.Since(c.epoch) + c.await
+		due := c.answered + c.await
+		if c.answered == 0 {
+			due += time.Since(c.epoch)
+		}
+		c.answered = 0
 		if early := due - c.readDue; early < 0 || early > c.slack {
 			if err := c.Conn.SetReadDeadline(c.epoch.Add(due)); err != nil {
 				return 0, err
@@ -139,9 +149,13 @@ func (c *conn) Write(p []byte) (int, error) {
 	due := c.limits.WriteTimeout
 	if c.done.IsZero() {
 		due += time.Since(c.epoch)
-	} else { // just now, and the next write may be later
-		due += c.done.Sub(c.epoch)
-		c.done = time.Time{}
+		c.answered = 0
+	} else { // just now; the next write may be later
+		now := c.done.Sub(c.epoch)
+		due += now
+		if c.done = (time.Time{}); len(p) <= smallAnswer {
+			c.answered = now
+		}
 	}
 	if due-c.writeDue > c.slack {
 		if err := c.Conn.SetWriteDeadline(c.epoch.Add(due)); err != nil {

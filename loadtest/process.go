@@ -9,8 +9,7 @@ import (
 type ProcessUsage struct {
 	// Name is the short name of its program.
 	Name string
-	// CPU is the processor time of all its threads, user and system, since it started, in
-	// steps of 10 ms.
+	// CPU is the processor time of all its threads, user and system, since it started.
 	CPU time.Duration
 	// RSS is the memory it holds now, and PeakRSS the most it ever held, in bytes.
 	RSS, PeakRSS uint64

@@ -15,11 +15,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// clockTicks is how many of its ticks the kernel counts in a second in /proc/PID/stat: 100 on
-// every platform that Go runs on, whatever the kernel's own timer does.
-const clockTicks = 100
+	"golang.org/x/sys/unix"
+)
 
 // ReadProcess returns the usage of process pid. It is an error if there is no such process,
 // or if it has ended.
@@ -33,13 +31,27 @@ func ReadProcess(pid int) (ProcessUsage, error) {
 	if err != nil {
 		return ProcessUsage{}, err
 	}
-	u, err := parseStat(stat)
+	u := ProcessUsage{}
+	if u.Name, err = parseStat(stat); err == nil {
+		u.CPU, err = processorTime(pid)
+	}
 	if err != nil {
 		return ProcessUsage{}, fmt.Errorf("process %d: %w", pid, err)
 	}
 	u.RSS = statusBytes(status, "VmRSS:")
 	u.PeakRSS = statusBytes(status, "VmHWM:")
 	return u, nil
+}
+
+// processorTime reads the clock of a process, which has nanoseconds where /proc/PID/stat has ticks of 10 ms. Its
+// number is what clock_getcpuclockid(3) returns.
+func processorTime(pid int) (time.Duration, error) {
+	const ofProcess = 2 // and of all its threads, user and system
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|ofProcess), &t); err != nil {
+		return 0, fmt.Errorf("the clock of its processor time: %w", err)
+	}
+	return time.Duration(t.Nano()), nil
 }
 
 // ForgetPeak has the PeakRSS of process pid begin anew, from what it holds now.
@@ -50,34 +62,21 @@ func ForgetPeak(pid int) error {
 
 var errEnded = errors.New("it has ended")
 
-// parseStat reads "PID (NAME) STATE ..." where the name may hold spaces and parentheses; the
-// fields after it are counted from 3, the state, and 14 and 15 are user and system time in ticks.
-func parseStat(stat []byte) (ProcessUsage, error) {
+// parseStat reads the name of a process of "PID (NAME) STATE ...", where the name may hold spaces and parentheses.
+func parseStat(stat []byte) (name string, err error) {
 	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 	if open < 0 || end < open {
-		return ProcessUsage{}, fmt.Errorf("stat has no name: %q", stat)
+		return "", fmt.Errorf("stat has no name: %q", stat)
 	}
-	fields := strings.Fields(string(stat[end+1:]))
-	const state, userTime, systemTime = 0, 14 - 3, 15 - 3
-	if len(fields) <= systemTime {
-		return ProcessUsage{}, fmt.Errorf("stat has %d fields: %q", len(fields), stat)
+	state, _, more := bytes.Cut(bytes.TrimPrefix(stat[end+1:], []byte{' '}), []byte{' '})
+	if !more {
+		return "", fmt.Errorf("stat has no state: %q", stat)
 	}
 	// A process that nobody has waited for yet still has times, but no memory.
-	if s := fields[state]; s == "Z" || s == "X" {
-		return ProcessUsage{}, errEnded
+	if s := string(state); s == "Z" || s == "X" {
+		return "", errEnded
 	}
-	var ticks uint64
-	for _, field := range []string{fields[userTime], fields[systemTime]} {
-		n, err := strconv.ParseUint(field, 10, 64)
-		if err != nil {
-			return ProcessUsage{}, fmt.Errorf("stat: %w", err)
-		}
-		ticks += n
-	}
-	return ProcessUsage{
-		Name: string(stat[open+1 : end]),
-		CPU:  time.Duration(ticks) * (time.Second / clockTicks),
-	}, nil
+	return string(stat[open+1 : end]), nil
 }
 
 // statusBytes returns a line of /proc/PID/status that counts kB; 0 where it is missing.

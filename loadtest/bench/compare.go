@@ -69,11 +69,11 @@ func (b *bench) compare(ctx context.Context, stdout io.Writer) (err error) {
 	err = c.measureAll(ctx, comparisons())
 	if len(c.rows) > 0 {
 		writeRatios(stdout, c.rows)
-		fmt.Fprintf(stdout, "\nThe tree beside commit %s; above 1 the tree is better. Medians, least and most of %d rounds, in which "+
-			"they take turns in changing order and are compared within the round. Base again is the same commit once more: a ratio "+
-			"within its range is noise.\nPOSTs are flows by second of the server's processor time, %d connections, %v each; wall is how long it took. "+
-			"The data is on %s.\n%s. Measured in %v.\n",
-			commit, b.Rounds, b.Connections, b.For, kind, machine(), time.Since(began).Round(time.Second))
+		fmt.Fprintf(stdout, "\nThe tree beside commit %s; above 1 the tree is better. Medians and quartiles of %d turns, of POSTs %d, in which "+
+			"they are measured in changing order and compared with each other. Base again is the same commit once more: a ratio "+
+			"within its range is noise.\nPOSTs are flows by second of the server's processor time, %v each turn; in memory with %d connections, "+
+			"with fsync %d; wall is how long it took. The data is on %s.\n%s. Measured in %v.\n",
+			commit, b.Rounds, b.postTurns(), postTurn, b.Connections, syncConnections, kind, machine(), time.Since(began).Round(time.Second))
 	}
 	return err
 }
@@ -176,11 +176,11 @@ func (b *bench) lacks(needed []string) error {
 	return nil
 }
 
-// turns has each side measured once in each round, in an order that differs, and returns what was
-// found by side and round.
-func (c *compared) turns(ctx context.Context, what string, measure func(*side) (float64, error)) ([][]float64, error) {
+// turns has each side measured once in each of so many turns, in an order that differs, and returns what was
+// found by side and turn.
+func (c *compared) turns(ctx context.Context, what string, turns int, measure func(*side) (float64, error)) ([][]float64, error) {
 	found := make([][]float64, len(c.sides))
-	for round := range c.Rounds {
+	for round := range turns {
 		for _, i := range order(len(c.sides), round) {
 			v, err := measure(c.sides[i])
 			if err = errors.Join(err, ctx.Err()); err != nil {
@@ -188,7 +188,7 @@ func (c *compared) turns(ctx context.Context, what string, measure func(*side) (
 			}
 			found[i] = append(found[i], v)
 		}
-		c.progress("%s, round %d of %d", what, round+1, c.Rounds)
+		c.progress("%s, turn %d of %d", what, round+1, turns)
 	}
 	return found, nil
 }

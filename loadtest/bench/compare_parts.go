@@ -123,6 +123,19 @@ func (c *compared) stopServers() error {
 	return nil
 }
 
+const (
+	// postTurn is how long POSTs are measured at a time, after postWarmUp. A machine that is shared becomes
+	// slower and faster by a third within a second, so that many short turns beside each other tell what a
+	// few long ones do not.
+	postTurn   = 250 * time.Millisecond
+	postWarmUp = 20 * time.Millisecond
+	// syncConnections is the load with fsync: a sync is shared by the batches that come meanwhile.
+	syncConnections = 64
+)
+
+// postTurns is in how many turns each side has POSTs for --for in each of the rounds.
+func (b *bench) postTurns() int { return b.Rounds * int(max(b.For/postTurn, 1)) }
+
 func (c *compared) posts(ctx context.Context, durability string) error {
 	for _, s := range c.sides {
 		if durability != "memory" {
@@ -137,8 +150,12 @@ func (c *compared) posts(ctx context.Context, durability string) error {
 		if err != nil {
 			return err
 		}
+		size.turn, size.warmUp = postTurn, postWarmUp
+		if durability != "memory" {
+			size.connections = syncConnections
+		}
 		what := postsRow(size, durability)
-		found, err := c.turns(ctx, what, func(s *side) (float64, error) {
+		found, err := c.turns(ctx, what, c.postTurns(), func(s *side) (float64, error) {
 			v, err := s.measure(ctx, s.server, size, bodies[0])
 			return v.perCore, err
 		})
@@ -179,7 +196,7 @@ func (c *compared) replays(ctx context.Context) error {
 	if err := c.postsInTurn(ctx, size{flows: replaySize.flows, bodies: c.batches}); err != nil {
 		return err
 	}
-	found, err := c.turns(ctx, replayRow, func(s *side) (float64, error) {
+	found, err := c.turns(ctx, replayRow, c.Rounds, func(s *side) (float64, error) {
 		posted, name := s.posted, s.server.name
 		s.Kill()
 		began := time.Now()
@@ -217,7 +234,7 @@ func (c *compared) checkpoints(ctx context.Context) error {
 			return &sideError{i, err}
 		}
 	}
-	found, err := c.turns(ctx, checkpointRow, func(s *side) (float64, error) {
+	found, err := c.turns(ctx, checkpointRow, c.Rounds, func(s *side) (float64, error) {
 		before, err := s.checkpointed(ctx)
 		if err != nil {
 			return 0, err
@@ -258,7 +275,7 @@ func (c *compared) questions(ctx context.Context) error {
 		times          int
 	}{{wholeRow, "", 5}, {topRow, "&" + topTen, 50}} {
 		path := fmt.Sprintf("/flows?hour=%d%s", hour, q.question)
-		found, err := c.turns(ctx, q.what, func(s *side) (float64, error) { return askTimes(ctx, s.process, path, q.times) })
+		found, err := c.turns(ctx, q.what, c.Rounds, func(s *side) (float64, error) { return askTimes(ctx, s.process, path, q.times) })
 		if err != nil {
 			return err
 		}

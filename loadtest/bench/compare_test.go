@@ -17,7 +17,7 @@ func TestPaired(t *testing.T) {
 	if r := paired(tree, base, false); r != (ratio{0.9, 0.88, 0.99}) {
 		t.Errorf("more is better: %v", r)
 	}
-	if r := paired([]float64{2, 4}, []float64{1, 4}, true); r != (ratio{0.75, 0.5, 1}) {
+	if r := paired([]float64{2, 4, 4, 9, 1}, []float64{1, 4, 2, 3, 8}, true); r != (ratio{0.5, 0.5, 1}) {
 		t.Errorf("less is better: %v", r)
 	}
 	row := newRatioRow("what", byWall, "ms", 1e3, [][]float64{baseSide: {1, 3}, treeSide: {2, 2}, againSide: {1, 6}})
@@ -70,12 +70,12 @@ func TestFlagsThatACommitLacks(t *testing.T) {
 func TestRowsThatCannotBeMeasured(t *testing.T) {
 	c := &compared{bench: &bench{options: options{Rounds: 2}, log: t.Output()}, sides: make([]*side, 3)}
 	measured := 0
-	found, err := c.turns(t.Context(), "x", func(*side) (float64, error) { measured++; return float64(measured), nil })
+	found, err := c.turns(t.Context(), "x", 2, func(*side) (float64, error) { measured++; return float64(measured), nil })
 	if err != nil || measured != 6 || len(found) != 3 || len(found[0]) != 2 {
 		t.Errorf("%v, %v", found, err)
 	}
 	var failed *sideError
-	if _, err := c.turns(t.Context(), "x", func(*side) (float64, error) { return 0, errors.New("no") }); !errors.As(err, &failed) {
+	if _, err := c.turns(t.Context(), "x", 2, func(*side) (float64, error) { return 0, errors.New("no") }); !errors.As(err, &failed) {
 		t.Errorf("error %v", err)
 	}
 	var text strings.Builder

@@ -19,9 +19,9 @@ type size struct {
 	overCeiling  float64
 	overVictoria float64
 	bodies       int // different ones
-	// connections and warmUp are those of the command line where they are 0.
-	connections int
-	warmUp      time.Duration
+	// connections, warmUp and turn, which is --for, are those of the command line where they are 0.
+	connections  int
+	warmUp, turn time.Duration
 }
 
 // sizes have 16,000 different flows each: so many that most tuples occur in them and no branch
@@ -162,7 +162,7 @@ func (b *bench) measureRunning(ctx context.Context, s *server, size size, bodies
 	if err != nil {
 		return speed{}, err
 	}
-	result, err := b.blast(ctx, s, size, bodies, b.For)
+	result, err := b.blast(ctx, s, size, bodies, cmp.Or(size.turn, b.For))
 	if err != nil {
 		return speed{}, err
 	}
@@ -171,7 +171,7 @@ func (b *bench) measureRunning(ctx context.Context, s *server, size size, bodies
 		return speed{}, err
 	}
 	if after <= before {
-		return speed{}, fmt.Errorf("the server used no processor time that could be seen in %v: measure for longer", b.For)
+		return speed{}, fmt.Errorf("the server used no processor time that could be seen in %v: measure for longer", cmp.Or(size.turn, b.For))
 	}
 	flows := float64(result.Requests) * float64(size.flows)
 	return speed{flows / result.Elapsed.Seconds(), flows / (after - before).Seconds()}, nil

@@ -12,7 +12,7 @@ import (
 type ratioRow struct {
 	what, by string
 	unit     string
-	// tree and base are the medians of all rounds.
+	// tree and base are the medians of all turns.
 	tree, base float64
 	ratio      ratio
 	noise      ratio
@@ -20,16 +20,16 @@ type ratioRow struct {
 	why string
 }
 
-// ratio is how many times better one is than the other, in all rounds.
-type ratio struct{ median, least, most float64 }
+// ratio is how many times better one is than the other, in all turns: the median and the quartiles.
+type ratio struct{ median, low, high float64 }
 
 // String returns "0.97 (0.95 to 1.01)".
 func (r ratio) String() string {
 	f := func(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }
-	return fmt.Sprintf("%s (%s to %s)", f(r.median), f(r.least), f(r.most))
+	return fmt.Sprintf("%s (%s to %s)", f(r.median), f(r.low), f(r.high))
 }
 
-// paired compares what was found in the same rounds. With lower, less is better.
+// paired compares what was found in the same turns. With lower, less is better.
 func paired(ours, theirs []float64, lower bool) ratio {
 	all := make([]float64, len(ours))
 	for i := range ours {
@@ -38,7 +38,9 @@ func paired(ours, theirs []float64, lower bool) ratio {
 			all[i] = theirs[i] / ours[i]
 		}
 	}
-	return ratio{median(all), slices.Min(all), slices.Max(all)}
+	slices.Sort(all)
+	quarter := len(all) / 4
+	return ratio{median(all), all[quarter], all[len(all)-1-quarter]}
 }
 
 // The kinds of figures.

@@ -75,7 +75,10 @@ export function Hours({ axis }: { axis: Axis }) {
         />
       </Slider>
       {window.hi - window.lo < slots.length && (
-        <Overview {...{ slots, window, totals, dark }} onMove={(lo) => go({ start: startOf(slots, lo) }, 'slide')} />
+        <Overview
+          {...{ slots, window, totals, now, dark }}
+          onMove={(lo) => go({ start: startOf(slots, lo) }, 'slide')}
+        />
       )}
     </section>
   )

@@ -47,7 +47,7 @@ export function SeriesPlot({ lines, slots, window, chosen, now, dark, height, la
     return {
       width,
       height,
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0], // half of the last label at the right
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: scalesOf(window),

@@ -38,8 +38,9 @@ interface TableProps<Row> {
   testid: string
 }
 
-// What columns need at least, in pixels; a narrower box scrolls sideways.
-const needed = { name: 110, short: 110, number: 98, bar: 110 }
+// What columns need at least, in pixels; a narrower box scrolls sideways. The top talkers fit beside the other panels
+// in a window of 1280, with a scroll bar.
+const needed = { name: 104, short: 110, number: 92, bar: 110 }
 const neededExact = { ...needed, number: 200 }
 
 // What the style sheet gives a row. All rows are as high, so the place of each is known without asking the browser.

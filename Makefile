@@ -34,7 +34,7 @@ WITHOUT_PAGE = { [ "$${CI:-}" != true ] || { echo "with CI=true nothing is left 
 
 .DEFAULT_GOAL := help
 .PHONY: help run build page binaries test tools check release reproducible image image-files docker-test \
-	bench compare crash openapi parquet-loop memory soak flood fuzz clean
+	bench compare crash openapi parquet-loop picture memory soak flood fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -165,6 +165,9 @@ parquet-loop: ## have DuckDB read the Parquet folder for 60 s beside a server th
 openapi: ## have schemathesis hold a server to its OpenAPI document; needs python3 and PyPI
 	sh .ci/schemathesis
 	$(GO) test -race -tags schemathesis -count=1 -v -run 'ServerIsAsItsDocument|FaultsOfAServerAreFound' ./cmd/flowd
+
+picture: page ## take the picture of the page that the README shows; needs chromium
+	CI=true FLOWD_PICTURE=$$PWD/docs/page.png $(GO) test -count=1 -run 'TestPicture$$' ./web/browser
 
 memory: ## run servers in cgroups of 128, 300 and 512 MiB under a load of 8 million tuples, killed and started again; needs root
 	FLOWD_MEMORY_TRIALS=all $(GO) test -count=1 -timeout 60m -v -run LivesWithinItsMemory ./cmd/flowd

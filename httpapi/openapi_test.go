@@ -214,7 +214,7 @@ func TestOpenAPIHeaderRanges(t *testing.T) {
 			"é", "!#$%&'()*+-./0:<=>?@AZ[]^_`az{|}~", `"!#$%&'()*+-./0:<=>?@AZ[]^_az{|}~"`, long, long[1:], `"` + long[1:] + `"`, `"` + long + `"`, ""},
 		1: {"a", `"a"`, `a,b;c\`, "a b", "é", strings.Repeat("a", 64), strings.Repeat("a", 65), ""},
 		2: {"1", "0", "01", "+1", "-1", "1.0", "1e3", "x", "18446744073709551615", "18446744073709551616", ""},
-		3: {"gzip", "zstd", "identity", "x-gzip", "br", "gzip, zstd"},
+		3: {"gzip", "zstd", "identity", "x-gzip", "br", "gzip, zstd", ""},
 	} {
 		p, err := d.at(fmt.Sprintf("/paths/~1flows/post/parameters/%d", number))
 		if err != nil {

@@ -8,8 +8,13 @@ import json
 import re
 
 import schemathesis
-from backports import zstd
+from schemathesis.core import NOT_SET
 from schemathesis.generation import GenerationMode
+
+try:
+    from compression import zstd
+except ImportError:  # before Python 3.14
+    from backports import zstd
 
 # --- media types of lines: x-line says what a line is ---
 
@@ -71,9 +76,9 @@ class Packed:
 
     def __call__(self, request):
         encoding = request.headers.get("Content-Encoding")
-        if encoding in PACK and isinstance(request.body, (bytes, str)):
-            body = request.body.encode() if isinstance(request.body, str) else request.body
-            request.prepare_body(PACK[encoding](body), None)
+        if encoding in PACK and isinstance(request.body, (bytes, str, type(None))):
+            body = request.body or b""  # None is lines of which there are none
+            request.prepare_body(PACK[encoding](body.encode() if isinstance(body, str) else body), None)
         return request
 
 
@@ -91,7 +96,8 @@ def write_integers(body):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     write_integers(case.body)
-    kwargs["auth"] = Packed()  # what requests calls last with what it is to send
+    if case.body is not NOT_SET:
+        kwargs["auth"] = Packed()  # what requests calls last with what it is to send
 
 
 # --- what is said of parameters and fields together ---

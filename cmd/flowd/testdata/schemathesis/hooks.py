@@ -144,7 +144,7 @@ def ordered(query):
         if first in query and last in query and hour_of(query[first], False) > hour_of(query[last], True):
             return False
     for name in ("from", "to", "a_from", "a_to", "b_from", "b_to"):
-        if name in query and hour_of(query[name], True) < 0:
+        if name in query and hour_of(query[name], False) < 0:  # before 1970 by its offset, also where it is rounded up
             return False
     return True
 

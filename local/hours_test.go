@@ -347,7 +347,7 @@ func (p *tenants) dropHour(label flow.Hour) {
 // reason, and live hours are taken in every one.
 func TestTenantsThroughCrashes(t *testing.T) {
 	count := map[string]int{}
-	for seed := range crashfs.Seeds(t, 20) {
+	for seed := range crashfs.Seeds(t, 60) {
 		p := newTenants(t, seed)
 		p.live()
 		for what, n := range p.count {

@@ -66,7 +66,7 @@ $(NPM_DONE): web/page/package-lock.json
 
 test: tools ## install what the tests need, and run all of them under the race detector
 	@if sh .ci/npm; then $(MAKE) --no-print-directory page; else $(WITHOUT_PAGE); fi
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 	@set -e; for module in $(MODULES); do (cd $$module && CGO_ENABLED=1 $(GO) test -count=1 ./...); done
 
 # The race detector needs a C compiler, DuckDB one for C++, tests of the server curl and strace,
@@ -157,7 +157,7 @@ crash: binaries ## kill a server 200 times under load, cut the power of all that
 	bin/flowload run --crash --kills 200 --agents 8 --tuples 500 --flows 20 --hours 3 --hour-posts 200 --duplicates 0.5 \
 		--server "$(CRASH_SERVER)"
 	rm -rf bin/crash
-	FLOWD_CRASH_SEEDS=3000 $(GO) test -timeout 60m -run 'PowerCuts|Sabotage|Crashes' ./wal ./block ./view ./local
+	FLOWD_CRASH_SEEDS=3000 $(GO) test -timeout 60m -run 'PowerCuts|Sabotage|Crashes|FoundByScans|BehindChecksums' ./wal ./block ./view ./local
 	@$(MAKE) --no-print-directory parquet-loop
 
 # In a module of its own, so that the server does not carry DuckDB.

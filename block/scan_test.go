@@ -91,9 +91,9 @@ func checkPart(t failer, all, some []flow.Row) {
 // at different rows.
 func TestScansBesideEachOther(t *testing.T) {
 	dir := t.TempDir()
-	rows := usualRows(150_000, 7)
+	rows := usualRows(45_000, 7)
 	want := masked(rows, flow.AllFields)
-	f, _ := write(t, disk.OS, dir, rows, Options{Hour: 7, RowGroup: 70_001})
+	f, _ := write(t, disk.OS, dir, rows, Options{Hour: 7, RowGroup: 20_001})
 	for _, names := range []flow.Fields{0, flow.AllFields} {
 		scans := openScans(t, disk.OS, dir, f, ScanOptions{Names: names, Most: 2})
 		if len(scans) != 2 {

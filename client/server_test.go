@@ -295,8 +295,8 @@ func balanced(t testing.TB, c *Client) Stats {
 	return s
 }
 
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+// patience is how long a test waits for what must happen, on a machine that is busy with much else too.
+const patience = 2 * time.Minute
 
 // logBuffer keeps what is logged.
 type logBuffer struct {

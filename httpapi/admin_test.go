@@ -314,7 +314,7 @@ func TestAdminProfileEnds(t *testing.T) {
 	if err := as.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > patience { // a trace takes ten minutes
 		t.Errorf("the stop took %s", took)
 	}
 }

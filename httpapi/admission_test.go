@@ -86,13 +86,16 @@ func TestByteRate(t *testing.T) {
 	}
 }
 
-// slowEngine holds every batch until it is let go.
+// slowEngine holds every batch until it is let go, and tells of one of hour 9 when it comes.
 type slowEngine struct {
 	*tableEngine
-	held chan struct{}
+	held, marked chan struct{}
 }
 
 func (e *slowEngine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
+	if b.Items[0].Hour == 9 {
+		e.marked <- struct{}{}
+	}
 	<-e.held
 	return e.tableEngine.Append(b, o)
 }
@@ -101,7 +104,7 @@ func (e *slowEngine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) 
 func TestFloodedServerTakesOthers(t *testing.T) {
 	t.Parallel()
 	const places = 4
-	e := &slowEngine{newTable(t), make(chan struct{})}
+	e := &slowEngine{newTable(t), make(chan struct{}), make(chan struct{})}
 	ts := newServer(t, e, func(l *Limits) { l.Places, l.QueueWait = places, patience })
 	ts.gate = gateOf(t)
 	ts.run()
@@ -123,18 +126,22 @@ func TestFloodedServerTakesOthers(t *testing.T) {
 		send(writeToken)
 	}
 	eventually(t, "the flood waits", func() bool { return ts.shares.Waiting() == 2*places })
-	c := ts.dial()
-	c.write(head("POST", "/flows", bearing(everyToken), "Content-Length: "+itoa(len(jsonFlow)+2)) + "[" + jsonFlow + "]")
+	c, body := ts.dial(), oneFlow("a", 9)
+	c.write(head("POST", "/flows", bearing(everyToken), "Content-Length: "+itoa(len(body))) + body)
 	eventually(t, "the other waits too", func() bool { return ts.shares.Waiting() == 2*places+1 })
 	e.held <- struct{}{} // one of the flood is done, and the next place is the other's
-	eventually(t, "the other has the place", func() bool { return ts.shares.Waiting() == 2*places })
-	for range places {
-		e.held <- struct{}{}
+	select {
+	case <-e.marked:
+	case <-time.After(patience):
+		t.Fatal("the other has no place")
 	}
+	if n := ts.shares.Waiting(); n != 2*places {
+		t.Errorf("%d of the flood wait when the other has its place, want %d", n, 2*places)
+	}
+	close(e.held)
 	if r := c.read("POST"); r.StatusCode != http.StatusOK {
 		t.Errorf("the other client: %d: %s", r.StatusCode, r.body)
 	}
-	close(e.held)
 	for range 3 * places {
 		select {
 		case status := <-answers:

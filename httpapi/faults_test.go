@@ -171,8 +171,8 @@ func TestSlowClients(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			began := time.Now() // what the server counts from comes later
 			c2 := ts.dial()
-			began := time.Now()
 			c2.write(c.first)
 			stop := make(chan struct{})
 			defer close(stop)
@@ -200,9 +200,9 @@ func TestSlowClients(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
 		t.Parallel()
 		c := ts.dial()
+		began := time.Now()
 		c.write(head("GET", "/livez"))
 		c.read("GET")
-		began := time.Now()
 		c.ends() // without an answer, for nothing was asked
 		if took := time.Since(began); took < 500*time.Millisecond {
 			t.Errorf("closed after %s", took)
@@ -210,17 +210,15 @@ func TestSlowClients(t *testing.T) {
 	})
 	t.Run("busy", func(t *testing.T) {
 		t.Parallel()
+		// Timeouts within which a request is sent and answered on a busy machine too.
+		ts := serve(t, nil, func(l *Limits) { l.ReadTimeout, l.IdleTimeout = 4*time.Second, 4*time.Second })
 		c := ts.dial()
-		began := time.Now()
-		n := 0
-		for ; time.Since(began) < time.Second; n++ { // longer than all timeouts
+		tick := time.Tick(100 * time.Millisecond)
+		for began := time.Now(); time.Since(began) < 5*time.Second; <-tick { // longer than all timeouts
 			c.write(whole)
 			if r := c.read("POST"); r.StatusCode != 200 {
 				t.Fatalf("%d: %s", r.StatusCode, r.body)
 			}
-		}
-		if n < 10 {
-			t.Errorf("only %d requests", n)
 		}
 	})
 }

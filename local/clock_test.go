@@ -190,7 +190,7 @@ func (c *clocks) post(label flow.Hour) {
 // is kept for longer than retention and the hold of the clock, once it was right for as long.
 func TestClocksThroughCrashes(t *testing.T) {
 	expired := 0
-	for seed := range crashfs.Seeds(t, 60) {
+	for seed := range crashfs.Seeds(t, 20) {
 		c := newClocks(t, seed)
 		c.live()
 		expired += c.count["expired"]

@@ -278,7 +278,7 @@ func (run *crashRun) faults() func(errorfs.Op) error {
 
 func TestCrashes(t *testing.T) {
 	seen := make(map[string]int)
-	for seed := range crashfs.Seeds(t, 50) {
+	for seed := range crashfs.Seeds(t, 25) {
 		run := newCrashRun(seed)
 		if err := run.live(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)

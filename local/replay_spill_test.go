@@ -173,7 +173,7 @@ func filesIn(t *testing.T, folder string) map[string]string {
 func TestReplayCrashes(t *testing.T) {
 	t.Parallel()
 	checkpoints, died := 0, 0
-	for seed := range crashfs.Seeds(t, 8) {
+	for seed := range crashfs.Seeds(t, 4) {
 		rng := rand.New(rand.NewPCG(seed, 17))
 		fs := crashfs.New()
 		o := DefaultOptions()

@@ -185,7 +185,7 @@ func (l *life) whole() error {
 func TestPowerCuts(t *testing.T) {
 	for _, mode := range modes {
 		seen := map[string]int{}
-		for seed := range crashfs.Seeds(t, 50) {
+		for seed := range crashfs.Seeds(t, 20) {
 			if err := newLife(t, seed, mode, seen).live(); err != nil {
 				t.Fatalf("%s: seed %d: %v", mode, seed, err)
 			}

@@ -264,7 +264,7 @@ func (run *crashRun) faults() func(errorfs.Op) error {
 
 func TestPowerCuts(t *testing.T) {
 	seen := map[string]int{}
-	for seed := range crashfs.Seeds(t, 300) {
+	for seed := range crashfs.Seeds(t, 100) {
 		run := newCrashRun(seed, sabotage{})
 		if err := run.live(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)

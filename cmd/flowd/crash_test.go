@@ -34,7 +34,7 @@ func crashOptions(t *testing.T, program string) loadtest.CrashOptions {
 		Workload: loadtest.Workload{Tuples: 300, FirstHour: 482659, Hours: 2, Skew: loadtest.Uniform, FlowsPerPost: 20, Seed: 1},
 		Encoding: loadtest.Plain, HourPosts: 100, Duplicates: 0.3,
 		Kills: 8, KillEvery: 600 * time.Millisecond, MinBatches: 400,
-		Timeout: 10 * time.Second, StartWithin: patience,
+		Timeout: patience, StartWithin: patience,
 	}
 }
 

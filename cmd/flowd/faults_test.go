@@ -18,10 +18,14 @@ import (
 // smallLog are settings with segments that fill quickly.
 var smallLog = []string{"--max-body-bytes=1MiB", "--max-decoded-bytes=1MiB", "--segment-bytes=2MiB", "--log-level=warn"}
 
-// batch returns a body of many flows.
+// batch returns a body of many flows. They have names of their own, as flows of one name are a single one in
+// the log, which takes tens of thousands of such batches to fill.
 func batch() string {
-	one := strings.Trim(oneFlow, "[]")
-	return "[" + strings.Repeat(one+",", 999) + one + "]"
+	var all []string
+	for i := range 1000 {
+		all = append(all, fmt.Sprintf(`{"src_app":"foo-%0100d","dest_app":"bar","vpc_id":"vpc-0","bytes_tx":100,"bytes_rx":300,"hour":1}`, i))
+	}
+	return "[" + strings.Join(all, ",") + "]"
 }
 
 // post posts a batch and returns the status and what was answered.

@@ -28,7 +28,7 @@ type memoryTrial struct {
 // memoryTrials are short; FLOWD_MEMORY_TRIALS=all, as of make memory, takes longer ones.
 func memoryTrials() []memoryTrial {
 	if os.Getenv("FLOWD_MEMORY_TRIALS") != "all" {
-		return []memoryTrial{{limit: 128 << 20, tuples: 1_000_000, logged: 4_000_000, load: time.Second}}
+		return []memoryTrial{{limit: 128 << 20, tuples: 3_000_000, logged: 2_000_000, load: time.Second}}
 	}
 	var all []memoryTrial
 	for _, limit := range []int64{128 << 20, 300 << 20, 512 << 20} {

@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for an event that must come, on a slow machine too.
-const patience = 30 * time.Second
+// patience is how long a test waits for an event that must come, on a machine that is busy with much else
+// too: it ends a test that waits in vain, and says nothing of how fast flowd is.
+const patience = 3 * time.Minute
 
 // server is flowd as a process of its own.
 type server struct {

@@ -39,7 +39,7 @@ var tenantCases = map[string]struct {
 	"`max-groups`":          {"--max-groups=10", (*tenants).askForTooMuch},
 	"`max-connections`":     {"--max-connections=20", (*tenants).floodConnections},
 	"`max-inflight-bytes`":  {"--max-inflight-bytes=640KiB --max-body-bytes=128KiB --max-decoded-bytes=128KiB", (*tenants).floodBodies},
-	"`queue-batches`":       {"--queue-batches=2 --queue-wait=20s", (*tenants).floodPlaces},
+	"`queue-batches`":       {"--queue-batches=2 --queue-wait=1m", (*tenants).floodPlaces},
 	"`rate-flows`":          {"--rate-flows=10 --rate-flows-burst=100 --max-flows=100", (*tenants).exceedRate},
 	"`rate-clients`":        {"--rate-flows=10 --rate-flows-burst=100 --max-flows=100 --rate-clients=1", (*tenants).exceedRate},
 	"VPCs of others":        {"", (*tenants).reachForOthers},
@@ -66,7 +66,10 @@ func TestTenants(t *testing.T) {
 		t.Errorf("what tenants can do (-cases +page):\n%s", diff)
 	}
 	for name, c := range tenantCases {
-		t.Run(strings.Trim(name, "`"), func(t *testing.T) { c.try(serveTenants(t, strings.Fields(c.settings)...)) })
+		t.Run(strings.Trim(name, "`"), func(t *testing.T) {
+			t.Parallel() // most of the time they wait for a server
+			c.try(serveTenants(t, strings.Fields(c.settings)...))
+		})
 	}
 }
 

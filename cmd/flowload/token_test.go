@@ -10,13 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"flowd/loadtest/mapserver"
 )
 
-// guarded starts a server that answers 401 to all that do not show a token.
-func guarded(t *testing.T, token string) *httptest.Server {
+// guarded starts a server that answers 401 to all that do not show a token, and tells of those that do.
+func guarded(t *testing.T, token string, entered func()) *httptest.Server {
 	t.Helper()
 	behind, err := url.Parse(startServer(t, mapserver.Faults{}).URL)
 	if err != nil {
@@ -33,6 +34,7 @@ func guarded(t *testing.T, token string) *httptest.Server {
 			_, _ = w.Write([]byte(`{"title":"Unauthorized","detail":"The token is not known."}`))
 			return
 		}
+		entered()
 		proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(s.Close)
@@ -46,7 +48,8 @@ func TestTokens(t *testing.T) {
 	if err := os.WriteFile(file, []byte(" flowd_secret \nmore\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := guarded(t, "flowd_secret")
+	var entered atomic.Pointer[func()]
+	s := guarded(t, "flowd_secret", func() { (*entered.Load())() })
 	for _, command := range []string{
 		"run --for 50ms --tuples 10", "demo", "replay " + filepath.Join(dir, "own.ndjson"),
 	} {
@@ -74,12 +77,24 @@ func TestTokens(t *testing.T) {
 				for name, value := range test.environment {
 					t.Setenv(name, value)
 				}
+				ctx, interrupt := context.WithCancel(t.Context())
+				defer interrupt()
+				want, nothing := test.code, func() {}
+				entered.Store(&nothing)
+				if command == "demo" && want == exitOK && test.name != "flag" {
+					// It has been let in. The rest of two days takes seconds, and once is enough.
+					want = exitRuntime
+					entered.Store((*func())(&interrupt))
+				}
 				args := append(strings.Fields(command), "--target", s.URL)
 				var stdout, stderr bytes.Buffer
-				code := run(context.Background(), append(args, strings.Fields(test.flags)...), &stdout, &stderr)
+				code := run(ctx, append(args, strings.Fields(test.flags)...), &stdout, &stderr)
 				said := stdout.String() + stderr.String()
-				if code != test.code || !strings.Contains(said, test.say) || strings.Contains(said, "flowd_secret") || strings.Contains(said, "flowd_wrong") {
-					t.Errorf("exit code %d, want %d\n%s", code, test.code, said)
+				if interrupted := ctx.Err() != nil; interrupted != (want != test.code) || interrupted != strings.Contains(said, "interrupted") {
+					t.Errorf("interrupted %t, and it says\n%s", interrupted, said)
+				}
+				if code != want || !strings.Contains(said, test.say) || strings.Contains(said, "flowd_secret") || strings.Contains(said, "flowd_wrong") {
+					t.Errorf("exit code %d, want %d\n%s", code, want, said)
 				}
 			})
 		}
@@ -88,7 +103,7 @@ func TestTokens(t *testing.T) {
 
 // The search for the highest load shows the token as well; no rate holds the bound here.
 func TestTokenOfMax(t *testing.T) {
-	s := guarded(t, "flowd_secret")
+	s := guarded(t, "flowd_secret", func() {})
 	for token, want := range map[string]string{"flowd_secret": "no rate held", "flowd_wrong": "401"} {
 		var stdout, stderr bytes.Buffer
 		args := []string{"max", "--target", s.URL, "--token", token, "--step", "100ms", "--start", "100", "--p99", "1ns", "--precision", "0.5"}

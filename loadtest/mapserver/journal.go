@@ -2,7 +2,6 @@ package mapserver
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -20,11 +19,10 @@ type record struct {
 // journal is the file that a durable server keeps its batches in, one line after the other.
 type journal struct {
 	file *os.File
-	// held is how many records are kept back in this process before they are written, which is the
-	// fault of a server that answers before it has written.
+	// held is how many of the last records are kept back in this process, which is the fault of a
+	// server that answers before it has written: so many are lost whenever it is killed.
 	held    int
-	waiting bytes.Buffer
-	records int
+	waiting [][]byte
 }
 
 // openJournal opens the file at path, made if need be, and calls each with what is in it. A last
@@ -72,22 +70,19 @@ func (j *journal) append(r *record) error {
 	if err != nil {
 		return err
 	}
-	j.waiting.Write(line)
-	j.waiting.WriteByte('\n')
-	j.records++
-	if j.records <= j.held {
-		return nil
-	}
-	return j.flush()
+	j.waiting = append(j.waiting, append(line, '\n'))
+	return j.write(j.held)
 }
 
-func (j *journal) flush() error {
-	j.records = 0
-	if _, err := j.waiting.WriteTo(j.file); err != nil {
-		return err
+// write writes all that waits but the last records, of which it leaves so many.
+func (j *journal) write(leave int) error {
+	for ; len(j.waiting) > leave; j.waiting = j.waiting[1:] {
+		if _, err := j.file.Write(j.waiting[0]); err != nil {
+			return err
+		}
 	}
 	return j.file.Sync()
 }
 
 // close writes what waits.
-func (j *journal) close() error { return errors.Join(j.flush(), j.file.Close()) }
+func (j *journal) close() error { return errors.Join(j.write(0), j.file.Close()) }

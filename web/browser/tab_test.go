@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen, on a slow machine too.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // tab is a tab of the browser with a profile of its own, and all that went wrong in it.
 type tab struct {

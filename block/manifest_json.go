@@ -33,6 +33,7 @@ type clockForm struct {
 	Behind  int64     `json:"behind_ms"`
 	Gaps    []gapForm `json:"gaps,omitempty"`
 	Undone  []gapForm `json:"undone,omitempty"`
+	Stood   int64     `json:"stood_ms,omitempty"`
 	BackAt  int64     `json:"back_at_ms"`
 	Steady  int64     `json:"steady_ms"`
 }
@@ -210,7 +211,7 @@ func (f *manifestForm) manifest() *Manifest {
 
 func clockFormOf(s *clock.State) *clockForm {
 	form := &clockForm{Time: s.Time, Wall: s.Wall, Ran: s.Ran, Counted: s.Counted, Behind: s.Behind}
-	form.BackAt, form.Steady = s.BackAt, s.Steady
+	form.Stood, form.BackAt, form.Steady = s.Stood, s.BackAt, s.Steady
 	for _, g := range s.Gaps {
 		form.Gaps = append(form.Gaps, gapForm(g))
 	}
@@ -222,7 +223,7 @@ func clockFormOf(s *clock.State) *clockForm {
 
 func (f *clockForm) state() *clock.State {
 	s := &clock.State{Time: f.Time, Wall: f.Wall, Ran: f.Ran, Counted: f.Counted, Behind: f.Behind}
-	s.BackAt, s.Steady = f.BackAt, f.Steady
+	s.Stood, s.BackAt, s.Steady = f.Stood, f.BackAt, f.Steady
 	for _, g := range f.Gaps {
 		s.Gaps = append(s.Gaps, clock.Gap(g))
 	}

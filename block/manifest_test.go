@@ -46,6 +46,7 @@ var anyManifest = rapid.Custom(func(t *rapid.T) *Manifest {
 		Time: rapid.Int64().Draw(t, "time"), Wall: rapid.Int64().Draw(t, "wall"),
 		Ran: rapid.Int64().Draw(t, "ran"), Counted: rapid.Int64().Draw(t, "counted"), Behind: rapid.Int64().Draw(t, "behind"),
 	}
+	m.Clock.Stood = rapid.Int64().Draw(t, "stood")
 	m.Clock.BackAt, m.Clock.Steady = rapid.Int64().Draw(t, "back at"), rapid.Int64().Draw(t, "steady")
 	for _, gaps := range []*[]clock.Gap{&m.Clock.Gaps, &m.Clock.Undone} {
 		for range rapid.IntRange(0, 3).Draw(t, "gaps") {

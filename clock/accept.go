@@ -199,6 +199,6 @@ func (c *Clock) count(a *Acceptance) {
 		c.s.Behind += left
 	}
 	if a.all {
-		c.s.Behind, c.s.Undone, c.s.BackAt = 0, nil, 0
+		c.s.Behind, c.s.Stood, c.s.Undone, c.s.BackAt = 0, 0, nil, 0
 	}
 }

@@ -37,8 +37,9 @@ type State struct {
 	// Ran is how long the program has run on this state. Below Options.Hold no wall clock has proved
 	// itself yet, so that what it is moved by is taken for its being set right.
 	Ran int64
-	// Behind is how far the wall clock went back, beyond gaps, and has not returned.
-	Behind int64
+	// Behind is how far the wall clock went back, beyond gaps, and has not returned; Stood is what that was
+	// when the wall clock had last stood for Options.Hold.
+	Behind, Stood int64
 	// Gaps are those that are not counted, the oldest first.
 	Gaps []Gap
 	// Steady is how long the program ran since it started or the wall clock was last moved.
@@ -180,6 +181,7 @@ func (c *Clock) pass(ms int64) {
 	}
 	if c.s.Steady += ms; c.s.Steady >= c.hold() {
 		c.s.Undone, c.s.BackAt, c.s.Steady = nil, 0, c.hold()
+		c.s.Stood = c.s.Behind
 	}
 }
 
@@ -199,7 +201,6 @@ func (c *Clock) advance() {
 // program did not run since.
 func (c *Clock) move(d int64, paused bool) {
 	c.s.Wall += d
-	stood := c.s.Steady >= c.hold()
 	c.s.Steady = 0
 	young := c.s.Ran < c.hold()
 	if d < 0 {
@@ -213,12 +214,10 @@ func (c *Clock) move(d int64, paused bool) {
 	if young && !restart {
 		return
 	}
-	// A clock that went back and returns has not let time pass. But one that is far behind, and moves
-	// by no more than a restart takes, or that has been behind for long and does not return, stays there.
+	// One that is far behind, and moves by no more than a restart takes, stays there.
 	at := c.s.Time
-	stays := restart && c.s.Behind > c.hold() || paused && stood && d < c.s.Behind
-	if !stays {
-		back := min(d, c.s.Behind)
+	if stays := restart && c.s.Behind > c.hold(); !stays {
+		back := c.returned(d, paused)
 		c.s.Behind -= back
 		d = c.redo(d-back, restart)
 		if c.s.BackAt != 0 {
@@ -235,6 +234,16 @@ func (c *Clock) move(d int64, paused bool) {
 	case d > 0:
 		c.add(Gap{At: at, Length: d, Short: restart})
 	}
+}
+
+// returned is how much of d is the wall clock's return from where it went back to, which lets no time pass. It
+// returns to where it came from, or to where it was behind and had stood: what goes beyond that place, and
+// not all of the way, is a pause, if there was one since.
+func (c *Clock) returned(d int64, paused bool) int64 {
+	if c.s.Stood > 0 && (paused || c.s.BackAt != 0) && d < c.s.Behind-tolerance.Milliseconds() {
+		return min(d, max(0, c.s.Behind-c.s.Stood))
+	}
+	return min(d, c.s.Behind)
 }
 
 // mayHide notes that a pause may hide in a start at which the wall clock was behind.

@@ -160,6 +160,29 @@ func TestFarBehind(t *testing.T) {
 	m.want(t, "set right", 0, 0, 0, 0)
 }
 
+// TestFarBehindTwice has a clock that was believed while it was a century ahead, and so is behind since it was set
+// right, go back once more for two pauses: they are counted when it is right again.
+func TestFarBehindTwice(t *testing.T) {
+	m := newMachine(day)
+	m.wrong = 100 * year
+	m.save(false)
+	m.restart(0, false)
+	m.run(2*day, time.Hour)
+	m.wrong = 0
+	m.want(t, "set right", 0, 0, 0, 100*year)
+	m.run(2*day, time.Hour)
+	m.save(false)
+	m.wrong = -100 * year
+	m.restart(5*day, false)
+	m.save(false)
+	m.restart(6*day, false)
+	m.want(t, "far behind once more", 11*day, 0, 0, 200*year-11*day)
+	m.wrong = 0
+	m.want(t, "right once more", 11*day, 11*day, 0, 100*year)
+	m.run(day, time.Hour)
+	m.want(t, "a day later", 0, 0, 0, 100*year)
+}
+
 func TestPauses(t *testing.T) {
 	m := settled(t)
 	m.restart(5*time.Hour, false)

@@ -44,7 +44,7 @@ func TestKnownVulnerabilitiesAreFound(t *testing.T) {
 	}{
 		{"called", []string{"GOVULNDB=" + vulnerabilities(t, yaml, "NewDecoder")}, true, "GO-2026-9999", false},
 		{"not called", []string{"GOVULNDB=" + vulnerabilities(t, yaml, "NewEncoder")}, false, "no known vulnerability is called", false},
-		{"nobody answers", []string{"https_proxy=http://127.0.0.1:1", "no_proxy="}, false, "WERE NOT LOOKED FOR", true},
+		{"nobody answers", []string{"HTTPS_PROXY=http://127.0.0.1:1", "https_proxy=http://127.0.0.1:1", "NO_PROXY=", "no_proxy="}, false, "WERE NOT LOOKED FOR", true},
 		{"no database", []string{"GOVULNDB=file://" + filepath.Join(t.TempDir(), "absent")}, true, "no such file", false},
 	} {
 		leftOut := filepath.Join(t.TempDir(), "left-out")

@@ -207,6 +207,10 @@ func (c *Clock) move(d int64, paused bool) {
 		if left := c.cancel(-d); !young {
 			c.s.Behind += left
 		}
+		// Back at where it was behind and had stood, or short of it by a pause, which is not part of its return.
+		if c.s.Behind > 0 && c.s.Behind < c.s.Stood {
+			c.s.Behind = c.s.Stood - c.redo(c.s.Stood-c.s.Behind, false)
+		}
 		c.mayHide(paused)
 		return
 	}

@@ -183,6 +183,28 @@ func TestFarBehindTwice(t *testing.T) {
 	m.want(t, "a day later", 0, 0, 0, 100*year)
 }
 
+// TestAheadFromFarBehind is the same with a clock that was a century ahead for the pauses.
+func TestAheadFromFarBehind(t *testing.T) {
+	m := newMachine(day)
+	m.wrong = 100 * year
+	m.save(false)
+	m.restart(0, false)
+	m.run(2*day, time.Hour)
+	m.wrong = 0
+	m.Observe()
+	m.run(2*day, time.Hour)
+	m.save(false)
+	m.wrong = 100 * year
+	m.restart(5*day, false)
+	m.save(false)
+	m.restart(6*day, false)
+	m.want(t, "ahead", 11*day, 11*day, 0, 0)
+	m.wrong = 0
+	m.want(t, "right", 11*day, 11*day, 0, 100*year)
+	m.run(day, time.Hour)
+	m.want(t, "a day later", 0, 0, 0, 100*year)
+}
+
 func TestPauses(t *testing.T) {
 	m := settled(t)
 	m.restart(5*time.Hour, false)

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"runtime"
 	"sync/atomic"
 
 	"flowd/flow"
@@ -103,6 +104,11 @@ func (s *shard) next() (message, bool) {
 			}
 		default:
 		}
+	}
+	// Goroutines that are ready to run may have more for it. To find that here costs less than to go to sleep
+	// and be woken by each of them.
+	if len(s.in) == 0 {
+		runtime.Gosched()
 	}
 	m, ok := <-s.in
 	return m, ok

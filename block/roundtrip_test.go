@@ -88,7 +88,7 @@ func TestRoundTripOfManyPages(t *testing.T) {
 
 // TestLongKeysEndARowGroup holds the memory of a row group whose keys are as long as they may be.
 func TestLongKeysEndARowGroup(t *testing.T) {
-	keys := maxGroupKeys/flow.KeyLen([]byte{255, 255, 255}) + 2*writeRows
+	keys := longKeys*defaultRowGroup/flow.KeyLen([]byte{255, 255, 255}) + 2*writeRows
 	rows := make([]flow.Row, keys)
 	for i := range rows {
 		rows[i] = row(7, longName, longName, longName, uint64(i), 0)

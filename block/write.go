@@ -27,9 +27,9 @@ type Options struct {
 
 const (
 	defaultRowGroup = 256 << 10
-	// maxGroupKeys ends a row group early whose keys are long, in bytes. Keys of 771 bytes would make a
-	// full one of 200 MB otherwise.
-	maxGroupKeys = 32 << 20
+	// longKeys ends a row group early, if its keys have more bytes than this for each row that it might have.
+	// Keys of 771 bytes would make a full one of 200 MB otherwise.
+	longKeys = 128
 	// writeRows are taken from the cursor at a time.
 	writeRows = 2048
 )
@@ -94,7 +94,7 @@ func (w *writer) copy(rows flow.Rows) error {
 		if err := w.add(part); err != nil {
 			return err
 		}
-		if w.rows == w.options.RowGroup || w.keys >= maxGroupKeys {
+		if w.rows == w.options.RowGroup || w.keys >= longKeys*w.options.RowGroup {
 			if err := w.commit(); err != nil {
 				return err
 			}

@@ -245,7 +245,9 @@ func (k *keeper) writeHour(c *cut, h *shard.FrozenHour, m *made) error {
 	}
 	rows := k.table.Overlay(base, h.Rows())
 	defer rows.Close()
-	file, sums, err := block.Write(k.o.FS, k.o.Dir, rows, block.Options{Hour: h.Hour, Generation: c.generation, Pace: k.pace})
+	file, sums, err := block.Write(k.o.FS, k.o.Dir, rows, block.Options{
+		Hour: h.Hour, Generation: c.generation, RowGroup: rowGroup(k.o.MemoryLimit), Pace: k.pace,
+	})
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,18 @@ func (e *Engine) startMemory() {
 	}
 }
 
+// rowGroup returns how many rows of a block are written at a time, and held by whoever reads it: with some 100
+// bytes each a sixteenth of the limit, so that a checkpoint which begins when there is no room for batches any
+// more does not reach the limit. 0 is the default.
+func rowGroup(limit int64) int {
+	const least, most, bytes = 16 << 10, 256 << 10, 100
+	rows := limit / 16 / bytes
+	if limit <= 0 || rows >= most {
+		return 0
+	}
+	return int(max(rows, least))
+}
+
 // Room returns how many bytes are left for batches, decoded or not, before the memory of the process comes
 // too near to its limit. At 0 and below none should be taken: then it also has hours leave memory. It costs
 // some atomic loads.

@@ -160,9 +160,9 @@ func TestFarBehind(t *testing.T) {
 	m.want(t, "set right", 0, 0, 0, 0)
 }
 
-// TestFarBehindTwice has a clock that was believed while it was a century ahead, and so is behind since it was set
-// right, go back once more for two pauses: they are counted when it is right again.
-func TestFarBehindTwice(t *testing.T) {
+// farBehind is a machine whose clock was believed while it was a century ahead, and so is behind since it was set
+// right, which was two days ago.
+func farBehind(t *testing.T) *machine {
 	m := newMachine(day)
 	m.wrong = 100 * year
 	m.save(false)
@@ -172,6 +172,12 @@ func TestFarBehindTwice(t *testing.T) {
 	m.want(t, "set right", 0, 0, 0, 100*year)
 	m.run(2*day, time.Hour)
 	m.save(false)
+	return m
+}
+
+// TestFarBehindTwice has such a clock go back once more for two pauses: they are counted when it is right again.
+func TestFarBehindTwice(t *testing.T) {
+	m := farBehind(t)
 	m.wrong = -100 * year
 	m.restart(5*day, false)
 	m.save(false)
@@ -183,17 +189,9 @@ func TestFarBehindTwice(t *testing.T) {
 	m.want(t, "a day later", 0, 0, 0, 100*year)
 }
 
-// TestAheadFromFarBehind is the same with a clock that was a century ahead for the pauses.
+// TestAheadFromFarBehind has it a century ahead for the pauses.
 func TestAheadFromFarBehind(t *testing.T) {
-	m := newMachine(day)
-	m.wrong = 100 * year
-	m.save(false)
-	m.restart(0, false)
-	m.run(2*day, time.Hour)
-	m.wrong = 0
-	m.Observe()
-	m.run(2*day, time.Hour)
-	m.save(false)
+	m := farBehind(t)
 	m.wrong = 100 * year
 	m.restart(5*day, false)
 	m.save(false)

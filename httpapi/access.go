@@ -119,7 +119,8 @@ func rightOf(ctx *fasthttp.RequestCtx) *access.Right {
 	return everything
 }
 
-// clientName names whoever is to be told from others: the token, or the address where there is none.
+// clientName returns the name by which the client of a request is told from others: that of its token, or its
+// address if it has no token.
 func clientName(ctx *fasthttp.RequestCtx, right *access.Right) string {
 	if right.Name != "" {
 		return right.Name

@@ -138,7 +138,7 @@ func TestHoursAnswer(t *testing.T) {
 	}
 }
 
-// A client that does not read its answer holds up nobody, and is cut off in the end.
+// A client that does not read its answer does not hold up others, and is cut off in the end.
 func TestSlowReaders(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)

@@ -23,7 +23,7 @@ var bufferPools [bufferSizes]sync.Pool
 // buffer is memory for a body. Its data is empty at first and grows to the capacity.
 type buffer struct {
 	data []byte
-	of   *clientState // whose it is; nil if nobody asks
+	of   *clientState // the client that it counts for; nil if for none
 }
 
 // sizeIndex returns the index of the smallest size that holds n bytes.

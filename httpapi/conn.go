@@ -33,7 +33,7 @@ type conn struct {
 	tls *secured
 	// address is whom the connection counts for.
 	address netip.Addr
-	// client is who spoke last, with right; nil before.
+	// client is that of the last request, which had right; nil before.
 	client *clientState
 	right  *access.Right
 	// slack is how much earlier than it should a deadline may come, so that not every request

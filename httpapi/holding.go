@@ -69,8 +69,7 @@ func (cs *clients) count() int {
 	return len(cs.all)
 }
 
-// clientOf returns whoever is to be told from others: the token, or the address where there is none. It is
-// there for as long as ctx is served.
+// clientOf returns the client of a request. The connection keeps it for as long as ctx is served.
 func (s *Server) clientOf(ctx *fasthttp.RequestCtx, right *access.Right) *clientState {
 	c := ctx.Conn().(*conn)
 	if c.client == nil || c.right != right {

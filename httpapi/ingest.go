@@ -63,7 +63,7 @@ type intake struct {
 	right  *access.Right
 	client *clientState
 	placed bool      // client has a place of shares
-	now    time.Time // when the body was complete, or zero while nobody asks (clock)
+	now    time.Time // when the body was complete, or zero until clock is called
 	// What the client's buckets were charged, for it to be given back if the batch is not taken.
 	chargedBytes, chargedFlows int
 	batch                      *flow.Batch

@@ -79,8 +79,8 @@ func (s *Server) measuring(next fasthttp.RequestHandler) fasthttp.RequestHandler
 	}
 }
 
-// finished is when the handler of ctx was through with what takes time, which is when this is called first.
-// Whoever comes after that has the same time, as each look at the clock takes as long as to read a header.
+// finished returns the time at which the handler of ctx had done its work. The first call for a request reads the
+// clock, and later calls return the same time: to read the clock takes as long as to read a header.
 func finished(ctx *fasthttp.RequestCtx) time.Time {
 	c, ok := ctx.Conn().(*conn)
 	if !ok {

@@ -22,7 +22,7 @@ type commit struct {
 	tally  []flow.HourTally
 	folded []flow.HourTally // of tally, what counts under tuples of flow.Other
 	waits  bool             // whoever brought it waits for done
-	own    bool             // whoever brought it has the turn, and recycles it
+	own    bool             // its handler holds the turn, and recycles it
 
 	record    []byte
 	duplicate bool

@@ -59,8 +59,8 @@ func (e *Engine) startMemory() {
 	}
 }
 
-// rowGroup returns how many rows of a block are written at a time, and held by whoever reads it: with some 100
-// bytes each a sixteenth of the limit, so that a checkpoint which begins when there is no room for batches any
+// rowGroup returns how many rows of a block are written at a time, and held in memory by a reader: at some 100
+// bytes each they take a sixteenth of the limit, so that a checkpoint which begins when there is no room for batches any
 // more does not reach the limit. 0 is the default.
 func rowGroup(limit int64) int {
 	const least, most, bytes = 16 << 10, 256 << 10, 100

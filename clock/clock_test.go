@@ -175,32 +175,24 @@ func farBehind(t *testing.T) *machine {
 	return m
 }
 
-// TestFarBehindTwice has such a clock go back once more for two pauses: they are counted when it is right again.
-func TestFarBehindTwice(t *testing.T) {
-	m := farBehind(t)
-	m.wrong = -100 * year
-	m.restart(5*day, false)
-	m.save(false)
-	m.restart(6*day, false)
-	m.want(t, "far behind once more", 11*day, 0, 0, 200*year-11*day)
-	m.wrong = 0
-	m.want(t, "right once more", 11*day, 11*day, 0, 100*year)
-	m.run(day, time.Hour)
-	m.want(t, "a day later", 0, 0, 0, 100*year)
-}
-
-// TestAheadFromFarBehind has it a century ahead for the pauses.
-func TestAheadFromFarBehind(t *testing.T) {
-	m := farBehind(t)
-	m.wrong = 100 * year
-	m.restart(5*day, false)
-	m.save(false)
-	m.restart(6*day, false)
-	m.want(t, "ahead", 11*day, 11*day, 0, 0)
-	m.wrong = 0
-	m.want(t, "right", 11*day, 11*day, 0, 100*year)
-	m.run(day, time.Hour)
-	m.want(t, "a day later", 0, 0, 0, 100*year)
+// TestFarBehindAndWrongAgain has such a clock wrong for two pauses, far back once more or ahead: they are counted
+// when it is right again.
+func TestFarBehindAndWrongAgain(t *testing.T) {
+	for _, c := range []struct{ wrong, held, behind time.Duration }{
+		{-100 * year, 0, 200*year - 11*day},
+		{100 * year, 11 * day, 0},
+	} {
+		m := farBehind(t)
+		m.wrong = c.wrong
+		m.restart(5*day, false)
+		m.save(false)
+		m.restart(6*day, false)
+		m.want(t, "wrong again", 11*day, c.held, 0, c.behind)
+		m.wrong = 0
+		m.want(t, "right again", 11*day, 11*day, 0, 100*year)
+		m.run(day, time.Hour)
+		m.want(t, "a day later", 0, 0, 0, 100*year)
+	}
 }
 
 func TestPauses(t *testing.T) {

@@ -283,7 +283,7 @@ func TestStopEndsRest(t *testing.T) {
 		ln.turnAway(near, nil)
 		synctest.Wait()
 		if len(ln.ushers) != 1 {
-			t.Error("nobody rests")
+			t.Error("no usher waits")
 		}
 		began := time.Now()
 		if err := ln.Close(); err != nil {

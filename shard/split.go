@@ -22,6 +22,9 @@ type Split struct {
 
 func (t *Table) newSplit() *Split { return &Split{table: t, ends: make([]uint32, len(t.shards))} }
 
+// size returns the bytes that s keeps allocated beside the batch.
+func (s *Split) size() int { return 4*cap(s.order) + 8*cap(s.hashes) + 8*cap(s.unsorted) }
+
 // part returns what shard i has of order and hashes.
 func (s *Split) part(i int) (order []uint32, hashes []uint64) {
 	from, to := uint32(0), s.ends[i]
@@ -36,7 +39,7 @@ func (s *Split) part(i int) (order []uint32, hashes []uint64) {
 func (t *Table) Divide(b *flow.Batch) *Split {
 	s := t.splits.Get().(*Split)
 	s.left.Store(s.divide(b))
-	s.bytes = int64(b.Size())
+	s.bytes = int64(b.Size() + s.size())
 	t.memory.flight.Add(s.bytes)
 	return s
 }

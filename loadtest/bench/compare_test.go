@@ -96,6 +96,7 @@ func TestComparisonOfFlowd(t *testing.T) {
 		options: options{Rounds: 1, For: 200 * time.Millisecond, WarmUp: 10 * time.Millisecond, Connections: 2},
 		dir:     t.TempDir(), log: t.Output(),
 	}
+	t.Setenv("CGO_ENABLED", "0") // as released, and as other tests build flowd: Go compiles it once
 	if err := b.build(t.Context()); err != nil {
 		t.Fatal(err)
 	}

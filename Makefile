@@ -64,9 +64,14 @@ $(NPM_DONE): web/page/package-lock.json
 	cd web/page && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# Go starts packages in this order, each once. The two that take longest are named first, since one that begins
+# when all others have ended leaves processors idle. They and many others mostly wait, for a browser or for
+# servers, so one more package than processors runs at a time.
+PACKAGES_AT_ONCE ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
 test: tools ## install what the tests need, and run all of them under the race detector
 	@if sh .ci/npm; then $(MAKE) --no-print-directory page; else $(WITHOUT_PAGE); fi
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	CGO_ENABLED=1 $(GO) test -race -p $(PACKAGES_AT_ONCE) -timeout 30m ./web/browser ./cmd/flowd ./...
 	@set -e; for module in $(MODULES); do (cd $$module && CGO_ENABLED=1 $(GO) test -count=1 ./...); done
 
 # The race detector needs a C compiler, DuckDB one for C++, tests of the server curl and strace,

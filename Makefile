@@ -34,7 +34,7 @@ WITHOUT_PAGE = { [ "$${CI:-}" != true ] || { echo "with CI=true nothing is left 
 
 .DEFAULT_GOAL := help
 .PHONY: help run build page binaries test tools check release reproducible image image-files docker-test \
-	bench compare crash openapi parquet-loop picture memory soak flood fuzz clean
+	bench compare profile crash openapi parquet-loop picture memory soak flood fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -68,6 +68,9 @@ $(NPM_DONE): web/page/package-lock.json
 # when all others have ended leaves processors idle. They and many others mostly wait, for a browser or for
 # servers, so one more package than processors runs at a time.
 PACKAGES_AT_ONCE ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
+# The profile of cmd/flowd changes no behaviour, and all would be compiled once more for it.
+test check: export GOFLAGS += -pgo=off
 
 test: tools ## install what the tests need, and run all of them under the race detector
 	@if sh .ci/npm; then $(MAKE) --no-print-directory page; else $(WITHOUT_PAGE); fi
@@ -197,6 +200,9 @@ bench: ## measure flowd beside a ceiling and other servers, in one table
 compare: ## measure the tree beside another commit, in turns (BASE=<commit>), in under 8 minutes
 	@test -n "$(BASE)" || { echo "say which commit: make compare BASE=<commit>" >&2; exit 2; }
 	$(GO) run ./loadtest/bench --rounds 6 --for 1500ms --base '$(BASE)'
+
+profile: binaries ## profile a server under load anew, for the compiler: cmd/flowd/default.pgo
+	GO=$(GO) .ci/profile cmd/flowd/default.pgo
 
 fuzz: ## run every fuzz test for FUZZTIME (default 30s)
 	@set -e; for package in $$($(GO) list ./...); do \

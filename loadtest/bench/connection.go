@@ -24,8 +24,9 @@ type connection struct {
 // reply is an answer whose body was read to its end.
 type reply struct {
 	header http.Header
-	bytes  int64 // of the body
-	took   time.Duration
+	bytes  int64         // of the body
+	first  time.Duration // until its first byte
+	took   time.Duration // until it was read
 }
 
 // statusError is an answer with another status than was expected.
@@ -60,6 +61,10 @@ func (c *connection) exchange(status int) (reply, error) {
 	if _, err := c.conn.Write(c.request); err != nil {
 		return reply{}, err
 	}
+	if _, err := c.answers.Peek(1); err != nil {
+		return reply{}, err
+	}
+	first := time.Since(began)
 	answer, err := http.ReadResponse(c.answers, nil)
 	if err != nil {
 		return reply{}, err
@@ -73,7 +78,7 @@ func (c *connection) exchange(status int) (reply, error) {
 	if answer.StatusCode != status {
 		return reply{}, &statusError{c.server.name, answer.StatusCode, status, string(start)}
 	}
-	return reply{answer.Header, int64(len(start)) + rest, took}, nil
+	return reply{header: answer.Header, bytes: int64(len(start)) + rest, first: first, took: took}, nil
 }
 
 // ask gets a path, with more lines of the head, each with its end, or none.

@@ -25,7 +25,8 @@ func newPoster(s *server) (*poster, error) {
 	return &poster{connection: conn, to: s, head: head}, nil
 }
 
-// post sends a batch of so many flows and returns how long it took until it was answered.
+// post sends a batch of so many flows and returns how long it took until the answer began to arrive: it comes as a
+// whole, and to read it is the client's time.
 func (p *poster) post(body []byte, flows int) (time.Duration, error) {
 	p.request = append(p.request[:0], p.head...)
 	p.request = strconv.AppendInt(p.request, int64(len(body)), 10)
@@ -36,7 +37,7 @@ func (p *poster) post(body []byte, flows int) (time.Duration, error) {
 		return 0, err
 	}
 	p.to.posted += uint64(flows)
-	return answer.took, nil
+	return answer.first, nil
 }
 
 // postAll posts batches of so many flows to s, one after the other.

@@ -216,10 +216,10 @@ func TestOperationsHasAllAlerts(t *testing.T) {
 	}
 }
 
-// The figures are those of the README, and the example is computed from them.
+// The figures are those of docs/performance.md, and the example is computed from them.
 func TestOperationsFigures(t *testing.T) {
 	measured := map[string]string{}
-	for _, row := range tables(readText(t, "../../README.md")) {
+	for _, row := range tables(readText(t, "../../docs/performance.md")) {
 		measured[row[0]] = row[1]
 	}
 	numbers := map[string]bool{}
@@ -232,7 +232,7 @@ func TestOperationsFigures(t *testing.T) {
 				continue
 			}
 			if measured[row[0]] != row[1] {
-				t.Errorf("%s: %s, and the README has %q", row[0], row[1], measured[row[0]])
+				t.Errorf("%s: %s, and docs/performance.md has %q", row[0], row[1], measured[row[0]])
 			}
 			numbers[number.FindString(row[1])] = true
 		case 4:

@@ -146,7 +146,7 @@ func (t *table) text(w io.Writer) {
 	}
 }
 
-// markdown writes the table for a README.
+// markdown writes the table for docs/performance.md.
 func (t *table) markdown(w io.Writer) {
 	fmt.Fprintf(w, "| %s |\n|---|---:|---:|---:|---:|---|\n", strings.Join(tableHead.cells(), " | "))
 	for _, r := range t.rows {

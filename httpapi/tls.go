@@ -1,31 +1,24 @@
 package httpapi
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"flowd/certs"
 )
 
-const (
-	// lookAfterFiles is how often at most the files of certificates are read to see whether they have
-	// changed. To read them costs less than one handshake.
-	lookAfterFiles = 5 * time.Second
-	// largestPEM is the most that one of them may hold.
-	largestPEM = 1 << 20
-)
+// lookAfterFiles is how often at most the files of certificates are read to see whether they have
+// changed. To read them costs less than one handshake.
+const lookAfterFiles = 5 * time.Second
 
 // TLSFiles names files in PEM.
 type TLSFiles struct {
@@ -223,23 +216,23 @@ func (t *TLS) shook(resumed bool) {
 // readIdentity returns what the files hold. If that is what before has, it is before itself.
 func readIdentity(files TLSFiles, before *identity) (*identity, error) {
 	id := &identity{}
-	var texts [3][]byte
+	var read [3]certs.File
 	for i, name := range []string{files.Certificate, files.Key, files.ClientCA} {
 		if name == "" {
 			continue
 		}
-		text, err := readPEM(name)
+		file, err := certs.Read(name)
 		if err != nil {
 			return nil, err
 		}
-		texts[i], id.sums[i] = text, sha256.Sum256(text)
+		read[i], id.sums[i] = file, sha256.Sum256(file.Text)
 	}
 	if before != nil && id.sums == before.sums {
 		return before, nil
 	}
-	pair, err := tls.X509KeyPair(texts[0], texts[1])
+	pair, err := certs.Pair(read[0], read[1])
 	if err != nil {
-		return nil, fmt.Errorf("the certificate of %s and the key of %s cannot be used together: %w", files.Certificate, files.Key, err)
+		return nil, err
 	}
 	id.leaf = pair.Leaf
 	id.config = &tls.Config{
@@ -255,51 +248,9 @@ func readIdentity(files TLSFiles, before *identity) (*identity, error) {
 	}
 	if before != nil && before.authorities != nil && id.sums[2] == before.sums[2] {
 		id.authorities = before.authorities // so that open connections know that they did not change
-	} else if id.authorities, err = authoritiesOf(texts[2]); err != nil {
-		return nil, fmt.Errorf("%s: %w", files.ClientCA, err)
+	} else if id.authorities, err = read[2].Authorities(); err != nil {
+		return nil, err
 	}
 	id.config.ClientAuth, id.config.ClientCAs = tls.VerifyClientCertIfGiven, id.authorities
 	return id, nil
-}
-
-func readPEM(name string) ([]byte, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, largestPEM+1))
-	if err == nil && len(text) > largestPEM {
-		err = fmt.Errorf("%s has more than %s, so it is not a file of certificates", name, bytesText(largestPEM))
-	}
-	return text, err
-}
-
-// authoritiesOf returns the certificates of a text in PEM. One that cannot be read is an error.
-func authoritiesOf(text []byte) (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
-	n := 0
-	for {
-		var block *pem.Block
-		block, text = pem.Decode(text)
-		if block == nil {
-			break
-		}
-		n++
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("block %d is a %s, and must be a CERTIFICATE", n, block.Type)
-		}
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("block %d: %w", n, err)
-		}
-		pool.AddCert(certificate)
-	}
-	switch {
-	case n == 0:
-		return nil, errors.New("there is no certificate in it")
-	case bytes.Contains(text, []byte("-----BEGIN")):
-		return nil, fmt.Errorf("what follows block %d is not in PEM", n)
-	}
-	return pool, nil
 }

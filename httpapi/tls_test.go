@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"flowd/certs"
 )
 
 // authority issues certificates.
@@ -316,13 +318,13 @@ func TestLoadTLSErrors(t *testing.T) {
 		{"no key", func(f *TLSFiles) { _ = os.Remove(f.Key) }, "tls.key"},
 		{"no authority", func(f *TLSFiles) { _ = os.Remove(f.ClientCA) }, "ca.crt"},
 		{"key of another", func(f *TLSFiles) { put(t, f.Key, two.keyPEM(t)) }, "private key does not match"},
-		{"no PEM", func(f *TLSFiles) { put(t, f.Certificate, []byte("x")) }, "tls.crt and the key of"},
-		{"key and certificate exchanged", func(f *TLSFiles) { f.Key, f.Certificate = f.Certificate, f.Key }, "cannot be used together"},
-		{"authority without certificates", func(f *TLSFiles) { put(t, f.ClientCA, []byte("hello")) }, "no certificate in it"},
-		{"authority with a key", func(f *TLSFiles) { put(t, f.ClientCA, one.keyPEM(t)) }, "block 1 is a PRIVATE KEY"},
-		{"authority with damage", func(f *TLSFiles) { put(t, f.ClientCA, append(ca.pem(), pemOf([]byte("no"))...)) }, "block 2: x509"},
+		{"no PEM", func(f *TLSFiles) { put(t, f.Certificate, []byte("x")) }, "tls.crt has no certificate in PEM form"},
+		{"key and certificate exchanged", func(f *TLSFiles) { f.Key, f.Certificate = f.Certificate, f.Key }, "no certificate in PEM form"},
+		{"authority without certificates", func(f *TLSFiles) { put(t, f.ClientCA, []byte("hello")) }, "no certificate in PEM form"},
+		{"authority with a key", func(f *TLSFiles) { put(t, f.ClientCA, one.keyPEM(t)) }, "ca.crt is a PRIVATE KEY"},
+		{"authority with damage", func(f *TLSFiles) { put(t, f.ClientCA, append(ca.pem(), pemOf([]byte("no"))...)) }, "certificate 2 in"},
 		{"authority cut off", func(f *TLSFiles) { put(t, f.ClientCA, append(ca.pem(), ca.pem()[:100]...)) }, "follows block 1"},
-		{"no end", func(f *TLSFiles) { put(t, f.ClientCA, bytes.Repeat([]byte("x"), largestPEM+1)) }, "more than 1 MiB"},
+		{"no end", func(f *TLSFiles) { put(t, f.ClientCA, bytes.Repeat([]byte("x"), certs.MaxFile+1)) }, "more than 1 MiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log := &logBuffer{}

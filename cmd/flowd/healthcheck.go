@@ -3,18 +3,18 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-json"
+
+	"flowd/certs"
 )
 
 // healthcheckCommand is "flowd healthcheck", for containers and scripts that have nothing else to ask with.
@@ -84,13 +84,13 @@ func (c *healthcheckCommand) tls() (*tls.Config, error) {
 	if c.CAFile == "" {
 		return &tls.Config{InsecureSkipVerify: isLoopback(c.Server)}, nil
 	}
-	text, err := os.ReadFile(c.CAFile)
+	file, err := certs.Read(c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("--ca-file: %w", err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("--ca-file: %s has no certificate in PEM form", c.CAFile)
+	roots, err := file.Authorities()
+	if err != nil {
+		return nil, fmt.Errorf("--ca-file: %w", err)
 	}
 	return &tls.Config{RootCAs: roots}, nil
 }

@@ -99,7 +99,7 @@ func TestHealthcheckOverTLS(t *testing.T) {
 		{"loopback, verified", []string{"--ca-file", good}, ""},
 		{"another authority", []string{"--ca-file", file("other.pem", authority(t))}, "certificate signed by unknown authority"},
 		{"no authority", []string{"--ca-file", file("none.pem", "-")}, "has no certificate in PEM form"},
-		{"no file", []string{"--ca-file", filepath.Join(folder, "absent")}, "--ca-file: open"},
+		{"no file", []string{"--ca-file", filepath.Join(folder, "absent")}, "absent cannot be read: no such file"},
 	} {
 		code, stdout, stderr := healthcheck(t, append(c.args, "--server", server.URL)...)
 		switch {

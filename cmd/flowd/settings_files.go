@@ -1,23 +1,17 @@
 package main
 
 import (
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"flowd/access"
+	"flowd/certs"
 	"flowd/config"
 )
-
-// maxPEM is the longest file of certificates or of a key in bytes. The authorities of a whole
-// operating system are a quarter of a MiB.
-const maxPEM = 4 << 20
 
 // namedFiles finds what is wrong with the files that settings name. A problem stands at the
 // setting, but for tokens, which have lines of their own; nothing of a key or a token is in it.
@@ -34,7 +28,11 @@ func (f *namedFiles) check(c *config.Config, now time.Time) {
 	}
 	f.checkPair(c.TLSCertFile, c.TLSKeyFile, now)
 	if c.TLSClientCAFile != "" {
-		if _, _, err := readCertificates(c.TLSClientCAFile); err != nil {
+		file, err := certs.Read(c.TLSClientCAFile)
+		if err == nil {
+			_, err = file.Authorities()
+		}
+		if err != nil {
 			f.wrong("tls-client-ca-file", "%v", err)
 		}
 	}
@@ -67,26 +65,31 @@ func (f *namedFiles) checkTokens(path string) {
 // checkPair checks the server's certificate and its key. That one is given without the other is
 // told by the settings.
 func (f *namedFiles) checkPair(certFile, keyFile string, now time.Time) {
-	var cert, key []byte
+	var certificate, key certs.File
 	var err error
 	if certFile != "" {
-		var certificates []*x509.Certificate
-		if cert, certificates, err = readCertificates(certFile); err != nil {
+		var chain []*x509.Certificate
+		if certificate, err = certs.Read(certFile); err == nil {
+			chain, err = certificate.Chain()
+		}
+		if err != nil {
 			f.wrong("tls-cert-file", "%v", err)
-		} else if when := outside(certificates[0], now); when != "" {
+		} else if when := outside(chain[0], now); when != "" {
 			f.wrong("tls-cert-file", "the certificate in %s %s, so that clients refuse it", certFile, when)
 		}
 	}
 	if keyFile != "" {
-		if key, err = readAtMost(keyFile, maxPEM); err != nil {
-			f.wrong("tls-key-file", "%v", err)
+		var wrong error
+		if key, wrong = certs.Read(keyFile); wrong != nil {
+			f.wrong("tls-key-file", "%v", wrong)
+			err = errors.Join(err, wrong)
 		}
 	}
-	if cert == nil || key == nil {
+	if certFile == "" || keyFile == "" || err != nil {
 		return
 	}
-	if _, err := tls.X509KeyPair(cert, key); err != nil {
-		f.wrong("tls-key-file", "%s is not the key of the first certificate in %s: %s", keyFile, certFile, strings.TrimPrefix(err.Error(), "tls: "))
+	if _, err := certs.Pair(certificate, key); err != nil {
+		f.wrong("tls-key-file", "%v", err)
 	}
 }
 
@@ -99,31 +102,6 @@ func outside(c *x509.Certificate, now time.Time) string {
 		return "begins at " + c.NotBefore.Format(time.RFC3339)
 	}
 	return ""
-}
-
-// readCertificates returns what is in a file, and the certificates there, of which there is one at
-// least. What is not one of them is passed over, as it is at a handshake.
-func readCertificates(path string) ([]byte, []*x509.Certificate, error) {
-	data, err := readAtMost(path, maxPEM)
-	if err != nil {
-		return nil, nil, err
-	}
-	var certificates []*x509.Certificate
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, nil, fmt.Errorf("certificate %d in %s cannot be read: %s",
-				len(certificates)+1, path, strings.TrimPrefix(err.Error(), "x509: "))
-		}
-		certificates = append(certificates, certificate)
-	}
-	if certificates == nil {
-		return nil, nil, fmt.Errorf("%s has no certificate in PEM form", path)
-	}
-	return data, certificates, nil
 }
 
 // readAtMost reads a file of at most so many bytes. The error names it.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"flowd/certs"
 )
 
 // pair returns a certificate that signs itself, good between two times, and its key, both as PEM.
@@ -57,9 +59,11 @@ func TestConfigCheckReadsCertificates(t *testing.T) {
 		"site.crt": certificate, "site.key": key, "other.key": otherKey, "tokens.yaml": []byte(tokens),
 		"past.crt": past, "past.key": pastKey, "future.crt": future, "future.key": futureKey,
 		"chain.crt": bytes.Join([][]byte{[]byte("subject=CN = flowd\n"), certificate, other}, nil),
+		"both.pem":  bytes.Join([][]byte{certificate, key}, nil),
+		"tail.pem":  append(bytes.Clone(certificate), "-----BEGIN CERTIFICATE-----\nMII"...),
 		"wrong.crt": bytes.Join([][]byte{other, certificate}, nil),
 		"torn.crt":  torn, "torn-chain.crt": append(bytes.Clone(certificate), torn...), "text.key": []byte("not a key"),
-		"long.key": make([]byte, maxPEM+1),
+		"long.key": make([]byte, certs.MaxFile+1),
 	} {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
@@ -74,7 +78,7 @@ func TestConfigCheckReadsCertificates(t *testing.T) {
 		{"\ntls-cert-file: site.crt\ntls-key-file: other.key\n", "3: tls-key-file: other.key" + noKey + "site.crt: private key does not match public key"},
 		{"tls-key-file: site.key\ntls-cert-file: wrong.crt\n", "1: tls-key-file: site.key" + noKey + "wrong.crt: private key does not match public key"},
 		{"tls-cert-file: site.crt\ntls-key-file: text.key\n", "2: tls-key-file: text.key" + noKey + "site.crt: failed to find any PEM data in key input"},
-		{"tls-cert-file: site.crt\ntls-key-file: long.key\n", "2: tls-key-file: long.key is longer than 4MiB"},
+		{"tls-cert-file: site.crt\ntls-key-file: long.key\n", "2: tls-key-file: long.key has more than 1 MiB, so it is not a file of certificates"},
 		{"tls-cert-file: site.key\ntls-key-file: site.key\n", "1: tls-cert-file: site.key has no certificate in PEM form"},
 		{"tls-cert-file: .\ntls-key-file: site.key\n", "1: tls-cert-file: . cannot be read: is a directory"},
 		{"tls-cert-file: past.crt\ntls-key-file: past.key\n", "1: tls-cert-file: the certificate in past.crt ended at " + begin.Add(day).Format(time.RFC3339) + ", so that clients refuse it"},
@@ -82,6 +86,9 @@ func TestConfigCheckReadsCertificates(t *testing.T) {
 		{"tls-cert-file: torn.crt\ntls-key-file: site.key\n", "1: tls-cert-file: certificate 1 in torn.crt cannot be read: malformed certificate"},
 		{rest + site + "tls-client-ca-file: torn-chain.crt\n", "4: tls-client-ca-file: certificate 2 in torn-chain.crt cannot be read: malformed certificate"},
 		{rest + site + "tls-client-ca-file: tokens.yaml\n", "4: tls-client-ca-file: tokens.yaml has no certificate in PEM form"},
+		{rest + site + "tls-client-ca-file: both.pem\n", "4: tls-client-ca-file: block 2 of both.pem is a PRIVATE KEY, and must be a CERTIFICATE"},
+		{rest + site + "tls-client-ca-file: tail.pem\n", "4: tls-client-ca-file: what follows block 1 of tail.pem is not in PEM form"},
+		{rest + site + "tls-client-ca-file: long.key\n", "4: tls-client-ca-file: long.key has more than 1 MiB, so it is not a file of certificates"},
 	} {
 		path := filepath.Join(t.TempDir(), "flowd.yaml")
 		if err := os.WriteFile(path, []byte(test.file), 0o600); err != nil {

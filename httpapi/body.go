@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/valyala/fasthttp"
+
+	"flowd/humanize"
 )
 
 // firstRead is the most memory that a body gets before a byte of it has arrived, whatever length
@@ -68,7 +70,7 @@ func (s *Server) noMemory() *problem {
 		return memoryShort()
 	}
 	return overloaded(reasonInflight, fmt.Sprintf("The bodies of all requests together would pass %s, or those of this client "+
-		"its share of that; send it again later, or raise max-inflight-bytes.", bytesText(s.limits.InflightBytes)))
+		"its share of that; send it again later, or raise max-inflight-bytes.", humanize.Limit(s.limits.InflightBytes)))
 }
 
 // memoryShort refuses a batch since the process's memory comes near to its limit.
@@ -81,18 +83,6 @@ func (s *Server) bodyTooLarge() *problem {
 	return &problem{
 		status: fasthttp.StatusRequestEntityTooLarge, reason: reasonBodySize,
 		detail: fmt.Sprintf("The body is larger than %s; send smaller batches, or raise max-body-bytes.",
-			bytesText(int64(s.limits.BodyBytes))),
-	}
-}
-
-// bytesText writes a size as people do.
-func bytesText(n int64) string {
-	switch {
-	case n >= 1<<20 && n%(1<<20) == 0:
-		return fmt.Sprintf("%d MiB", n>>20)
-	case n >= 1<<10 && n%(1<<10) == 0:
-		return fmt.Sprintf("%d KiB", n>>10)
-	default:
-		return fmt.Sprintf("%d bytes", n)
+			humanize.Limit(int64(s.limits.BodyBytes))),
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/valyala/fasthttp"
+
+	"flowd/humanize"
 )
 
 // encoding is how a body is compressed.
@@ -157,7 +159,7 @@ func (in *intake) makeRoom(n int) *problem {
 func windowTooLarge() *problem {
 	return &problem{
 		status: fasthttp.StatusUnsupportedMediaType, reason: reasonEncoding,
-		detail: "The zstd body needs a window of more than " + bytesText(maxWindow) +
+		detail: "The zstd body needs a window of more than " + humanize.Limit(maxWindow) +
 			"; compress it with a smaller one.",
 		header: headerAcceptEncoding, value: acceptEncoding,
 	}
@@ -175,6 +177,6 @@ func (s *Server) decodedTooLarge() *problem {
 	return &problem{
 		status: fasthttp.StatusRequestEntityTooLarge, reason: reasonDecodedSize,
 		detail: fmt.Sprintf("The body is larger than %s once decompressed; send smaller batches, or raise "+
-			"max-decoded-bytes.", bytesText(int64(s.limits.DecodedBytes))),
+			"max-decoded-bytes.", humanize.Limit(int64(s.limits.DecodedBytes))),
 	}
 }

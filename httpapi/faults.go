@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"flowd/humanize"
 )
 
 // protocolError answers a request that fasthttp could not read, after which it closes the
@@ -30,7 +32,7 @@ func (s *Server) readProblem(err error) *problem {
 	case errors.As(err, &small):
 		return &problem{
 			status: fasthttp.StatusRequestHeaderFieldsTooLarge, reason: reasonHeader,
-			detail: "The request line and the headers are longer than " + bytesText(int64(s.limits.HeaderBytes)) +
+			detail: "The request line and the headers are longer than " + humanize.Limit(int64(s.limits.HeaderBytes)) +
 				" together; send less, or raise max-header-bytes.",
 		}
 	case errors.As(err, &timeout) && timeout.Timeout():

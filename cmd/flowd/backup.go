@@ -12,6 +12,7 @@ import (
 
 	"flowd/datadir"
 	"flowd/disk"
+	"flowd/humanize"
 )
 
 // backupCommand is "flowd backup".
@@ -58,14 +59,14 @@ func writeBackup(w io.Writer, c *backupCommand, made *datadir.Backup) error {
 	r := made.Report
 	log := "none: what came since the manifest was written is not on disk"
 	if end := r.Log.End; len(r.Log.Segments) > 0 {
-		log = fmt.Sprintf("up to segment %d, group %d: %s to replay", end.Segment, end.Group, counted(r.Log.Flows, "flow"))
+		log = fmt.Sprintf("up to segment %d, group %d: %s to replay", end.Segment, end.Group, humanize.Count(r.Log.Flows, "flow"))
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "copy\t%s of %s, verified\n", c.Dest, c.Dir)
 	fmt.Fprintf(table, "manifest\tgeneration %d, written %s\n", r.Manifest.Generation, moment(r.Manifest.Written))
 	fmt.Fprintf(table, "log\t%s\n", log)
-	fmt.Fprintf(table, "linked\t%s, %s\n", counted(made.Linked, "file"), sizeText(made.LinkedBytes))
-	fmt.Fprintf(table, "copied\t%s, %s\n", counted(made.Copied, "file"), sizeText(made.CopiedBytes))
+	fmt.Fprintf(table, "linked\t%s, %s\n", humanize.Count(made.Linked, "file"), humanize.Size(made.LinkedBytes))
+	fmt.Fprintf(table, "copied\t%s, %s\n", humanize.Count(made.Copied, "file"), humanize.Size(made.CopiedBytes))
 	fmt.Fprintf(table, "start\tflowd serve --data %s\n", c.Dest)
 	return table.Flush()
 }

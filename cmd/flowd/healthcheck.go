@@ -5,16 +5,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-json"
-
 	"flowd/certs"
+	"flowd/humanize"
+	"flowd/problem"
 )
 
 // healthcheckCommand is "flowd healthcheck", for containers and scripts that have nothing else to ask with.
@@ -121,16 +120,12 @@ func (c *healthcheckCommand) unanswered(ctx context.Context, err error) error {
 
 // notReady returns the reasons of an answer that is not 200.
 func notReady(response *http.Response) string {
-	var problem struct {
-		Detail  string   `json:"detail"`
-		Reasons []string `json:"reasons"`
-	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
-	if err != nil || json.Unmarshal(text, &problem) != nil || problem.Detail == "" {
+	said, err := problem.Read(response.Body)
+	if err != nil {
 		return "it answered " + response.Status
 	}
-	if len(problem.Reasons) == 0 {
-		return printable(problem.Detail)
+	if len(said.Reasons) == 0 {
+		return humanize.Printable(said.Text())
 	}
-	return printable(strings.Join(problem.Reasons, ", ") + ": " + problem.Detail)
+	return humanize.Printable(strings.Join(said.Reasons, ", ") + ": " + said.Text())
 }

@@ -12,6 +12,7 @@ import (
 	"flowd/datadir"
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/humanize"
 )
 
 // dataFolder is the argument of the commands that look at a data folder.
@@ -92,7 +93,7 @@ func writeManifest(w io.Writer, r *datadir.Report) {
 
 func writeWindows(w io.Writer, windows *datadir.Windows) {
 	if windows != nil {
-		fmt.Fprintf(w, "windows\t%d keys and %d agents remembered, %s\n", windows.Keys, windows.Agents, sizeText(windows.Bytes))
+		fmt.Fprintf(w, "windows\t%d keys and %d agents remembered, %s\n", windows.Keys, windows.Agents, humanize.Size(windows.Bytes))
 	}
 }
 
@@ -106,12 +107,12 @@ func writeLog(w io.Writer, r *datadir.Report) {
 	for _, s := range l.Segments {
 		size += s.Bytes
 	}
-	fmt.Fprintf(w, "log\t%s, %s\n", counted(len(l.Segments), "segment"), sizeText(size))
+	fmt.Fprintf(w, "log\t%s, %s\n", humanize.Count(len(l.Segments), "segment"), humanize.Size(size))
 	if r.Manifest == nil {
 		return
 	}
 	fmt.Fprintf(w, "to replay\t%s in %d batches and %d groups, %s\n",
-		counted(l.Flows, "flow"), l.Records, l.Groups, sizeText(l.Bytes))
+		humanize.Count(l.Flows, "flow"), l.Records, l.Groups, humanize.Size(l.Bytes))
 	from := r.Manifest.Log
 	if from == (datadir.Position{}) {
 		from = datadir.Position{Segment: 1, Group: 1} // no checkpoint yet
@@ -131,7 +132,7 @@ func writeHoursLine(w io.Writer, hours []datadir.Hour) {
 			blocks++
 		}
 	}
-	fmt.Fprintf(w, "hours\t%d with %s, in %s, %s\n", len(hours), counted(tuples, "tuple"), counted(blocks, "block"), sizeText(size))
+	fmt.Fprintf(w, "hours\t%d with %s, in %s, %s\n", len(hours), humanize.Count(tuples, "tuple"), humanize.Count(blocks, "block"), humanize.Size(size))
 }
 
 // writeParquet says what other programs find to read.
@@ -139,7 +140,7 @@ func writeParquet(w io.Writer, p *datadir.Parquet) {
 	if p == nil {
 		return
 	}
-	fmt.Fprintf(w, "parquet\t%s to read", counted(p.Hours, "hour"))
+	fmt.Fprintf(w, "parquet\t%s to read", humanize.Count(p.Hours, "hour"))
 	if p.Empty > 0 {
 		fmt.Fprintf(w, ", and %d that expired, without rows", p.Empty)
 	}
@@ -159,7 +160,7 @@ func writeUnnamed(w io.Writer, names []string) {
 		fmt.Fprintf(w, "unnamed\t%s\n", name)
 	}
 	if more := len(names) - most; more > 0 {
-		fmt.Fprintf(w, "\tand %s more that the manifest does not name\n", counted(more, "file"))
+		fmt.Fprintf(w, "\tand %s more that the manifest does not name\n", humanize.Count(more, "file"))
 	}
 }
 
@@ -172,12 +173,12 @@ func writeSegments(text *strings.Builder, segments []datadir.Segment) {
 	for _, s := range segments {
 		used, groups, batches := "-", "-", "-"
 		if s.Used > 0 {
-			used = sizeText(s.Used)
+			used = humanize.Size(s.Used)
 		}
 		if s.Groups > 0 {
 			groups, batches = fmt.Sprintf("%d to %d", s.First, s.Last), fmt.Sprint(s.Records)
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", s.Number, s.State, sizeText(s.Bytes), used, groups, batches)
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", s.Number, s.State, humanize.Size(s.Bytes), used, groups, batches)
 	}
 	_ = table.Flush() // into memory
 }
@@ -194,36 +195,13 @@ func writeHours(text *strings.Builder, hours []datadir.Hour) {
 		if name == "" {
 			name = "-"
 		}
-		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", h.Hour, hourBegin(h.Hour), h.Tuples, h.Flows,
-			flow.Sum(h.BytesTx), flow.Sum(h.BytesRx), moment(h.LastWrite), sizeText(h.Bytes), name)
+		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", h.Hour, humanize.HourBegin(h.Hour), h.Tuples, h.Flows,
+			flow.Sum(h.BytesTx), flow.Sum(h.BytesRx), moment(h.LastWrite), humanize.Size(h.Bytes), name)
 	}
 	_ = table.Flush() // into memory
-}
-
-// firstEpochHour is from when on hours are taken for those since the Unix epoch, as is recommended:
-// the 100,000th was in 1981. Smaller ones are numbers of somebody's own.
-const firstEpochHour = 100_000
-
-// hourBegin returns when an hour began, if it is one since the Unix epoch.
-func hourBegin(h flow.Hour) string {
-	if h < firstEpochHour {
-		return "-"
-	}
-	return time.Unix(int64(h)*3600, 0).UTC().Format("2006-01-02 15:04 UTC")
 }
 
 // moment returns a time in milliseconds since the Unix epoch as text.
 func moment(unixMilli int64) string {
 	return time.UnixMilli(unixMilli).UTC().Format("2006-01-02 15:04:05 UTC")
-}
-
-// sizeText returns a size in MiB, or in KiB or bytes if it is small.
-func sizeText(n int64) string {
-	switch {
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d B", n)
 }

@@ -123,7 +123,7 @@ func TestQueryCutAnswers(t *testing.T) {
 		"csv of nothing":              {"csv", "\r\n"},
 		"json of nothing":             {"json", "\r\n"},
 	} {
-		kind := map[string]string{"ndjson": ndjsonMedia, "json": jsonMedia, "csv": csvMedia}[c.format]
+		kind := map[string]string{"ndjson": "application/x-ndjson", "json": "application/json", "csv": "text/csv"}[c.format]
 		s := newStub(t, raw(head+"Content-Type: "+kind+"\r\n"+c.answer))
 		code, stdout, stderr := queried(t.Context(), s.URL, "--hour", "3", "--format", c.format)
 		if code != exitRuntime || !strings.Contains(stderr, "the answer is cut") {
@@ -164,8 +164,8 @@ func TestQueryRefusals(t *testing.T) {
 		"a damaged problem":        {answers(500, problem, `{"detail`), "URL answered 500 Internal Server Error, not as flowd does: is it the address of a flowd server?"},
 		"a page":                   {answers(200, "text/html", "<html>"), `URL answered with "text/html", not as flowd does: is it the address of a flowd server?`},
 		"another place":            {answers(302, "text/html", "", "Location", "https://login/?a=b"), "URL answered 302 Found and points to https://login/?a=b: give the address of the server itself with --server"},
-		"an encoding of its own":   {answers(200, ndjsonMedia, "x", "Content-Encoding", "br"), `the answer is encoded as "br", which was not asked for`},
-		"no gzip":                  {answers(200, ndjsonMedia, "0123456789012345", "Content-Encoding", "gzip"), "the answer is cut or damaged: decoding gzip: "},
+		"an encoding of its own":   {answers(200, "application/x-ndjson", "x", "Content-Encoding", "br"), `the answer is encoded as "br", which was not asked for`},
+		"no gzip":                  {answers(200, "application/x-ndjson", "0123456789012345", "Content-Encoding", "gzip"), "the answer is cut or damaged: decoding gzip: "},
 		"no HTTP":                  {raw("SSH-2.0-OpenSSH_9.6\r\n"), "no answer from URL: "},
 		"nothing":                  {raw(""), "no answer from URL: EOF"},
 	} {
@@ -192,7 +192,7 @@ func TestQueryStrangeRows(t *testing.T) {
 		`{"x":1}`:                                                               "row 1 of the answer has no field that is known",
 		`[1]`:                                                                   "row 1 of the answer is not flowd's: ",
 		`{"src_app":"a","bytes_tx":1}` + "\n" + `{"bytes_tx":1}`:                "row 2 of the answer is not flowd's: src_app is missing",
-		`{"src_app":"` + strings.Repeat("x", maxLine) + `","bytes_tx":1}`:       "row 1 of the answer is longer than 65536 bytes",
+		`{"src_app":"` + strings.Repeat("x", 64<<10) + `","bytes_tx":1}`:        "row 1 of the answer is longer than 65536 bytes",
 		`{"src_app":"a"}` + "\n" + `{"src_app":"a"}` + "\n" + `{"src_app":"a"}`: "the server sent more than the 2 rows that were asked for",
 	} {
 		s := newStub(t, says(map[string]string{"/flows": row + "\n"}))
@@ -210,7 +210,7 @@ func TestQueryWithoutAnswer(t *testing.T) {
 	}
 	defer silent.Close()
 	stops := newStub(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", ndjsonMedia)
+		w.Header().Set("Content-Type", "application/x-ndjson")
 		_, _ = io.WriteString(w, "{}\n")
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()

@@ -8,7 +8,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rivo/uniseg"
 	"golang.org/x/sys/unix"
+)
+
+// What a terminal is told: the alternate screen without line wrap and cursor, and back; home; erase to the
+// end of the line, and of the screen (xterm's control sequences).
+const (
+	toOtherScreen = "\x1b[?1049h\x1b[?7l\x1b[?25l"
+	toFirstScreen = "\x1b[?25h\x1b[?7h\x1b[?1049l"
+	toTop         = "\x1b[H"
+	restOfLine    = "\x1b[K"
+	restOfScreen  = "\x1b[J"
 )
 
 // pseudoTerminal returns a terminal of so many places, and what is shown on it once it is closed.
@@ -119,7 +130,7 @@ func TestQueryWatchOnTerminal(t *testing.T) {
 			t.Errorf("frame %d:\n%q\nwant %q and %q", i+1, frame, want.row, want.status)
 		}
 		for line := range strings.Lines(strings.ReplaceAll(strings.ReplaceAll(frame, restOfLine, ""), restOfScreen, "")) {
-			if textWidth(strings.TrimSuffix(line, "\n")) > 60+len(toFirstScreen) {
+			if uniseg.StringWidth(strings.TrimSuffix(line, "\n")) > 60+len(toFirstScreen) {
 				t.Errorf("frame %d has a line that is too long: %q", i+1, line)
 			}
 		}

@@ -187,7 +187,7 @@ func TestQuerySignals(t *testing.T) {
 // An answer that does not end holds up the first interrupt alone.
 func TestQuerySecondInterrupt(t *testing.T) {
 	hangs := newStub(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", ndjsonMedia)
+		w.Header().Set("Content-Type", "application/x-ndjson")
 		_, _ = io.WriteString(w, "{}\n")
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"flowd/cmd/flowd/query"
 	_ "flowd/cmd/flowd/quiet" // before the libraries
 	"flowd/config"
 )
@@ -25,7 +26,7 @@ type commands struct {
 	Config  settingsCommand `cmd:"" help:"Print the settings in force and where each comes from, or check a settings file."`
 	Version versionCommand  `cmd:"" help:"Print the version."`
 	Token   tokenCommand    `cmd:"" help:"Make a token that a server lets in, and its entry for the tokens file."`
-	Query   queryCommand    `cmd:"" help:"Ask a server for flows, changes, pairs, names, hours or its account."`
+	Query   query.Command   `cmd:"" help:"Ask a server for flows, changes, pairs, names, hours or its account."`
 	Inspect inspectCommand  `cmd:"" help:"Print what a data folder holds, of a running server too."`
 	Verify  verifyCommand   `cmd:"" help:"Read all of a data folder and compare every checksum and sum: exit 1 if anything is damaged."`
 	Backup  backupCommand   `cmd:"" help:"Copy the data folder of a running or stopped server to another, from which a server starts."`
@@ -62,7 +63,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case err != nil:
 		return fail(stderr, err, exitUsage)
 	}
-	if err := command.Run(&process{ctx, stdout, stderr, memory}); err != nil {
+	if err := command.Run(&process{ctx, stdout, stderr, memory}, &query.Process{Ctx: ctx, Stdout: stdout, Stderr: stderr}); err != nil {
 		return fail(stderr, err, exitRuntime)
 	}
 	return exitOK

@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"github.com/goccy/go-json"
 
 	"flowd/config"
+	"flowd/humanize"
 )
 
 // settingsCommand is "flowd config", which without more is "flowd config show".
@@ -79,18 +79,10 @@ func (c *checkCommand) Run(p *process) error {
 	if len(wrong.Problems) > 0 {
 		return &wrong
 	}
-	good := plural(len(given), "setting")
+	good := humanize.Count(len(given), "setting")
 	if settings.TokensFile != "" {
-		good += ", " + plural(files.tokens, "token")
+		good += ", " + humanize.Count(files.tokens, "token")
 	}
 	fmt.Fprintf(p.stdout, "%s: good: %s\n", c.Path, good)
 	return nil
-}
-
-// plural writes n with what it counts: 1 setting, 2 settings.
-func plural(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return strconv.Itoa(n) + " " + what
 }

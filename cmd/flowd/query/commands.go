@@ -1,8 +1,11 @@
-package main
+// Package query is flowd query: the reads of the HTTP API from a shell, as tables or as the server writes them.
+package query
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"strconv"
@@ -12,12 +15,18 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// queryCommand is "flowd query": the reads of the HTTP API from a shell.
+// Process is what a command has of the process around it.
+type Process struct {
+	Ctx            context.Context // its end is an interrupt
+	Stdout, Stderr io.Writer
+}
+
+// Command is "flowd query": the reads of the HTTP API from a shell.
 //
 //	flags ── question ── client ──┬── copied as it comes: json, ndjson, csv
 //	                              └── listing ── table
-type queryCommand struct {
-	queryFlags
+type Command struct {
+	flags
 	Flows  flowsQuery  `cmd:"" default:"withargs" help:"Bytes of tuples or groups of them, in an hour or a range (flows may be left out)."`
 	Diff   diffQuery   `cmd:"" help:"What changed from one hour or range, a, to another, b."`
 	Pairs  pairsQuery  `cmd:"" help:"What both ends of conversations reported, and how far they disagree."`
@@ -27,7 +36,7 @@ type queryCommand struct {
 }
 
 // Help is what --help says beyond the flags.
-func (*queryCommand) Help() string {
+func (*Command) Help() string {
 	return `The flags are the parameters of the HTTP API. An hour may also be latest, the newest one that the server has, or
 latest-N, N hours before that. Without hours, flows and pairs are of the latest one, and diff compares latest-1 with it.
 
@@ -47,13 +56,13 @@ Exit codes: 0 the whole answer was written, 1 it was not, 2 wrong usage.`
 }
 
 // AfterApply is called by kong, before those of the subcommands.
-func (c *queryCommand) AfterApply(ctx *kong.Context) error {
-	ctx.Bind(&c.queryFlags)
+func (c *Command) AfterApply(ctx *kong.Context) error {
+	ctx.Bind(&c.flags)
 	return c.check()
 }
 
-// queryFlags are what all questions have in common.
-type queryFlags struct {
+// flags are what all questions have in common.
+type flags struct {
 	Server    string        `default:"http://127.0.0.1:8080" env:"FLOWD_SERVER" placeholder:"URL" help:"The server ($$FLOWD_SERVER, or http://127.0.0.1:8080)."`
 	Token     string        `placeholder:"TOKEN" help:"What it knows this client by ($$FLOWD_TOKEN). As a flag it is in the list of processes (ps), for all users of the machine to see: better is --token-file."`
 	TokenFile string        `placeholder:"FILE" help:"File that has the token on its first line ($$FLOWD_TOKEN_FILE)."`
@@ -67,7 +76,7 @@ type queryFlags struct {
 const leastWatch = 100 * time.Millisecond
 
 // check returns what is wrong with the flags.
-func (f *queryFlags) check() error {
+func (f *flags) check() error {
 	u, err := url.Parse(f.Server)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
@@ -86,7 +95,7 @@ func (f *queryFlags) check() error {
 }
 
 // token returns the token, if there is one: of a flag, or else of the environment.
-func (f *queryFlags) token() (string, error) {
+func (f *flags) token() (string, error) {
 	token, from, path, pathFrom := f.Token, "--token", f.TokenFile, "--token-file"
 	if token == "" && path == "" {
 		token, from, path, pathFrom = os.Getenv("FLOWD_TOKEN"), "FLOWD_TOKEN", os.Getenv("FLOWD_TOKEN_FILE"), "FLOWD_TOKEN_FILE"
@@ -187,7 +196,7 @@ type flowsQuery struct {
 }
 
 // Run asks and prints the answer.
-func (c *flowsQuery) Run(p *process, f *queryFlags) error {
+func (c *flowsQuery) Run(p *Process, f *flags) error {
 	q := newQuestion("/flows", flowColumns)
 	q.hasFormats, q.tableOrder = true, "-bytes_total"
 	c.hourFlags.add(q)
@@ -214,7 +223,7 @@ type diffQuery struct {
 }
 
 // Run asks and prints the answer.
-func (c *diffQuery) Run(p *process, f *queryFlags) error {
+func (c *diffQuery) Run(p *Process, f *flags) error {
 	q := newQuestion("/diff", diffColumns)
 	q.hasFormats = true
 	for _, side := range []struct{ name, hour, from, to, otherwise string }{
@@ -242,7 +251,7 @@ type pairsQuery struct {
 }
 
 // Run asks and prints the answer.
-func (c *pairsQuery) Run(p *process, f *queryFlags) error {
+func (c *pairsQuery) Run(p *Process, f *flags) error {
 	q := newQuestion("/pairs", pairColumns)
 	q.hasFormats = true
 	c.hourFlags.add(q)
@@ -265,11 +274,11 @@ type namesQuery struct {
 }
 
 // AfterApply is called by kong.
-func (*namesQuery) AfterApply(f *queryFlags) error { return f.checkWhole() }
+func (*namesQuery) AfterApply(f *flags) error { return f.checkWhole() }
 
 // Run asks and prints the answer.
-func (c *namesQuery) Run(p *process, f *queryFlags) error {
-	q := newQuestion("/names", []queryColumn{{field: c.Field, kind: nameCell}})
+func (c *namesQuery) Run(p *Process, f *flags) error {
+	q := newQuestion("/names", []column{{field: c.Field, kind: nameCell}})
 	q.read = readNames
 	q.add("field", c.Field)
 	q.add("prefix", c.Prefix)
@@ -285,10 +294,10 @@ func (c *namesQuery) Run(p *process, f *queryFlags) error {
 type hoursQuery struct{}
 
 // AfterApply is called by kong.
-func (*hoursQuery) AfterApply(f *queryFlags) error { return f.checkWhole() }
+func (*hoursQuery) AfterApply(f *flags) error { return f.checkWhole() }
 
 // Run asks and prints the answer.
-func (*hoursQuery) Run(p *process, f *queryFlags) error {
+func (*hoursQuery) Run(p *Process, f *flags) error {
 	q := newQuestion("/hours", totalColumns)
 	q.read, q.newestLast = readHours, true
 	return ask(p, f, q)
@@ -298,17 +307,17 @@ func (*hoursQuery) Run(p *process, f *queryFlags) error {
 type ledgerQuery struct{}
 
 // AfterApply is called by kong.
-func (*ledgerQuery) AfterApply(f *queryFlags) error { return f.checkWhole() }
+func (*ledgerQuery) AfterApply(f *flags) error { return f.checkWhole() }
 
 // Run asks and prints the answer.
-func (*ledgerQuery) Run(p *process, f *queryFlags) error {
+func (*ledgerQuery) Run(p *Process, f *flags) error {
 	q := newQuestion("/ledger", ledgerColumns)
 	q.read = readLedger
 	return ask(p, f, q)
 }
 
 // checkWhole refuses formats that only answers of rows come in.
-func (f *queryFlags) checkWhole() error {
+func (f *flags) checkWhole() error {
 	if f.Format == "ndjson" || f.Format == "csv" {
 		return fmt.Errorf("--format: %s is for flows, diff and pairs; this one comes as table or json", f.Format)
 	}

@@ -1,21 +1,19 @@
-package main
+package query
 
 import (
-	"fmt"
 	"math/big"
 	"strconv"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 
 	"flowd/flow"
+	"flowd/humanize"
 )
 
 // hourText returns an hour as people read it: as a time if it is one since the Unix epoch.
 func hourText(h flow.Hour) string {
-	if begin := hourBegin(h); begin != "-" {
+	if begin := humanize.HourBegin(h); begin != "-" {
 		return begin
 	}
 	return strconv.FormatUint(uint64(h), 10)
@@ -48,35 +46,6 @@ func bytesText(n *big.Int) string {
 		digits = 1
 	}
 	return sign + strconv.FormatFloat(v, 'f', digits, 64) + byteUnits[unit:unit+1]
-}
-
-// printable returns text that changes nothing on a terminal but the places of its own characters. The
-// rest of it is shown as Go writes it: \x1b, \u202e.
-func printable(text string) string {
-	if utf8.ValidString(text) && !strings.ContainsFunc(text, isUnprintable) {
-		return text
-	}
-	var b strings.Builder
-	for len(text) > 0 {
-		r, size := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[0])
-		case isUnprintable(r):
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		default:
-			b.WriteRune(r)
-		}
-		text = text[size:]
-	}
-	return b.String()
-}
-
-// isUnprintable tells whether r controls how other characters are shown. The joiners do as well, but
-// only of those beside them, and scripts and emoji need them.
-func isUnprintable(r rune) bool {
-	const nonJoiner, joiner = '\u200c', '\u200d'
-	return !unicode.IsGraphic(r) && r != nonJoiner && r != joiner
 }
 
 // textWidth returns how many places of a terminal text takes.

@@ -1,4 +1,4 @@
-package main
+package query
 
 import (
 	"bufio"
@@ -12,10 +12,11 @@ import (
 	"github.com/goccy/go-json"
 
 	"flowd/flow"
+	"flowd/humanize"
 )
 
-// queryColumn is a field of the rows of an answer, and how a table shows it.
-type queryColumn struct {
+// column is a field of the rows of an answer, and how a table shows it.
+type column struct {
 	field       string
 	group, head string // the field in capitals if there is no head
 	kind        cellKind
@@ -41,12 +42,12 @@ func (k cellKind) isNumber() bool { return k == countCell || k == bytesCell }
 
 // The fields of the answers, in the order of a table.
 var (
-	flowColumns = []queryColumn{
+	flowColumns = []column{
 		{field: "hour", kind: hourCell},
 		{field: "src_app"}, {field: "dest_app"}, {field: "vpc_id"},
 		{field: "bytes_tx", kind: bytesCell, gain: true}, {field: "bytes_rx", kind: bytesCell, gain: true},
 	}
-	diffColumns = []queryColumn{
+	diffColumns = []column{
 		{field: "src_app"}, {field: "dest_app"}, {field: "vpc_id"},
 		{field: "bytes_tx_before", group: "BEFORE", head: "TX", kind: bytesCell},
 		{field: "bytes_rx_before", group: "BEFORE", head: "RX", kind: bytesCell},
@@ -54,7 +55,7 @@ var (
 		{field: "bytes_rx_after", group: "AFTER", head: "RX", kind: bytesCell},
 		{field: "difference", kind: bytesCell, gain: true}, {field: "change", kind: wordCell},
 	}
-	pairColumns = []queryColumn{
+	pairColumns = []column{
 		{field: "app_a"}, {field: "app_b"}, {field: "vpc_id"},
 		{field: "a_to_b_sent", group: "A TO B", head: "SENT", kind: bytesCell},
 		{field: "a_to_b_received", group: "A TO B", head: "RECEIVED", kind: bytesCell},
@@ -62,11 +63,11 @@ var (
 		{field: "b_to_a_received", group: "B TO A", head: "RECEIVED", kind: bytesCell},
 		{field: "disagreement", kind: bytesCell, gain: true}, {field: "reported_by", group: "REPORTED", head: "BY", kind: wordCell},
 	}
-	totalColumns = []queryColumn{
+	totalColumns = []column{
 		{field: "hour", kind: hourCell}, {field: "tuples", kind: countCell}, {field: "flows", kind: countCell},
 		{field: "bytes_tx", kind: bytesCell, gain: true}, {field: "bytes_rx", kind: bytesCell, gain: true},
 	}
-	ledgerColumns = []queryColumn{
+	ledgerColumns = []column{
 		{field: accountField}, {field: "flows", kind: countCell, gain: true},
 		{field: "bytes_tx", kind: bytesCell}, {field: "bytes_rx", kind: bytesCell},
 	}
@@ -74,7 +75,7 @@ var (
 
 // listing is an answer to be shown as a table.
 type listing struct {
-	columns   []queryColumn
+	columns   []column
 	rows      [][]cell // a cell for each column
 	truncated bool
 	noFoot    bool   // the rows are not to be added up
@@ -94,7 +95,7 @@ const (
 )
 
 // readRows reads NDJSON, of which it takes limit rows.
-func readRows(r io.Reader, columns []queryColumn, limit int) (*listing, error) {
+func readRows(r io.Reader, columns []column, limit int) (*listing, error) {
 	l := &listing{columns: columns}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 16<<10), maxLine)
@@ -138,7 +139,7 @@ func (l *listing) add(text []byte) error {
 // addFields adds a row. The first row says which columns there are.
 func (l *listing) addFields(fields map[string]json.RawMessage) error {
 	if len(l.rows) == 0 {
-		var there []queryColumn
+		var there []column
 		for _, c := range l.columns {
 			if _, ok := fields[c.field]; ok {
 				there = append(there, c)
@@ -161,7 +162,7 @@ func (l *listing) addFields(fields map[string]json.RawMessage) error {
 }
 
 // cell reads a field. Numbers are exact, whatever their size.
-func (c *queryColumn) cell(value json.RawMessage) (cell, error) {
+func (c *column) cell(value json.RawMessage) (cell, error) {
 	if len(value) == 0 {
 		return cell{}, errors.New("is missing")
 	}
@@ -169,19 +170,19 @@ func (c *queryColumn) cell(value json.RawMessage) (cell, error) {
 	case nameCell, wordCell:
 		var text string
 		if err := json.Unmarshal(value, &text); err != nil || value[0] != '"' {
-			return cell{}, fmt.Errorf("is %s, and no text", printable(string(value)))
+			return cell{}, fmt.Errorf("is %s, and no text", humanize.Printable(string(value)))
 		}
-		return cell{text: printable(text)}, nil
+		return cell{text: humanize.Printable(text)}, nil
 	case hourCell:
 		h, err := strconv.ParseUint(string(value), 10, 31)
 		if err != nil {
-			return cell{}, fmt.Errorf("is %s, and no hour", printable(string(value)))
+			return cell{}, fmt.Errorf("is %s, and no hour", humanize.Printable(string(value)))
 		}
 		return cell{text: hourText(flow.Hour(h))}, nil
 	}
 	n, ok := new(big.Int).SetString(string(value), 10)
 	if !ok {
-		return cell{}, fmt.Errorf("is %s, and no integer", printable(string(value)))
+		return cell{}, fmt.Errorf("is %s, and no integer", humanize.Printable(string(value)))
 	}
 	return cell{number: n}, nil
 }
@@ -208,20 +209,20 @@ func readJSON(r io.Reader, to any) error {
 }
 
 // readNames reads the array of GET /names.
-func readNames(r io.Reader, columns []queryColumn, _ int) (*listing, error) {
+func readNames(r io.Reader, columns []column, _ int) (*listing, error) {
 	var names []string
 	if err := readJSON(r, &names); err != nil {
 		return nil, err
 	}
 	l := &listing{columns: columns}
 	for _, name := range names {
-		l.rows = append(l.rows, []cell{{text: printable(name)}})
+		l.rows = append(l.rows, []cell{{text: humanize.Printable(name)}})
 	}
 	return l, nil
 }
 
 // readHours reads the array of GET /hours.
-func readHours(r io.Reader, columns []queryColumn, _ int) (*listing, error) {
+func readHours(r io.Reader, columns []column, _ int) (*listing, error) {
 	var hours []map[string]json.RawMessage
 	if err := readJSON(r, &hours); err != nil {
 		return nil, err
@@ -239,7 +240,7 @@ func readHours(r io.Reader, columns []queryColumn, _ int) (*listing, error) {
 const accountField = "account"
 
 // readLedger reads the whole of GET /ledger, not its hours.
-func readLedger(r io.Reader, columns []queryColumn, _ int) (*listing, error) {
+func readLedger(r io.Reader, columns []column, _ int) (*listing, error) {
 	var answer map[string]json.RawMessage
 	if err := readJSON(r, &answer); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package query
 
 import (
 	"math/big"
@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"flowd/flow"
+	"flowd/humanize"
 )
 
 func TestBytesText(t *testing.T) {
@@ -32,25 +33,6 @@ func TestHourText(t *testing.T) {
 	} {
 		if got := hourText(h); got != want {
 			t.Errorf("hour %d is %s, want %s", h, got, want)
-		}
-	}
-}
-
-func TestPrintable(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                      "",
-		"checkout-api":          "checkout-api",
-		"支払い 🛒 n̈ \u200e":       `支払い 🛒 n̈ \u200e`,
-		"a\x1b[31mb\x07":        `a\x1b[31mb\a`,
-		"tab\tline\nback\r":     `tab\tline\nback\r`,
-		"\u202egnp.exe":         `\u202egnp.exe`,
-		"\u2028\u0085\ufeff":    `\u2028\u0085\ufeff`,
-		"👩\u200d💻 क्\u200dष":    "👩\u200d💻 क्\u200dष",
-		"bad \xff\xc3( utf8":    `bad \xff\xc3( utf8`,
-		"back\\slash 'quoted' ": "back\\slash 'quoted' ",
-	} {
-		if got := printable(text); got != want {
-			t.Errorf("%q is shown as %q, want %q", text, got, want)
 		}
 	}
 }
@@ -82,7 +64,7 @@ func TestShorten(t *testing.T) {
 // Whatever a name is, it is shown in as many places as there are, on one line.
 func TestShownNamesFit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := printable(string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "bytes")) + rapid.String().Draw(t, "text"))
+		text := humanize.Printable(string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "bytes")) + rapid.String().Draw(t, "text"))
 		width := rapid.IntRange(1, 50).Draw(t, "width")
 		short := shorten(text, width)
 		if textWidth(short) > width || !utf8.ValidString(short) || strings.ContainsAny(short, "\n\r\t\x1b\x7f") {

@@ -1,4 +1,4 @@
-package main
+package query
 
 import (
 	"context"
@@ -14,9 +14,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/goccy/go-json"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"flowd/humanize"
+	"flowd/problem"
 )
 
 // client asks a server questions, one after the other.
@@ -125,9 +127,9 @@ func (c *client) explain(ctx context.Context, err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &absentError{fmt.Sprintf("nobody listens at %s: start a server with flowd serve, or name another with --server", c.server)}
 	case errors.As(err, &unknown):
-		return &absentError{fmt.Sprintf("%s cannot be found (%s): name another with --server", c.server, printable(unknown.Error()))}
+		return &absentError{fmt.Sprintf("%s cannot be found (%s): name another with --server", c.server, humanize.Printable(unknown.Error()))}
 	}
-	return &absentError{fmt.Sprintf("no answer from %s: %s", c.server, printable(err.Error()))}
+	return &absentError{fmt.Sprintf("no answer from %s: %s", c.server, humanize.Printable(err.Error()))}
 }
 
 // absentError is a request without an answer. The same may have one later.
@@ -152,35 +154,24 @@ func maySucceedLater(err error) bool {
 	return errors.As(err, &absent)
 }
 
-// maxProblem is how much of a refusal is read.
-const maxProblem = 64 << 10
-
 // refused reads what a server says that does not answer.
 func (c *client) refused(response *http.Response, body io.Reader) error {
 	e := &refusedError{status: response.StatusCode}
 	reason := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
 	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	var problem struct {
-		Title  string `json:"title"`
-		Detail string `json:"detail"`
-	}
+	var said problem.Problem
 	decoded, free, err := decode(response.Header.Get("Content-Encoding"), body)
 	if err == nil {
 		defer free()
-		var text []byte
-		if text, err = io.ReadAll(io.LimitReader(decoded, maxProblem)); err == nil {
-			err = json.Unmarshal(text, &problem)
-		}
+		said, err = problem.Read(decoded)
 	}
 	location := response.Header.Get("Location")
 	switch {
-	case kind == "application/problem+json" && err == nil && problem.Detail != "":
-		e.text = fmt.Sprintf("%s: %s", reason, printable(problem.Detail))
-	case kind == "application/problem+json" && err == nil && problem.Title != "":
-		e.text = fmt.Sprintf("%s: %s", reason, printable(problem.Title))
+	case kind == problem.MediaType && err == nil:
+		e.text = fmt.Sprintf("%s: %s", reason, humanize.Printable(said.Text()))
 	case location != "":
 		e.text = fmt.Sprintf("%s answered %s and points to %s: give the address of the server itself with --server",
-			c.server, reason, printable(location))
+			c.server, reason, humanize.Printable(location))
 	default:
 		e.text = fmt.Sprintf("%s answered %s, not as flowd does: is it the address of a flowd server?", c.server, reason)
 	}
@@ -213,7 +204,7 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	case b.ctx.Err() != nil:
 		return n, b.ctx.Err()
 	}
-	return n, &absentError{fmt.Sprintf("the answer is cut: it ended after %d bytes: %s", b.read, printable(err.Error()))}
+	return n, &absentError{fmt.Sprintf("the answer is cut: it ended after %d bytes: %s", b.read, humanize.Printable(err.Error()))}
 }
 
 // maxWindow is the memory for a zstd answer (RFC 9659).

@@ -1,9 +1,11 @@
-package main
+package query
 
 import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"flowd/humanize"
 )
 
 // table is text in columns, for people.
@@ -68,7 +70,7 @@ func (t *table) write(b *bytes.Buffer, c canvas) {
 
 func writeHidden(b *bytes.Buffer, rows int) {
 	if rows > 0 {
-		b.WriteString(ellipsis + " and " + counted(rows, "row") + " more\n")
+		b.WriteString(ellipsis + " and " + humanize.Count(rows, "row") + " more\n")
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package query
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"flowd/humanize"
 )
 
 // The media types of answers.
@@ -27,7 +29,7 @@ const tableRows = 100
 type asker struct {
 	*client
 	*question
-	queryFlags
+	flags
 	stdout, stderr io.Writer
 	screen         screen
 	format         string
@@ -40,21 +42,21 @@ type asker struct {
 }
 
 // ask asks q as the flags say, and writes the answer to p's stdout.
-func ask(p *process, f *queryFlags, q *question) error {
+func ask(p *Process, f *flags, q *question) error {
 	token, err := f.token()
 	if err != nil {
 		return err
 	}
 	a := &asker{
-		client: newClient(f.Server, token, f.Timeout), question: q, queryFlags: *f,
-		stdout: p.stdout, stderr: p.stderr, screen: screenOf(p.stdout),
+		client: newClient(f.Server, token, f.Timeout), question: q, flags: *f,
+		stdout: p.Stdout, stderr: p.Stderr, screen: screenOf(p.Stdout),
 	}
 	defer a.client.close()
 	a.format = a.chosenFormat()
 	if a.Watch > 0 {
-		err = a.watch(p.ctx)
+		err = a.watch(p.Ctx)
 	} else {
-		err = a.answer(p.ctx)
+		err = a.answer(p.Ctx)
 	}
 	if errors.Is(err, syscall.EPIPE) {
 		return nil // who reads it has had enough
@@ -166,7 +168,7 @@ func (a *asker) show(l *listing, t *table, target string) error {
 		return err
 	}
 	if l.truncated {
-		fmt.Fprintf(a.stderr, "flowd: these are the first %s, and there are more: raise --limit, or ask for less\n", counted(len(l.rows), "row"))
+		fmt.Fprintf(a.stderr, "flowd: these are the first %s, and there are more: raise --limit, or ask for less\n", humanize.Count(len(l.rows), "row"))
 	}
 	return nil
 }

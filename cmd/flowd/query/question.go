@@ -1,4 +1,4 @@
-package main
+package query
 
 import (
 	"context"
@@ -24,11 +24,11 @@ type question struct {
 	tableOrder string
 	// newestLast says that the last rows are those to see where not all fit.
 	newestLast bool
-	columns    []queryColumn
-	read       func(r io.Reader, columns []queryColumn, limit int) (*listing, error)
+	columns    []column
+	read       func(r io.Reader, columns []column, limit int) (*listing, error)
 }
 
-func newQuestion(route string, columns []queryColumn) *question {
+func newQuestion(route string, columns []column) *question {
 	return &question{
 		route: route, parameters: url.Values{}, relative: map[string]string{}, columns: columns, read: readRows,
 	}

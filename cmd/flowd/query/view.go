@@ -1,8 +1,10 @@
-package main
+package query
 
 import (
 	"math/big"
 	"strings"
+
+	"flowd/humanize"
 )
 
 // listingView is how a listing is shown.
@@ -64,7 +66,7 @@ func (l *listing) foot(v listingView) []string {
 	if l.truncated {
 		of = "the first "
 	}
-	foot[0] = "total of " + of + counted(len(l.rows), "row")
+	foot[0] = "total of " + of + humanize.Count(len(l.rows), "row")
 	for at, c := range l.columns {
 		if c.kind == bytesCell {
 			sum := cell{number: new(big.Int)}

@@ -17,7 +17,7 @@ import (
 	"flowd/flow"
 )
 
-// What check passes is what the server takes, and nothing else.
+// TestCheckAgreesWithTheServer holds that checkFlow accepts exactly the flows that the server accepts.
 func TestCheckAgreesWithTheServer(t *testing.T) {
 	name := rapid.OneOf(
 		rapid.StringMatching(`[a-z0-9-]{1,20}`), rapid.String(), rapid.StringN(0, 300, 400),
@@ -30,23 +30,23 @@ func TestCheckAgreesWithTheServer(t *testing.T) {
 			BytesTx: number.Draw(t, "tx"), BytesRx: number.Draw(t, "rx"),
 			Hour: flow.Hour(rapid.OneOf(rapid.Uint32(), rapid.SampledFrom([]uint32{0, 1<<31 - 1, 1 << 31})).Draw(t, "hour")),
 		}
-		wrong := check(&f)
+		err := checkFlow(&f)
 		var typed *FlowError
-		if wrong != nil && (!errors.As(wrong, &typed) || typed.Field == "" || typed.Wrong == "") {
-			t.Fatalf("%#v", wrong)
+		if err != nil && (!errors.As(err, &typed) || typed.Field == "" || typed.Reason == "") {
+			t.Fatalf("%#v", err)
 		}
 		if len(f.SrcApp) == 0 || len(f.DestApp) == 0 || len(f.VPCID) == 0 || len(f.SrcApp)+len(f.DestApp)+len(f.VPCID) > 3*flow.MaxName {
-			return // not to be put into a batch at all
+			return // openBatch cannot encode it
 		}
-		if wrong == nil {
-			var p portion
-			p.add(&f)
+		if err == nil {
+			var b openBatch
+			b.add(&f)
 			var batch flow.Batch
-			if err := batch.Decode(p.whole(), flow.JSON, 1); err != nil {
+			if err := batch.Decode(b.closeArray(), flow.JSON, 1); err != nil {
 				t.Fatalf("%+v passed, but: %v", f, err)
 			}
-			if len(p.body) > maxFlow {
-				t.Fatalf("a flow took %d bytes, more than %d", len(p.body), maxFlow)
+			if len(b.body) > maxFlow {
+				t.Fatalf("a flow has %d bytes, more than %d", len(b.body), maxFlow)
 			}
 			return
 		}
@@ -54,12 +54,12 @@ func TestCheckAgreesWithTheServer(t *testing.T) {
 			quoted(f.SrcApp), quoted(f.DestApp), quoted(f.VPCID), f.BytesTx, f.BytesRx, f.Hour)
 		var batch flow.Batch
 		if batch.Decode([]byte(text), flow.JSON, 1) == nil {
-			t.Fatalf("%+v was refused (%v), but the server takes it", f, wrong)
+			t.Fatalf("%+v was refused (%v), but the server accepts it", f, err)
 		}
 	})
 }
 
-// quoted writes a name into JSON without mending it.
+// quoted writes a name as a JSON string without correcting it.
 func quoted(name string) string {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -76,19 +76,19 @@ func quoted(name string) string {
 	return b.String() + `"`
 }
 
-// The longest flow there is fits what is kept free for it.
+// TestLongestFlow holds that maxFlow is the size of the longest flow.
 func TestLongestFlow(t *testing.T) {
-	long := strings.Repeat(`"`, flow.MaxName)
-	f := flow.Flow{SrcApp: long, DestApp: long, VPCID: long, BytesTx: flow.MaxBytes, BytesRx: flow.MaxBytes, Hour: flow.MaxHour}
-	var p portion
-	p.add(&f)
-	if n := len(p.whole()); n != maxFlow {
-		t.Errorf("the longest flow takes %d bytes, not %d", n, maxFlow)
+	longName := strings.Repeat(`"`, flow.MaxName)
+	f := flow.Flow{SrcApp: longName, DestApp: longName, VPCID: longName, BytesTx: flow.MaxBytes, BytesRx: flow.MaxBytes, Hour: flow.MaxHour}
+	var b openBatch
+	b.add(&f)
+	if n := len(b.closeArray()); n != maxFlow {
+		t.Errorf("the longest flow has %d bytes, want %d", n, maxFlow)
 	}
 }
 
 func TestBatches(t *testing.T) {
-	long := strings.Repeat("x", flow.MaxName)
+	longName := strings.Repeat("x", flow.MaxName)
 	for _, test := range []struct {
 		name   string
 		change func(*Options)
@@ -96,12 +96,12 @@ func TestBatches(t *testing.T) {
 		flows  int
 		want   []int // flows of each batch
 	}{
-		{"by count", nil, named("a"), 25, []int{10, 10, 5}},
-		{"one by one", func(o *Options) { o.BatchFlows = 1 }, named("a"), 3, []int{1, 1, 1}},
+		{"by count", nil, namedFlow("a"), 25, []int{10, 10, 5}},
+		{"one by one", func(o *Options) { o.BatchFlows = 1 }, namedFlow("a"), 3, []int{1, 1, 1}},
 		{"by bytes", func(o *Options) { o.BatchBytes = MinBatchBytes },
-			flow.Flow{SrcApp: long, DestApp: long, VPCID: long, BytesTx: 1, Hour: 1}, 7, []int{3, 3, 1}},
-		{"gzip", func(o *Options) { o.Encoding = Gzip }, named("a"), 25, []int{10, 10, 5}},
-		{"zstd", func(o *Options) { o.Encoding = Zstandard }, named("a"), 25, []int{10, 10, 5}},
+			flow.Flow{SrcApp: longName, DestApp: longName, VPCID: longName, BytesTx: 1, Hour: 1}, 7, []int{3, 3, 1}},
+		{"gzip", func(o *Options) { o.Encoding = Gzip }, namedFlow("a"), 25, []int{10, 10, 5}},
+		{"zstd", func(o *Options) { o.Encoding = Zstandard }, namedFlow("a"), 25, []int{10, 10, 5}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newMemoryServer()
@@ -128,15 +128,16 @@ func TestBatches(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("flows of each batch (-want +got):\n%s", diff)
 			}
-			if n := s.held(t)[test.flow.SrcApp]; n != uint64(test.flows) {
+			if n := s.counted(t)[test.flow.SrcApp]; n != uint64(test.flows) {
 				t.Errorf("the server counted %d flows, want %d", n, test.flows)
 			}
-			balanced(t, c)
+			checkBalance(t, c)
 		})
 	}
 }
 
-// A batch that does not fill goes when its first flow is old enough, and not before.
+// TestBatchAge holds that a batch that does not fill is sent when its first flow is old enough, and not
+// before.
 func TestBatchAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemoryServer()
@@ -166,16 +167,16 @@ func TestBatchAge(t *testing.T) {
 	})
 }
 
-// A flow that no server takes harms nobody else.
+// TestBadFlows holds that a flow that no server accepts does not affect the others.
 func TestBadFlows(t *testing.T) {
 	s := newMemoryServer()
 	c := open(t, s.options())
-	bad := named("")
+	bad := namedFlow("")
 	err := c.Add(&bad)
 	if want := "client: src_app is 0 bytes long; 1 to 256 are required"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
-	flows := []flow.Flow{named("a0"), named("a1"), {SrcApp: "a", DestApp: "b", VPCID: "c", BytesRx: 1 << 63}, named("a2")}
+	flows := []flow.Flow{namedFlow("a0"), namedFlow("a1"), {SrcApp: "a", DestApp: "b", VPCID: "c", BytesRx: 1 << 63}, namedFlow("a2")}
 	n, err := c.AddAll(flows)
 	if want := "client: bytes_rx is 9223372036854775808; 0 to 9223372036854775807 are required"; n != 2 || err == nil || err.Error() != want {
 		t.Errorf("%d, %v, want 2, %s", n, err, want)
@@ -184,7 +185,7 @@ func TestBadFlows(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 	mustClose(t, c)
-	if diff := cmp.Diff(once("a", 3), s.held(t)); diff != "" {
+	if diff := cmp.Diff(onceEach("a", 3), s.counted(t)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -195,7 +196,7 @@ func TestNotOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := named("a")
+	f := namedFlow("a")
 	if err := c.Add(&f); !errors.Is(err, ErrClosed) {
 		t.Errorf("Add before Open: %v", err)
 	}
@@ -227,12 +228,12 @@ func TestNotOpen(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		spoil func(*Options)
-		say   string
+		name   string
+		change func(*Options)
+		want   string
 	}{
 		{"no URL", func(o *Options) { o.URL = "" }, "URL must look like"},
-		{"a URL that is none", func(o *Options) { o.URL = "http://user:secret@[" }, "client: URL is none"},
+		{"an invalid URL", func(o *Options) { o.URL = "http://user:secret@[" }, "client: URL is not valid"},
 		{"another scheme", func(o *Options) { o.URL = "ftp://host" }, "URL must look like"},
 		{"a user", func(o *Options) { o.URL = "http://user:secret@host" }, "no user"},
 		{"a query", func(o *Options) { o.URL = "http://host/?a=b" }, "no query"},
@@ -246,30 +247,30 @@ func TestOptions(t *testing.T) {
 		{"no file system", func(o *Options) { o.Dir, o.FS = "x", nil }, "FS must not be nil"},
 		{"a small spool", func(o *Options) { o.SpoolBytes = 1 }, "SpoolBytes must be at least BatchBytes"},
 		{"no such policy", func(o *Options) { o.WhenFull = 9 }, "WhenFull must be"},
-		{"less than nothing", func(o *Options) { o.RefusedBytes = -1 }, "RefusedBytes must be"},
+		{"a negative limit", func(o *Options) { o.RefusedBytes = -1 }, "RefusedBytes must be"},
 		{"no flows", func(o *Options) { o.BatchFlows = 0 }, "BatchFlows must be 1 to 50000"},
 		{"too many flows", func(o *Options) { o.BatchFlows = 50001 }, "BatchFlows must be 1 to 50000"},
 		{"no bytes", func(o *Options) { o.BatchBytes = 4095 }, "BatchBytes must be 4096 to"},
 		{"no age", func(o *Options) { o.BatchAge = 0 }, "BatchAge must be over 0"},
-		{"an encoding that is none", func(o *Options) { o.Encoding = "br" }, "Encoding must be"},
+		{"an unknown encoding", func(o *Options) { o.Encoding = "br" }, "Encoding must be"},
 	} {
 		o := DefaultOptions()
 		o.URL = "http://127.0.0.1:1"
-		test.spoil(&o)
-		if _, err := New(o); err == nil || !strings.Contains(err.Error(), test.say) || strings.Contains(err.Error(), "secret") {
+		test.change(&o)
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
 }
 
-// The name of a host that is no name of an agent becomes one.
+// TestHostAgent holds that the host's name becomes a valid agent's name.
 func TestHostAgent(t *testing.T) {
-	if name := hostAgent(); name == "" || !visible(name) || len(name) > MaxAgent {
+	if name := hostAgent(); name == "" || !isVisibleASCII(name) || len(name) > MaxAgent {
 		t.Errorf("%q", name)
 	}
 }
 
-// Many goroutines may add, and each flow counts once.
+// TestAddAtOnce adds flows from many goroutines, and holds that each flow counts once.
 func TestAddAtOnce(t *testing.T) {
 	s := newMemoryServer()
 	o := s.options()
@@ -280,7 +281,7 @@ func TestAddAtOnce(t *testing.T) {
 	for a := range adders {
 		go func() {
 			for i := range each {
-				f := named("a" + strconv.Itoa(a*each+i))
+				f := namedFlow("a" + strconv.Itoa(a*each+i))
 				if err := c.Add(&f); err != nil {
 					done <- err
 					return
@@ -294,11 +295,11 @@ func TestAddAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if stats := balanced(t, c); stats.Stored.Flows != adders*each {
+	if stats := checkBalance(t, c); stats.Stored.Flows != adders*each {
 		t.Errorf("%+v", stats)
 	}
 	mustClose(t, c)
-	if diff := cmp.Diff(once("a", adders*each), s.held(t)); diff != "" {
+	if diff := cmp.Diff(onceEach("a", adders*each), s.counted(t)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -343,7 +344,7 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
-// discard is a server that takes anything; batches have 1000 flows.
+// discard is a server that accepts anything; batches have 1000 flows.
 type discard struct{}
 
 func (discard) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -8,43 +8,43 @@ import (
 	"flowd/flow"
 )
 
-// FlowError is a flow that no server takes, since it breaks a limit of the contract.
+// FlowError describes a flow that no server accepts, since it breaks a limit of the API.
 type FlowError struct {
-	// Field is the name in JSON of what is wrong.
+	// Field is the JSON name of the invalid field.
 	Field string
-	// Wrong says what is wrong with it, and what is required.
-	Wrong string
+	// Reason says what is wrong with it, and what is required.
+	Reason string
 }
 
-func (e *FlowError) Error() string { return "client: " + e.Field + " " + e.Wrong }
+func (e *FlowError) Error() string { return "client: " + e.Field + " " + e.Reason }
 
-// check returns what is wrong with f as a *FlowError, or nil. One bad flow would make the server
-// refuse its whole batch.
-func check(f *flow.Flow) error {
-	if usual(f.SrcApp) && usual(f.DestApp) && usual(f.VPCID) &&
+// checkFlow returns a *FlowError if f is invalid, or nil. One invalid flow would make the server refuse
+// its whole batch.
+func checkFlow(f *flow.Flow) error {
+	if isPlainASCII(f.SrcApp) && isPlainASCII(f.DestApp) && isPlainASCII(f.VPCID) &&
 		f.BytesTx <= flow.MaxBytes && f.BytesRx <= flow.MaxBytes && f.Hour <= flow.MaxHour {
 		return nil
 	}
 	for _, name := range []struct{ field, text string }{{"src_app", f.SrcApp}, {"dest_app", f.DestApp}, {"vpc_id", f.VPCID}} {
-		if wrong := wrongName(name.text); wrong != "" {
-			return &FlowError{name.field, wrong}
+		if problem := nameProblem(name.text); problem != "" {
+			return &FlowError{name.field, problem}
 		}
 	}
 	for _, number := range []struct {
-		field       string
-		value, most uint64
+		field        string
+		value, limit uint64
 	}{
 		{"bytes_tx", f.BytesTx, flow.MaxBytes}, {"bytes_rx", f.BytesRx, flow.MaxBytes}, {"hour", uint64(f.Hour), flow.MaxHour},
 	} {
-		if number.value > number.most {
-			return &FlowError{number.field, fmt.Sprintf("is %d; 0 to %d are required", number.value, number.most)}
+		if number.value > number.limit {
+			return &FlowError{number.field, fmt.Sprintf("is %d; 0 to %d are required", number.value, number.limit)}
 		}
 	}
 	return nil
 }
 
-// usual reports whether name is good and ASCII, as nearly all are.
-func usual(name string) bool {
+// isPlainASCII reports whether name is valid and printable ASCII, as nearly all are.
+func isPlainASCII(name string) bool {
 	if len(name) == 0 || len(name) > flow.MaxName {
 		return false
 	}
@@ -56,8 +56,8 @@ func usual(name string) bool {
 	return true
 }
 
-// wrongName says what is wrong with a name, or nothing.
-func wrongName(name string) string {
+// nameProblem says what is wrong with a name; it is empty for a valid one.
+func nameProblem(name string) string {
 	switch {
 	case len(name) == 0 || len(name) > flow.MaxName:
 		return fmt.Sprintf("is %d bytes long; 1 to %d are required", len(name), flow.MaxName)
@@ -66,7 +66,7 @@ func wrongName(name string) string {
 	}
 	for _, r := range name {
 		if unicode.IsControl(r) {
-			return fmt.Sprintf("has the control character U+%04X; none is allowed", r)
+			return fmt.Sprintf("has the control character U+%04X, which is not allowed", r)
 		}
 	}
 	return ""

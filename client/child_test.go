@@ -14,7 +14,7 @@ import (
 	"flowd/flow"
 )
 
-// asAgent makes the test binary an agent instead, with this folder.
+// asAgent names the variable that makes the test binary run as an agent with this folder.
 const asAgent = "FLOWD_TEST_AS_AGENT"
 
 const (
@@ -22,17 +22,18 @@ const (
 	childFirst  = "FLOWD_TEST_FIRST"
 )
 
-// childOptions are those of the agent that is killed, and of the one that goes on with its folder.
+// childOptions returns the options of the agent that is killed, and of the client that continues with
+// its folder.
 func childOptions(dir, url string) Options {
 	o := DefaultOptions()
 	o.Dir, o.URL, o.Agent = dir, url, "child"
 	o.WhenFull, o.Encoding = Wait, Zstandard
-	o.BatchFlows, o.Connections, o.pause, o.MaxBackoff = 7, 4, time.Millisecond, time.Second
+	o.BatchFlows, o.Connections, o.minBackoff, o.MaxBackoff = 7, 4, time.Millisecond, time.Second
 	return o
 }
 
-// agentMain is the agent: it adds flows that count upwards, and writes a line each time that Save says
-// that all before a number are safe. It ends by being killed.
+// agentMain is the agent: it adds flows with ascending numbers, and writes a line each time Save
+// succeeds, with the number below which all flows are saved. It runs until it is killed.
 func agentMain(dir string) int {
 	first, err := strconv.Atoi(os.Getenv(childFirst))
 	if err != nil {
@@ -58,52 +59,52 @@ func countedFlow(n int) flow.Flow {
 	return flow.Flow{SrcApp: strconv.Itoa(n), DestApp: "db", VPCID: "vpc-0", BytesTx: uint64(n), BytesRx: 1, Hour: 7}
 }
 
-// An agent that is killed at any moment neither loses a flow that was saved nor has one counted twice,
-// while network and server fail as well.
+// TestKilledAgent kills an agent at random moments while the network and the server fail too. It holds
+// that no saved flow is lost, and no flow counts twice.
 func TestKilledAgent(t *testing.T) {
 	server := startFlowd(t, nil)
-	network, url := startBadNetwork(t, server.url, 5)
+	proxy, url := startFlakyProxy(t, server.url, 5)
 	dir := t.TempDir()
 	const (
 		kills  = 12
-		stride = 1_000_000 // each agent counts from a number of its own
+		stride = 1_000_000 // between the first flows of two agents
 	)
-	var saved [kills]int // before which number all is safe
+	var saved [kills]int // below this number all flows are saved
 	for kill := range kills {
-		saved[kill] = runAgent(t, dir, url, kill*stride+1, 1+network.throw(40))
+		saved[kill] = runAgent(t, dir, url, kill*stride+1, 1+proxy.random(40))
 	}
 	c := open(t, childOptions(dir, url))
 	mustClose(t, c)
-	if stats := balanced(t, c); stats.Refused.Batches+stats.InDoubt.Batches+stats.Dropped.Batches+stats.Damaged.Batches > 0 {
+	if stats := checkBalance(t, c); stats.Refused.Batches+stats.InDoubt.Batches+stats.Dropped.Batches+stats.Damaged.Batches > 0 {
 		t.Errorf("%+v", stats)
 	}
 	counted := map[int]bool{}
 	for _, row := range server.rows() {
 		n, err := strconv.Atoi(row.SrcApp)
 		if want := countedFlow(n); err != nil || row != want {
-			t.Errorf("the server has %+v, added was %+v", row, want)
+			t.Errorf("the server has %+v, want %+v", row, want)
 		}
 		counted[n] = true
 	}
 	for kill := range kills {
 		for n := kill*stride + 1; n < saved[kill]; n++ {
 			if !counted[n] {
-				t.Errorf("flow %d does not count; all before %d were saved", n, saved[kill])
+				t.Errorf("flow %d does not count, though all before %d were saved", n, saved[kill])
 			}
 		}
 	}
 	ledger := server.ledger()
 	if ledger.Stored.Flows != uint64(len(counted)) {
-		t.Errorf("%d flows are stored, of %d tuples", ledger.Stored.Flows, len(counted))
+		t.Errorf("the server stored %d flows of %d tuples", ledger.Stored.Flows, len(counted))
 	}
-	t.Logf("%d flows, %d sent again without need", ledger.Stored.Flows, ledger.Duplicate.Flows)
+	t.Logf("%d flows, %d duplicates", ledger.Stored.Flows, ledger.Duplicate.Flows)
 }
 
-// runAgent runs an agent until it has written so many lines, kills it, and returns the number in its
-// last line.
+// runAgent runs an agent until it has written this number of lines, kills it, and returns the number in
+// its last line.
 func runAgent(t *testing.T, dir, url string, first, lines int) (saved int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	child := exec.CommandContext(ctx, os.Args[0])
 	child.Env = append(os.Environ(), asAgent+"="+dir, childServer+"="+url, childFirst+"="+strconv.Itoa(first))
@@ -119,11 +120,11 @@ func runAgent(t *testing.T, dir, url string, first, lines int) (saved int) {
 			t.Fatalf("the agent wrote %q", scanner.Text())
 		}
 		if read == lines {
-			must(t, child.Process.Kill()) // what it wrote until then is still read
+			must(t, child.Process.Kill()) // its output so far is still read
 		}
 	}
 	if err := child.Wait(); err == nil || !strings.Contains(err.Error(), "signal: killed") || ctx.Err() != nil {
-		t.Fatalf("the agent ended by itself, or never came so far: %v: %s", err, &stderr)
+		t.Fatalf("the agent was not killed, or wrote too few lines in time: %v: %s", err, &stderr)
 	}
 	return saved
 }

@@ -14,7 +14,7 @@ import (
 	"flowd/disk/crashfs"
 )
 
-// Flush and Close wait no longer than they are asked to, and say what is left.
+// TestDeadlines holds that Flush and Close return at their deadlines, and report the pending batches.
 func TestDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemoryServer()
@@ -25,7 +25,7 @@ func TestDeadlines(t *testing.T) {
 			case 2:
 				return fault{answer: textAnswer(503, "")}
 			}
-			return fault{silent: true}
+			return fault{noAnswer: true}
 		}
 		o := s.options()
 		o.Connections, o.Timeout = 2, time.Hour
@@ -37,7 +37,7 @@ func TestDeadlines(t *testing.T) {
 		if err := c.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Minute {
 			t.Errorf("Flush returned %v after %v", err, time.Since(begin))
 		}
-		if stats := balanced(t, c); stats.Pending != (Count{3, 25}) || stats.Unclear != (Count{1, 10}) || stats.PutOff != (Count{1, 10}) || stats.Open != 0 {
+		if stats := checkBalance(t, c); stats.Pending != (Count{3, 25}) || stats.Uncertain != (Count{1, 10}) || stats.Deferred != (Count{1, 10}) || stats.Open != 0 {
 			t.Errorf("%+v", stats)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
@@ -56,7 +56,8 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
-// After Halt nothing is begun, what is under way is finished, and the rest is left to the next client.
+// TestHalt holds that after Halt no POST begins, the POSTs in flight finish, and the next client sends
+// the rest.
 func TestHalt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemoryServer()
@@ -69,7 +70,7 @@ func TestHalt(t *testing.T) {
 		o.Connections, o.Dir, o.FS = 2, "spool", crashfs.New()
 		c := open(t, o)
 		add(t, c, "a", 50)
-		time.Sleep(time.Second) // the first two are under way
+		time.Sleep(time.Second) // the first two are in flight
 		c.Halt()
 		begin := time.Now()
 		second := make(chan time.Duration)
@@ -84,14 +85,14 @@ func TestHalt(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		if first, second := time.Since(begin), <-second; first != 9*time.Second || second != first {
-			t.Errorf("Close took %v, and another %v, want the rest of what was under way", first, second)
+			t.Errorf("Close took %v and a second one %v, want both to wait for the POSTs in flight", first, second)
 		}
-		if diff := cmp.Diff(once("a", 20), s.held(t)); diff != "" {
+		if diff := cmp.Diff(onceEach("a", 20), s.counted(t)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		s.fails(nil)
+		s.setFault(nil)
 		mustClose(t, open(t, o))
-		if diff := cmp.Diff(once("a", 50), s.held(t)); diff != "" {
+		if diff := cmp.Diff(onceEach("a", 50), s.counted(t)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})

@@ -7,10 +7,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// compressor returns a batch as it is sent, in memory of its own. It belongs to one goroutine.
+// compressor returns a batch in its encoding, in newly allocated memory. It is not safe for concurrent
+// use.
 type compressor func(plain []byte) []byte
 
-// newCompressor compresses at the fastest level: an agent's processor is somebody else's.
+// newCompressor uses the fastest level, to leave the host's processors to other programs.
 func newCompressor(e Encoding) (compressor, error) {
 	switch e {
 	case Gzip:
@@ -22,7 +23,7 @@ func newCompressor(e Encoding) (compressor, error) {
 		return func(plain []byte) []byte {
 			out.Reset()
 			w.Reset(&out)
-			// A buffer in memory takes all that is written to it.
+			// Writes to a bytes.Buffer do not fail.
 			_, _ = w.Write(plain)
 			_ = w.Close()
 			return bytes.Clone(out.Bytes())

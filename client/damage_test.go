@@ -17,33 +17,33 @@ import (
 	"flowd/disk/crashfs"
 )
 
-// Every flipped byte of a batch's file is found, and so is each end that is missing; other batches go
-// on.
+// TestDamagedBatches holds that every flipped byte and every truncation of a batch's file is detected,
+// and that other batches are still sent.
 func TestDamagedBatches(t *testing.T) {
 	s := newMemoryServer()
-	s.fails(unreachable)
+	s.setFault(unreachable)
 	fs := crashfs.New()
 	o := s.options()
 	o.FS, o.Dir, o.BatchFlows = fs, "spool", 2
 	c := open(t, o)
 	add(t, c, "a", 4)
-	abandon(t, c)
-	s.fails(nil)
+	closeNow(t, c)
+	s.setFault(nil)
 	name := "spool/" + batchFile(1)
 	whole := readFile(t, fs, name)
 	versions := 0
 	for at := range len(whole) * 2 {
-		text := append([]byte(nil), whole...)
+		data := append([]byte(nil), whole...)
 		if at < len(whole) {
-			text[at] ^= 1 << (at % 8)
+			data[at] ^= 1 << (at % 8)
 		} else {
-			text = text[:at-len(whole)]
+			data = data[:at-len(whole)]
 		}
-		h, body, wrong := parseBatch(text)
+		h, body, problem := parseBatch(data)
 		switch {
-		case wrong == "":
+		case problem == "":
 			t.Fatalf("byte %d: %+v %s", at, h, body)
-		case wrong == wrongVersion:
+		case problem == unknownVersion:
 			versions++
 		}
 	}
@@ -51,9 +51,9 @@ func TestDamagedBatches(t *testing.T) {
 		t.Errorf("%d changes look like another version", versions)
 	}
 	for _, test := range []struct {
-		name  string
-		text  string
-		found bool // at the start, by the head alone
+		name         string
+		data         string
+		foundAtStart bool // by its head
 	}{
 		{"a flipped byte in the body", strings.Replace(string(whole), `"a1"`, `"b1"`, 1), false},
 		{"another sequence", strings.Replace(string(whole), "seq=1 ", "seq=2 ", 1), false},
@@ -67,13 +67,13 @@ func TestDamagedBatches(t *testing.T) {
 			s := newMemoryServer()
 			fs := crashfs.New()
 			must(t, fs.MkdirAll("spool"))
-			for i, text := range []string{test.text, string(readFile(t, o.FS, "spool/"+batchFile(2)))} {
-				must(t, (&spool{fs: fs}).writeNew("spool/"+batchFile(uint64(i+1)), []byte(text), true))
+			for i, data := range []string{test.data, string(readFile(t, o.FS, "spool/"+batchFile(2)))} {
+				must(t, (&spool{fs: fs}).writeNewFile("spool/"+batchFile(uint64(i+1)), []byte(data), true))
 			}
 			o := s.options()
 			o.FS, o.Dir = fs, "spool"
 			c := open(t, o)
-			if found := c.Stats().Damaged.Batches == 1 && c.Stats().Recovered.Batches == 1; found != test.found && test.found {
+			if foundAtStart := c.Stats().Damaged.Batches == 1 && c.Stats().Recovered.Batches == 1; foundAtStart != test.foundAtStart && test.foundAtStart {
 				t.Errorf("at the start: %+v", c.Stats())
 			}
 			mustClose(t, c)
@@ -81,13 +81,13 @@ func TestDamagedBatches(t *testing.T) {
 			if stats.Damaged.Batches != 1 || stats.Stored != (Count{1, 2}) || len(s.received()) != 1 {
 				t.Errorf("%+v", stats)
 			}
-			if got := readFile(t, fs, "spool/refused/"+batchFile(1)); string(got) != test.text {
-				t.Errorf("kept is %q", got)
+			if got := readFile(t, fs, "spool/refused/"+batchFile(1)); string(got) != test.data {
+				t.Errorf("the stored file is %q", got)
 			}
 		})
 	}
 	must(t, fs.Remove(name))
-	must(t, (&spool{fs: fs}).writeNew(name, []byte(strings.Replace(string(whole), "flowd-batch 1", "flowd-batch 2", 1)), true))
+	must(t, (&spool{fs: fs}).writeNewFile(name, []byte(strings.Replace(string(whole), "flowd-batch 1", "flowd-batch 2", 1)), true))
 	later, err := New(o)
 	must(t, err)
 	if err := later.Open(); err == nil || !strings.Contains(err.Error(), "another version") {
@@ -95,16 +95,17 @@ func TestDamagedBatches(t *testing.T) {
 	}
 }
 
-// A batch whose file vanishes is told as damaged, and holds nothing up.
+// TestVanishedBatch holds that a batch without its file counts as damaged, and other batches are still
+// sent.
 func TestVanishedBatch(t *testing.T) {
 	s := newMemoryServer()
-	s.fails(unreachable)
+	s.setFault(unreachable)
 	o := s.options()
 	o.Dir = t.TempDir()
 	c := open(t, o)
 	add(t, c, "a", 20)
-	abandon(t, c)
-	s.fails(nil)
+	closeNow(t, c)
+	s.setFault(nil)
 	c, err := New(o)
 	must(t, err)
 	s.fault = func(post int, _ *http.Request) fault {
@@ -115,17 +116,18 @@ func TestVanishedBatch(t *testing.T) {
 	}
 	must(t, c.Open())
 	mustClose(t, c)
-	if stats := balanced(t, c); stats.Damaged != (Count{1, 10}) || stats.Stored != (Count{1, 10}) {
+	if stats := checkBalance(t, c); stats.Damaged != (Count{1, 10}) || stats.Stored != (Count{1, 10}) {
 		t.Errorf("%+v", stats)
 	}
 }
 
-// A folder that fails holds nothing up: batches are sent from memory, and Save tells.
+// TestFolderFails holds that with a failing folder batches are sent from memory, and Save returns an
+// error.
 func TestFolderFails(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		fails func(errorfs.Op) bool
-		file  bool // may be there all the same
+		file  bool // may exist after the failure
 	}{
 		{"no space", func(op errorfs.Op) bool { return op.Kind == errorfs.OpFileWriteAt }, false},
 		{"create", func(op errorfs.Op) bool { return op.Kind == errorfs.OpCreate }, false},
@@ -138,7 +140,7 @@ func TestFolderFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newMemoryServer()
-				s.fails(unreachable)
+				s.setFault(unreachable)
 				fs := crashfs.New()
 				o := s.options()
 				o.FS, o.Dir = fs, "spool"
@@ -153,49 +155,50 @@ func TestFolderFails(t *testing.T) {
 				})
 				add(t, c, "b", 15)
 				err := c.Save()
-				if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "2 batches with 15 flows are in memory alone") {
+				if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "2 batches with 15 flows are only in memory") {
 					t.Errorf("Save: %v", err)
 				}
-				if stats := balanced(t, c); stats.Unsaved != (Count{2, 15}) {
+				if stats := checkBalance(t, c); stats.Unsaved != (Count{2, 15}) {
 					t.Errorf("%+v", stats)
 				}
 				fs.Inject(nil)
 				add(t, c, "c", 10)
 				if err := c.Save(); err == nil {
-					t.Error("Save forgot what is not saved")
+					t.Error("Save returned nil with unsaved batches")
 				}
-				s.fails(nil)
+				s.setFault(nil)
 				mustFlush(t, c, time.Hour)
 				must(t, c.Save())
 				mustClose(t, c)
-				if stats := balanced(t, c); stats.Stored.Flows != 35 || stats.Unsaved.Batches > 0 {
+				if stats := checkBalance(t, c); stats.Stored.Flows != 35 || stats.Unsaved.Batches > 0 {
 					t.Errorf("%+v", stats)
 				}
 				names, err := fs.List("spool")
 				must(t, err)
 				if diff := cmp.Diff([]string{"AGENT", "LOCK", "refused"}, names); diff != "" {
-					t.Errorf("in the folder (-want +got):\n%s", diff)
+					t.Errorf("files in the folder (-want +got):\n%s", diff)
 				}
 			})
 		})
 	}
 }
 
-// A batch that is in memory alone, and is refused, is kept as well; and Close tells what it lost.
+// TestUnsavedBatches holds that a refused batch that only memory has is stored too, and that Close
+// reports lost batches.
 func TestUnsavedBatches(t *testing.T) {
 	s := newMemoryServer()
 	s.fault = func(post int, _ *http.Request) fault {
 		if post == 1 {
 			return fault{answer: problemAnswer(400, "no")}
 		}
-		return fault{unreached: true}
+		return fault{noConnection: true}
 	}
 	fs := crashfs.New()
 	o := s.options()
 	o.FS, o.Dir = fs, "spool"
 	var file string
-	kept := make(chan struct{})
-	o.Refused = func(r *Refusal) { file = r.File; close(kept) }
+	refused := make(chan struct{})
+	o.Refused = func(r *RefusedBatch) { file = r.File; close(refused) }
 	c := open(t, o)
 	fs.Inject(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpCreate && strings.HasPrefix(op.Path, "spool/0") {
@@ -204,34 +207,35 @@ func TestUnsavedBatches(t *testing.T) {
 		return nil
 	})
 	add(t, c, "a", 20)
-	<-kept
+	<-refused
 	if err := c.Save(); !errors.Is(err, syscall.EIO) {
 		t.Errorf("Save: %v", err)
 	}
 	if text := readFile(t, fs, file); !strings.Contains(string(text), `"a0"`) {
-		t.Errorf("kept is %s", text)
+		t.Errorf("the stored file is %s", text)
 	}
 	fs.Inject(nil)
 	add(t, c, "b", 10)
 	_ = c.Save()
-	unsent := abandon(t, c)
+	unsent := closeNow(t, c)
 	want := "client: 2 batches with 20 flows are not answered for; 1 batch with 10 flows of them are lost, the rest stays in spool: context canceled"
 	if unsent == nil || unsent.Error() != want {
 		t.Errorf("%v, want %s", unsent, want)
 	}
 }
 
-// While the folder cannot keep which numbers are used, batches go under a name of this run alone.
+// TestNumbersCannotBeReserved holds that batches get an ephemeral name while the folder cannot reserve
+// sequences.
 func TestNumbersCannotBeReserved(t *testing.T) {
 	s := newMemoryServer()
 	fs := crashfs.New()
 	o := s.options()
 	o.FS, o.Dir, o.BatchFlows = fs, "spool", 1
 	c := open(t, o)
-	c.names.next = c.names.reserved // as if all were used
-	kept := c.names.agent
+	c.identity.next = c.identity.reservedUpTo // as if all reserved ones were used
+	reserved := c.identity.agent
 	fs.Inject(func(op errorfs.Op) error {
-		if strings.Contains(op.Path, namesFile[1:]) {
+		if strings.Contains(op.Path, identityFile[1:]) {
 			return syscall.ENOSPC
 		}
 		return nil
@@ -239,7 +243,7 @@ func TestNumbersCannotBeReserved(t *testing.T) {
 	add(t, c, "a", 3)
 	mustClose(t, c)
 	for i, post := range s.received() {
-		if post.agent == kept || post.seq != uint64(i+1) {
+		if post.agent == reserved || post.seq != uint64(i+1) {
 			t.Errorf("%s %d", post.agent, post.seq)
 		}
 	}
@@ -247,28 +251,29 @@ func TestNumbersCannotBeReserved(t *testing.T) {
 	c = open(t, o)
 	add(t, c, "b", 1)
 	mustClose(t, c)
-	if last := s.received()[3]; last.agent != kept || last.seq != 1+block {
+	if last := s.received()[3]; last.agent != reserved || last.seq != 1+reservationSize {
 		t.Errorf("after a restart: %s %d", last.agent, last.seq)
 	}
-	balanced(t, c)
+	checkBalance(t, c)
 }
 
-// That a batch cannot be read just now is no damage.
+// TestReadFails holds that a batch that cannot be read for a moment is retried, and not counted as
+// damaged.
 func TestReadFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemoryServer()
-		s.fails(unreachable)
+		s.setFault(unreachable)
 		fs := crashfs.New()
 		o := s.options()
 		o.FS, o.Dir = fs, "spool"
 		c := open(t, o)
 		add(t, c, "a", 10)
-		abandon(t, c)
-		s.fails(nil)
+		closeNow(t, c)
+		s.setFault(nil)
 		opens := 0
 		fs.Inject(func(op errorfs.Op) error {
 			if op.Kind == errorfs.OpOpen && strings.HasSuffix(op.Path, batchFile(1)) {
-				if opens++; opens == 2 { // the first is the look at its head
+				if opens++; opens == 2 { // the first reads its head
 					return syscall.EMFILE
 				}
 			}
@@ -280,9 +285,9 @@ func TestReadFails(t *testing.T) {
 		mustFlush(t, c, time.Hour)
 		mustClose(t, c)
 		if len(reasons) != 1 || !strings.Contains(reasons[0], "cannot be read: ") {
-			t.Errorf("told %q", reasons)
+			t.Errorf("reasons are %q", reasons)
 		}
-		if stats := balanced(t, c); stats.Stored.Flows != 10 || stats.Damaged.Batches > 0 {
+		if stats := checkBalance(t, c); stats.Stored.Flows != 10 || stats.Damaged.Batches > 0 {
 			t.Errorf("%+v", stats)
 		}
 	})

@@ -19,8 +19,8 @@ import (
 	"flowd/flow"
 )
 
-// page is the blocks of the page for writers of agents, by their languages, in their order.
-func page(t *testing.T) map[string][]string {
+// pageBlocks returns the code blocks of docs/clients.md by language, in their order.
+func pageBlocks(t *testing.T) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile("../docs/clients.md")
 	must(t, err)
@@ -29,42 +29,42 @@ func page(t *testing.T) map[string][]string {
 		blocks[match[1]] = append(blocks[match[1]], match[2])
 	}
 	if len(blocks["go"]) != 1 || len(blocks["python"]) != 1 || len(blocks["sh"]) != 4 || len(blocks) != 3 {
-		t.Fatalf("the page has other blocks than are tested here: %d of Go, %d of Python, %d of sh, %d languages",
+		t.Fatalf("the page has other blocks than this test expects: %d of Go, %d of Python, %d of sh, %d languages",
 			len(blocks["go"]), len(blocks["python"]), len(blocks["sh"]), len(blocks))
 	}
 	return blocks
 }
 
-// needs leaves a test out where a program is missing.
-func needs(t *testing.T, programs ...string) {
+// requirePrograms skips a test if a program is missing. With CI=true it fails the test.
+func requirePrograms(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
 			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is missing, and with CI=true no test is left out", program)
+				t.Fatalf("%s is missing, and with CI=true no test is skipped", program)
 			}
 			t.Skipf("%s is missing", program)
 		}
 	}
 }
 
-// desk is a folder with the programs of the page, and a server that asks for a token.
-type desk struct {
+// pageSandbox is a folder with the programs of the page, and the environment to run them.
+type pageSandbox struct {
 	t   *testing.T
 	dir string
 	env []string
 }
 
-const deskToken = "flowd_desk-token"
+const agentToken = "flowd_desk-token"
 
-func newDesk(t *testing.T, url string) *desk {
+func newPageSandbox(t *testing.T, url string) *pageSandbox {
 	t.Helper()
-	d := &desk{t: t, dir: t.TempDir()}
-	blocks := page(t)
+	d := &pageSandbox{t: t, dir: t.TempDir()}
+	blocks := pageBlocks(t)
 	if formatted, err := format.Source([]byte(blocks["go"][0])); err != nil || string(formatted) != blocks["go"][0] {
 		t.Errorf("the Go of the page is not formatted: %v\n%s", err, formatted)
 	}
-	for name, text := range map[string]string{"main.go": blocks["go"][0], "agent.py": blocks["python"][0], "token": deskToken + "\n"} {
+	for name, text := range map[string]string{"main.go": blocks["go"][0], "agent.py": blocks["python"][0], "token": agentToken + "\n"} {
 		must(t, os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600))
 	}
 	d.env = append(os.Environ(), "FLOWD_URL="+url, "FLOWD_TOKEN_FILE="+filepath.Join(d.dir, "token"), "TMPDIR="+d.dir)
@@ -72,17 +72,17 @@ func newDesk(t *testing.T, url string) *desk {
 }
 
 // build compiles the page's agent in Go, as part of this module.
-func (d *desk) build() {
+func (d *pageSandbox) build() {
 	d.t.Helper()
 	build := exec.CommandContext(d.t.Context(), "go", "build", "-o", filepath.Join(d.dir, "agent"), filepath.Join(d.dir, "main.go"))
-	build.Dir, build.Env = "..", append(os.Environ(), "CGO_ENABLED=0") // as others build it, so that Go compiles it once
+	build.Dir, build.Env = "..", append(os.Environ(), "CGO_ENABLED=0") // like the other builds, to share their cache
 	if out, err := build.CombinedOutput(); err != nil {
 		d.t.Fatalf("%v: %s", err, out)
 	}
 }
 
-// run runs a command in the folder, with stdin, and returns what it wrote on stdout and stderr.
-func (d *desk) run(stdin string, command ...string) (stdout, stderr string, err error) {
+// run runs a command in the folder with stdin, and returns its stdout and stderr.
+func (d *pageSandbox) run(stdin string, command ...string) (stdout, stderr string, err error) {
 	ctx, cancel := context.WithTimeout(d.t.Context(), 2*time.Minute)
 	defer cancel()
 	run := exec.CommandContext(ctx, command[0], command[1:]...)
@@ -93,13 +93,13 @@ func (d *desk) run(stdin string, command ...string) (stdout, stderr string, err 
 	return out.String(), errs.String(), err
 }
 
-// Each block of commands does what the page says, in its order.
+// TestPageCommands runs the command blocks in order, and compares the output with the page.
 func TestPageCommands(t *testing.T) {
-	needs(t, "sh", "curl", "python3", "gzip", "sha256sum", "go")
-	server := startFlowd(t, guard(t))
-	d := newDesk(t, server.url)
+	requirePrograms(t, "sh", "curl", "python3", "gzip", "sha256sum", "go")
+	server := startFlowd(t, newTokenGate(t))
+	d := newPageSandbox(t, server.url)
 	d.build()
-	for i, block := range page(t)["sh"] {
+	for i, block := range pageBlocks(t)["sh"] {
 		var commands, want strings.Builder
 		for line := range strings.Lines(block) {
 			if said, ok := strings.CutPrefix(line, "# "); ok {
@@ -127,11 +127,10 @@ func TestPageCommands(t *testing.T) {
 	}
 }
 
-// The agents of the page keep to its rules, over a network that fails in every way: each flow counts
-// once.
+// TestPageAgents runs the agents of the page over a flaky network, and holds that each flow counts once.
 func TestPageAgents(t *testing.T) {
-	needs(t, "python3", "go")
-	const flows = 20_000 // which is 20 batches
+	requirePrograms(t, "python3", "go")
+	const flows = 20_000 // 20 batches
 	hour := flow.Hour(time.Now().Unix() / 3600)
 	for name, agent := range map[string]struct {
 		command []string
@@ -141,9 +140,9 @@ func TestPageAgents(t *testing.T) {
 		"Python": {[]string{"python3", "agent.py", "spool"}, `{"src_app":"app-%[1]d","dest_app":"db","vpc_id":"vpc-0","bytes_tx":%[1]d,"bytes_rx":3,"hour":` + fmt.Sprint(hour) + "}\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := startFlowd(t, guard(t))
-			network, url := startBadNetwork(t, server.url, 3)
-			d := newDesk(t, url)
+			server := startFlowd(t, newTokenGate(t))
+			proxy, url := startFlakyProxy(t, server.url, 3)
+			d := newPageSandbox(t, url)
 			if name == "Go" {
 				d.build()
 			}
@@ -154,21 +153,21 @@ func TestPageAgents(t *testing.T) {
 			if _, stderr, err := d.run(lines.String(), agent.command...); err != nil {
 				t.Fatalf("%v: %s", err, stderr)
 			}
-			expectOnce(t, server, flows)
-			if len(network.seen) < 3 {
-				t.Errorf("the network failed in too few ways: %v", network.seen)
+			checkOnce(t, server, flows)
+			if len(proxy.coverage) < 3 {
+				t.Errorf("the proxy injected too few faults: %v", proxy.coverage)
 			}
 			for _, pattern := range []string{"*.batch", "refused/*"} {
 				if left, _ := filepath.Glob(filepath.Join(d.dir, "spool", pattern)); len(left) > 0 {
-					t.Errorf("in the folder is still %q", left)
+					t.Errorf("the folder still has %q", left)
 				}
 			}
 		})
 	}
 }
 
-// expectOnce holds a server to flows that count upwards, each of which counts once.
-func expectOnce(t *testing.T, server *flowd, flows int) {
+// checkOnce holds that the server has this number of flows, numbered from 0, and that each counts once.
+func checkOnce(t *testing.T, server *flowd, flows int) {
 	t.Helper()
 	rows := server.rows()
 	for _, row := range rows {
@@ -177,20 +176,20 @@ func expectOnce(t *testing.T, server *flowd, flows int) {
 		}
 	}
 	if ledger := server.ledger(); len(rows) != flows || ledger.Stored.Flows != uint64(flows) {
-		t.Errorf("%d tuples of %d flows, want %d of each", len(rows), ledger.Stored.Flows, flows)
+		t.Errorf("%d tuples and %d flows, want %d of each", len(rows), ledger.Stored.Flows, flows)
 	}
 }
 
-// The agent in Python is killed in an outage, and goes on where it was. A batch that the server refuses
-// is set aside, and holds nothing up.
+// TestPythonAgentIsKilled kills the Python agent in an outage, and holds that the next run continues. A
+// batch that the server refuses is moved aside and does not block the others.
 func TestPythonAgentIsKilled(t *testing.T) {
-	needs(t, "python3")
-	server := startFlowd(t, guard(t))
-	network, url := startBadNetwork(t, server.url, 1)
-	network.set(1, 1) // 503 to all
-	d := newDesk(t, url)
+	requirePrograms(t, "python3")
+	server := startFlowd(t, newTokenGate(t))
+	proxy, url := startFlakyProxy(t, server.url, 1)
+	proxy.set(1, 1) // 503 to all
+	d := newPageSandbox(t, url)
 	const flows = 3000
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	agent := exec.CommandContext(ctx, "python3", "agent.py", "spool")
 	agent.Dir, agent.Env = d.dir, d.env
@@ -201,22 +200,22 @@ func TestPythonAgentIsKilled(t *testing.T) {
 		_, err := fmt.Fprintf(stdin, `{"src_app":"app-%[1]d","dest_app":"db","vpc_id":"vpc-0","bytes_tx":%[1]d,"bytes_rx":3,"hour":1}`+"\n", i)
 		must(t, err)
 	}
-	for kept := 0; kept < 3; { // nothing tells when a file of another process is there
+	for files := 0; files < 3; { // no event tells that another process wrote a file
 		names, err := filepath.Glob(filepath.Join(d.dir, "spool", "*.batch"))
 		must(t, err)
-		kept = len(names)
+		files = len(names)
 		if ctx.Err() != nil {
-			t.Fatalf("the agent kept %d batches", kept)
+			t.Fatalf("the agent stored %d batches", files)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	must(t, agent.Process.Kill())
 	_ = agent.Wait() // it was killed
-	network.set(3, 0)
+	proxy.set(3, 0)
 	_, stderr, err := d.run(`{"src_app":"app","dest_app":"db","vpc_id":"test-0","bytes_tx":1,"bytes_rx":3,"hour":1}`+"\n", "python3", "agent.py", "spool")
 	must(t, err)
-	expectOnce(t, server, flows)
+	checkOnce(t, server, flows)
 	if set, _ := filepath.Glob(filepath.Join(d.dir, "spool", "refused", "*4 python.*.batch")); len(set) != 1 || !strings.Contains(stderr, "403") {
-		t.Errorf("set aside is %q; the agent said %s", set, stderr)
+		t.Errorf("the refused batches are %q; stderr is %s", set, stderr)
 	}
 }

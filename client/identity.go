@@ -7,109 +7,107 @@ import (
 	"math"
 )
 
-// identity names batches: by an agent's name that nobody else has, and a number that no other batch
-// of that name has or had. It belongs to the keeper.
+// identity assigns each batch a unique agent's name and sequence. The spooler owns it.
 //
-// The server takes a batch whose number it knows for one that counts already, so to use a number
-// twice loses flows. A client that finds its numbers in the folder goes on above them. One that
-// cannot be sure of them, for the folder is new, was wiped, is of another agent, or cannot be
-// written to, takes a name that was never used, which needs no memory: what follows the prefix is
-// chance. A folder that is set back to an older state, or two hosts with copies of one, are found
-// out by the server: it answers 422 or 409, and the client takes a new name from then on.
+// The server takes a batch with a known sequence for a duplicate, so using a sequence twice loses flows.
+// A client that finds its name in the folder continues above the stored sequence. If the folder is new,
+// wiped, of another agent or not writable, it generates a new name with a random suffix instead, which
+// needs no memory. The server detects a folder that was rolled back or copied to another host: it
+// answers 422 or 409, and the client generates a new name.
 type identity struct {
 	prefix string
-	folder *spool // nil without one
+	spool  *spool // nil without a folder
 	agent  string
 	next   uint64
-	// reserved is the first number that is not known to be free after a crash.
-	reserved uint64
+	// reservedUpTo is the first sequence that may be free after a crash.
+	reservedUpTo uint64
 }
 
 const (
-	// chanceLength is how much of a name is chance: 65 bits of it.
-	chanceLength = 13
-	// block is how many numbers are reserved by one write. What a crash leaves of them is skipped;
+	// randomLength is the length of a name's random suffix, which has 65 bits.
+	randomLength = 13
+	// reservationSize is the number of sequences reserved by one write. A crash skips the rest of them;
 	// there are enough for 2^48 starts.
-	block = 1 << 16
+	reservationSize = 1 << 16
 )
 
-// load goes on with the name and the numbers in the folder, or begins new ones there.
+// load continues with the stored name and sequence, or generates a new name, and reserves sequences.
 func (n *identity) load() error {
-	agent, next, found, err := n.folder.loadNames()
+	agent, next, found, err := n.spool.loadIdentity()
 	if err != nil {
 		return err
 	}
-	if found && n.ours(agent) {
-		n.agent, n.next, n.reserved = agent, next, next
+	if found && n.matchesPrefix(agent) {
+		n.agent, n.next, n.reservedUpTo = agent, next, next
 	} else {
-		n.fresh()
+		n.generate()
 	}
 	return n.reserve()
 }
 
-// ours reports whether a name is one that fresh can have made.
-func (n *identity) ours(agent string) bool {
-	return len(agent) == len(n.prefix)+1+chanceLength && agent[:len(n.prefix)+1] == n.prefix+"."
+// matchesPrefix reports whether generate can have made a name.
+func (n *identity) matchesPrefix(agent string) bool {
+	return len(agent) == len(n.prefix)+1+randomLength && agent[:len(n.prefix)+1] == n.prefix+"."
 }
 
-// fresh takes a name that was never used, of which no number is reserved.
-func (n *identity) fresh() {
-	n.agent, n.next, n.reserved = n.prefix+"."+rand.Text()[:chanceLength], 1, 1
+// generate sets a new random name without reserved sequences.
+func (n *identity) generate() {
+	n.agent, n.next, n.reservedUpTo = n.prefix+"."+rand.Text()[:randomLength], 1, 1
 }
 
-// unkept takes a name that was never used and will not be used again.
-func (n *identity) unkept() {
-	n.fresh()
-	n.reserved = math.MaxUint64
+// generateEphemeral sets a new random name for this process alone, which needs no reservations.
+func (n *identity) generateEphemeral() {
+	n.generate()
+	n.reservedUpTo = math.MaxUint64
 }
 
-// reserve makes the folder remember that the next block of numbers is used.
+// reserve records in the folder that the next sequences are used.
 func (n *identity) reserve() error {
-	if err := n.folder.storeNames(n.agent, n.reserved+block); err != nil {
+	if err := n.spool.storeIdentity(n.agent, n.reservedUpTo+reservationSize); err != nil {
 		return err
 	}
-	n.reserved += block
+	n.reservedUpTo += reservationSize
 	return nil
 }
 
-// take returns the name of one more batch. If the server knows other batches under the name so far,
-// strange, the new batch gets another one.
-func (n *identity) take(strange string, log *slog.Logger) (agent string, seq uint64) {
-	if n.agent == "" || n.agent == strange {
-		n.fresh()
-		if n.folder == nil {
-			n.unkept()
+// assign returns the name and sequence of one more batch. It generates a new name if the server knows
+// other batches under the current one, conflicting.
+func (n *identity) assign(conflicting string, log *slog.Logger) (agent string, seq uint64) {
+	if n.agent == "" || n.agent == conflicting {
+		n.generate()
+		if n.spool == nil {
+			n.generateEphemeral()
 		}
 	}
-	if n.next >= n.reserved {
+	if n.next >= n.reservedUpTo {
 		if err := n.reserve(); err != nil {
-			log.Error("the folder cannot keep which numbers are used; batches get a new agent's name that is used for this run alone",
+			log.Error("cannot reserve sequences in the folder; batches get a new agent's name for this run alone",
 				"error", err)
-			n.unkept()
+			n.generateEphemeral()
 		}
 	}
 	n.next++
 	return n.agent, n.next - 1
 }
 
-// namesForm is what the file of an identity says: the next number is the first that is free.
-const namesForm = "flowd-agent 1 %s next=%d agent=%s\n"
+// identityFormat is the content of an identity's file; next is the first free sequence.
+const identityFormat = "flowd-agent 1 %s next=%d agent=%s\n"
 
-// formatNames returns the content of an identity's file.
-func formatNames(agent string, next uint64) []byte {
-	return fmt.Appendf(nil, namesForm, checksumText([]byte(namesText(agent, next))), next, agent)
+// formatIdentity returns the content of an identity's file.
+func formatIdentity(agent string, next uint64) []byte {
+	return fmt.Appendf(nil, identityFormat, checksum([]byte(identityFields(agent, next))), next, agent)
 }
 
-func namesText(agent string, next uint64) string {
+func identityFields(agent string, next uint64) string {
 	return fmt.Sprintf("next=%d agent=%s\n", next, agent)
 }
 
-// parseNames reads it. It returns false for one that formatNames does not write so: its numbers
-// cannot be trusted.
-func parseNames(text []byte) (agent string, next uint64, ok bool) {
+// parseIdentity parses an identity's file. It returns false unless formatIdentity writes the same
+// content: otherwise next cannot be trusted.
+func parseIdentity(data []byte) (agent string, next uint64, ok bool) {
 	var sum string
-	if _, err := fmt.Sscanf(string(text), namesForm, &sum, &next, &agent); err != nil {
+	if _, err := fmt.Sscanf(string(data), identityFormat, &sum, &next, &agent); err != nil {
 		return "", 0, false
 	}
-	return agent, next, next > 0 && string(formatNames(agent, next)) == string(text)
+	return agent, next, next > 0 && string(formatIdentity(agent, next)) == string(data)
 }

@@ -12,7 +12,7 @@ func TestMain(m *testing.M) {
 		os.Exit(agentMain(dir))
 	}
 	goleak.VerifyTestMain(m,
-		// fasthttp keeps one clock for the process, and lets what tidies up its workers sleep on
+		// fasthttp runs one clock for the process, and its cleaner of workers sleeps
 		// for some seconds after a server has stopped.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),

@@ -17,80 +17,81 @@ import (
 	"flowd/flow"
 )
 
-// Options say where flows go, and in what portions. DefaultOptions are the ones to begin with.
+// Options say where flows go, and how they are batched. Start from DefaultOptions.
 type Options struct {
-	// URL is the server: http or https, a host, and perhaps a path that its routes are under. It is
-	// one server, since another one would not know which batches count already.
+	// URL is the server: http or https, a host, and optionally a path prefix of its routes. It must
+	// always be the same server, since another one does not know which batches already count.
 	URL string
-	// Agent is what the names of this sender begin with, as web-1: up to 50 visible ASCII characters.
-	// What follows is chance, and stays the same as long as the folder does; so a folder that is lost
-	// does not make the server take new batches for old ones. Empty is the name of the host.
+	// Agent is the prefix of this sender's name, such as web-1: up to 50 visible ASCII characters. A
+	// random suffix follows, which stays the same while the folder exists; so losing the folder does not
+	// make the server mistake new batches for old ones. Empty means the host's name.
 	Agent string
-	// Token returns what shows the right to send, empty for nothing: FixedToken, FileToken, or a
-	// function of the program's own, called before each POST by several goroutines at once. An error
-	// is treated as a server that refuses the token: flows wait.
+	// Token returns the bearer token, or "" for none: FixedToken, FileToken, or a function of the
+	// caller's. Several goroutines call it, once before each POST. An error is handled like a token that
+	// the server refuses: flows wait.
 	Token func() (string, error)
-	// TLS is for https; nil is the usual, with the certificates that the system trusts. With a
-	// certificate in it the client shows that.
+	// TLS configures https; nil means the system's trusted certificates. A certificate in it is shown to
+	// the server.
 	TLS *tls.Config
-	// HTTP, if not nil, makes the requests instead of a transport of the client's own; then TLS must
-	// be nil. Redirects are not followed, whatever it says.
+	// HTTP, if not nil, makes the requests instead of a transport of the client's own; then TLS must be
+	// nil. Redirects are never followed, even if HTTP would.
 	HTTP *http.Client
 
-	// Dir is the folder of the spool, made if need be; one client at a time uses it. Empty keeps
-	// batches in memory: what is not answered for is lost with the program.
+	// Dir is the folder of the spool, created if missing. Only one client at a time may use it. Empty
+	// keeps batches in memory: those not answered for are lost when the program ends.
 	Dir string
-	// FS is where Dir is.
+	// FS is the file system of Dir.
 	FS disk.FS
-	// NoSync leaves it to the operating system when what is written to the folder reaches the disk:
-	// the end of the program loses nothing even so, a power cut does.
+	// NoSync does not sync the folder's files. A crash of the program loses nothing, but a power cut
+	// may.
 	NoSync bool
-	// SpoolBytes bounds the batches that wait for their answer, in bytes as they are sent, at least
-	// BatchBytes. Close may go beyond it by one batch, so as not to lose that.
+	// SpoolBytes bounds the bytes, as sent, of batches that are not answered for; at least BatchBytes.
+	// Close may exceed it by one batch rather than lose that batch.
 	SpoolBytes int64
-	// WhenFull says what becomes of flows beyond that.
+	// WhenFull says what happens to flows beyond SpoolBytes.
 	WhenFull WhenFull
-	// RefusedBytes bounds what is kept of batches that the server refused; beyond it the oldest go. 0
-	// keeps none.
+	// RefusedBytes bounds the stored batches that the server refused; beyond it the oldest are removed.
+	// 0 stores none.
 	RefusedBytes int64
 
-	// A batch is complete when it has BatchFlows (1 to 50,000) flows, one more might take it over
-	// BatchBytes (4 KiB to 16 MiB) of JSON before it is compressed, or its first flow is BatchAge
-	// (over 0) old; of the first one that this ends, a part of that by chance. The server has limits of its own for the first two: max-flows, max-body-bytes.
+	// A batch is complete when it has BatchFlows (1 to 50,000) flows, when one more flow might exceed
+	// BatchBytes (4 KiB to 16 MiB) of JSON before compression, or when its first flow is BatchAge (over
+	// 0) old. The first batch that age completes uses a random part of BatchAge, to spread agents. The
+	// server has its own limits: max-flows, max-body-bytes.
 	BatchFlows int
 	BatchBytes int
 	BatchAge   time.Duration
-	// Encoding compresses the batches, in the folder too.
+	// Encoding compresses batches, both on the wire and in the folder.
 	Encoding Encoding
 
-	// Connections is how many POSTs are under way at most, 1 to 64.
+	// Connections is the maximum number of POSTs in flight, 1 to 64.
 	Connections int
-	// Timeout is how long a POST may take, from connecting to the end of the answer; over 0.
+	// Timeout bounds one POST, from connecting to the end of the answer; over 0.
 	Timeout time.Duration
-	// MaxBackoff is the longest pause between two attempts that the client chooses by itself, at
-	// least a second. The server may ask for more by Retry-After, up to ten minutes.
+	// MaxBackoff is the longest backoff that the client chooses itself, at least a second. The server
+	// may ask for up to ten minutes by Retry-After.
 	MaxBackoff time.Duration
 
-	// Refused, if not nil, is told of each batch that the server refused for good, after it was put
-	// into the folder "refused". Retrying, if not nil, is told of each attempt that failed and will
-	// be repeated. Both are called by the goroutine that sent the batch, which sends nothing
-	// meanwhile, and must not call Flush or Close.
-	Refused  func(*Refusal)
+	// Refused, if not nil, is called for each batch that the server refused for good, after the batch
+	// was moved to the folder "refused". Retrying, if not nil, is called for each failed attempt that
+	// will be repeated. The sender of the batch calls them and sends nothing meanwhile. They must not
+	// call Flush or Close.
+	Refused  func(*RefusedBatch)
 	Retrying func(*Attempt)
-	// Logger gets what an operator should know.
+	// Logger receives the events that matter to an operator.
 	Logger *slog.Logger
 
-	pause time.Duration // the first one; tests are in a hurry
+	minBackoff time.Duration // tests shorten it
 }
 
-// WhenFull is what becomes of flows that find no room.
+// WhenFull says what happens to flows when the spool is full.
 type WhenFull uint8
 
 const (
 	// Refuse makes Add return ErrFull.
 	Refuse WhenFull = iota
-	// DropOldest drops the oldest batch that is not under way. It is counted as dropped; the server may
-	// have counted it if it was sent before without an answer.
+	// DropOldest drops the oldest batch that is not in flight. Stats counts it as dropped, though the
+	// server may have counted it if an earlier attempt had no answer.
 	DropOldest
 	// Wait makes Add wait for room.
 	Wait
@@ -110,13 +111,13 @@ const (
 	MaxBatchFlows = 50_000
 	MinBatchBytes = 4 << 10
 	MaxBatchBytes = 16 << 20
-	// MaxConnections is how many numbers in a row the server can tell apart.
+	// MaxConnections is the number of sequences in a row that the server can tell apart.
 	MaxConnections = flow.SeqWindow
-	// MaxAgent is the longest Options.Agent in bytes.
-	MaxAgent = flow.MaxAgent - 1 - chanceLength
+	// MaxAgent is the maximum length of Options.Agent in bytes.
+	MaxAgent = flow.MaxAgent - 1 - randomLength
 )
 
-// DefaultOptions are those for an agent on a host, without the server and without a folder.
+// DefaultOptions returns options for an agent on a host, without a server and without a folder.
 func DefaultOptions() Options {
 	return Options{
 		FS:           disk.OS,
@@ -132,10 +133,10 @@ func DefaultOptions() Options {
 	}
 }
 
-// check returns what is wrong with o, or completes it.
+// check validates o and fills in defaults.
 func (o *Options) check() error {
 	o.Agent = cmp.Or(o.Agent, hostAgent())
-	o.pause = cmp.Or(o.pause, firstPause)
+	o.minBackoff = cmp.Or(o.minBackoff, defaultMinBackoff)
 	if o.Token == nil {
 		o.Token = FixedToken("")
 	}
@@ -149,16 +150,16 @@ func (o *Options) checkServer() error {
 	u, err := url.Parse(o.URL)
 	switch {
 	case err != nil:
-		// What it says could have a password in it.
-		return errors.New("client: URL is none")
+		// The error quotes the URL, which may contain a password.
+		return errors.New("client: URL is not valid")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		return invalid("URL", "must look like http://host:port")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return invalid("URL", "must have no user, no query and no fragment")
-	case !visible(o.Agent) || len(o.Agent) > MaxAgent:
+	case !isVisibleASCII(o.Agent) || len(o.Agent) > MaxAgent:
 		return invalid("Agent", "must be 1 to %d visible ASCII characters, not %q", MaxAgent, o.Agent)
 	case o.TLS != nil && o.HTTP != nil:
-		return invalid("TLS", "has no effect on the client in HTTP; give one of the two")
+		return invalid("TLS", "has no effect with HTTP; set only one of them")
 	case o.Connections < 1 || o.Connections > MaxConnections:
 		return invalid("Connections", "must be 1 to %d, not %d", MaxConnections, o.Connections)
 	case o.Timeout <= 0:
@@ -204,24 +205,24 @@ func invalid(option, format string, args ...any) error {
 	return fmt.Errorf("client: "+option+" "+format, args...)
 }
 
-// hostAgent makes an agent of the host's name.
+// hostAgent derives Options.Agent from the host's name.
 func hostAgent() string {
 	host, err := os.Hostname()
 	if err != nil || host == "" {
 		host = "agent"
 	}
-	visible := func(r rune) rune {
+	replace := func(r rune) rune {
 		if r <= ' ' || r > '~' {
 			return '-'
 		}
 		return r
 	}
-	host = strings.Map(visible, host)
+	host = strings.Map(replace, host)
 	return host[:min(len(host), MaxAgent)]
 }
 
-// visible reports whether text is visible ASCII.
-func visible(text string) bool {
+// isVisibleASCII reports whether text has only visible ASCII characters.
+func isVisibleASCII(text string) bool {
 	for i := range len(text) {
 		if text[i] <= ' ' || text[i] > '~' {
 			return false

@@ -16,78 +16,78 @@ import (
 	"github.com/goccy/go-json"
 )
 
-// poster makes POSTs.
+// poster makes POST requests.
 type poster struct {
-	url     string
-	http    http.Client
-	own     *http.Transport // nil if it is somebody else's
-	token   func() (string, error)
-	timeout time.Duration
+	url          string
+	http         http.Client
+	ownTransport *http.Transport // nil with Options.HTTP
+	token        func() (string, error)
+	timeout      time.Duration
 }
 
-// newPoster uses the standard library's transport, since agents are behind proxies and networks.
+// newPoster returns a poster. It uses the standard library's transport, since agents are behind proxies.
 func newPoster(o *Options) *poster {
 	p := &poster{url: o.URL + "/flows", token: o.Token, timeout: o.Timeout}
 	if o.HTTP != nil {
 		p.http = *o.HTTP
 	} else {
-		p.own = http.DefaultTransport.(*http.Transport).Clone()
-		p.own.MaxConnsPerHost, p.own.MaxIdleConnsPerHost = o.Connections, o.Connections
+		p.ownTransport = http.DefaultTransport.(*http.Transport).Clone()
+		p.ownTransport.MaxConnsPerHost, p.ownTransport.MaxIdleConnsPerHost = o.Connections, o.Connections
 		if o.TLS != nil {
-			p.own.TLSClientConfig = o.TLS.Clone()
+			p.ownTransport.TLSClientConfig = o.TLS.Clone()
 		}
-		p.http.Transport = p.own
+		p.http.Transport = p.ownTransport
 	}
-	// A redirect would send flows and token where nobody said that they should go.
+	// A redirect would send flows and the token to a server that the caller did not choose.
 	p.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return p
 }
 
-// close closes connections that rest.
+// close closes idle connections of the poster's own transport.
 func (p *poster) close() {
-	if p.own != nil {
-		p.own.CloseIdleConnections()
+	if p.ownTransport != nil {
+		p.ownTransport.CloseIdleConnections()
 	}
 }
 
-// verdict is what an answer, or none, means to a batch.
-type verdict uint8
+// outcome is the consequence of one attempt for its batch.
+type outcome uint8
 
 const (
-	notSent verdict = iota // the server cannot have seen it
-	putOff                 // it does not count yet
-	unclear                // nobody can say
-	stored                 // it counts
-	refused                // it does not count, and never will
-	inDoubt                // nobody will ever say
-	damaged                // it cannot be sent: its file is not what was written
+	notSent   outcome = iota // the server cannot have seen it
+	deferred                 // it does not count yet
+	uncertain                // it may count; a retry will tell
+	stored                   // it counts
+	refused                  // it never counts
+	inDoubt                  // it may count; no retry can tell
+	damaged                  // it cannot be sent: its file is damaged or missing
 )
 
-// reply is what came of one POST.
-type reply struct {
-	verdict   verdict
-	status    int // 0 without an answer
-	duplicate bool
-	reason    string        // unless it is stored
-	after     time.Duration // that the server asked to wait, 0 for none
+// result is the result of one POST.
+type result struct {
+	outcome    outcome
+	status     int // 0 without an answer
+	duplicate  bool
+	reason     string        // empty if stored
+	retryAfter time.Duration // as the server asked, 0 without it
 }
 
-// maxAnswer is how much of an answer's body is read. Longer ones are no answer of flowd.
-const maxAnswer = 64 << 10
+// maxAnswerBytes bounds the part of an answer that is read. flowd's answers are shorter.
+const maxAnswerBytes = 64 << 10
 
-// post sends a batch once. When ctx ends, it waits no longer.
-func (p *poster) post(ctx context.Context, batch *parcel, body []byte) reply {
-	authorization, err := header(p.token)
+// post sends a batch once. It gives up when ctx ends or after the timeout.
+func (p *poster) post(ctx context.Context, batch *sealedBatch, body []byte) result {
+	authorization, err := authorizationHeader(p.token)
 	if err != nil {
-		return reply{verdict: notSent, reason: err.Error()}
+		return result{outcome: notSent, reason: err.Error()}
 	}
-	left := false
+	connected := false
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { left = true }})
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
 	if err != nil {
-		return reply{verdict: notSent, reason: err.Error()}
+		return result{outcome: notSent, reason: err.Error()}
 	}
 	h := request.Header
 	h.Set("User-Agent", "flowd-client")
@@ -102,21 +102,21 @@ func (p *poster) post(ctx context.Context, batch *parcel, body []byte) reply {
 	}
 	response, err := p.http.Do(request)
 	switch {
-	case err != nil && !left:
-		return reply{verdict: notSent, reason: "no connection: " + cause(err)}
+	case err != nil && !connected:
+		return result{outcome: notSent, reason: "no connection: " + cause(err)}
 	case err != nil:
-		return reply{verdict: unclear, reason: "no answer: " + cause(err)}
+		return result{outcome: uncertain, reason: "no answer: " + cause(err)}
 	}
 	defer response.Body.Close()
-	// An answer that is cut short still has its status.
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	// A truncated answer still has its status.
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
 	if err != nil && response.StatusCode == http.StatusOK {
-		return reply{verdict: unclear, reason: "the answer was cut: " + err.Error()}
+		return result{outcome: uncertain, reason: "the answer was truncated: " + err.Error()}
 	}
-	return judge(response, text, batch.flows)
+	return classify(response, text, batch.flows)
 }
 
-// cause returns an error of an http.Client without the method and the address, which are always the same.
+// cause strips the method and the URL from an error of an http.Client, since they are always the same.
 func cause(err error) string {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err
@@ -129,79 +129,79 @@ const (
 	statusReused   = http.StatusUnprocessableEntity
 )
 
-// judge tells what an answer means to a batch of so many flows.
-func judge(response *http.Response, text []byte, flows int) reply {
-	said := readProblem(response, text)
-	r := reply{
-		status: response.StatusCode, verdict: putOff,
-		reason: "the server answered " + strconv.Itoa(response.StatusCode) + said.text(),
-		after:  retryAfter(response.Header, time.Now()),
+// classify derives a result from the answer to a batch with this number of flows.
+func classify(response *http.Response, text []byte, flows int) result {
+	problem := parseProblem(response, text)
+	r := result{
+		status: response.StatusCode, outcome: deferred,
+		reason:     "the server answered " + strconv.Itoa(response.StatusCode) + problem.text(),
+		retryAfter: parseRetryAfter(response.Header, time.Now()),
 	}
 	switch r.status {
 	case http.StatusOK:
-		return judgeOK(text, flows)
+		return classifyOK(text, flows)
 	case http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, statusReused:
-		r.verdict = refused
+		r.outcome = refused
 	case http.StatusBadRequest:
-		// A proxy, or a server that expects TLS, says so of any batch, until somebody mends that.
-		if said.flowd {
-			r.verdict = refused
+		// A proxy, or a server that expects TLS, answers so to any batch until it is reconfigured.
+		if problem.valid {
+			r.outcome = refused
 		}
 	case http.StatusForbidden:
-		// With places in the batch it is about these flows; without, the token may be replaced.
-		if said.flowd && len(said.Errors) > 0 {
-			r.verdict = refused
+		// With pointers into the batch it concerns these flows; without, a new token may help.
+		if problem.valid && len(problem.Errors) > 0 {
+			r.outcome = refused
 		}
 	case statusConflict:
-		r.verdict = inDoubt
+		r.outcome = inDoubt
 	case http.StatusServiceUnavailable:
 	default:
 		if r.status < 300 || r.status >= 500 {
-			r.verdict = unclear
+			r.outcome = uncertain
 		}
 	}
 	return r
 }
 
-// judgeOK looks into a 200: other servers answer so too, to whatever they are sent.
-func judgeOK(text []byte, flows int) reply {
+// classifyOK checks the body of a 200, since other servers answer any request so.
+func classifyOK(text []byte, flows int) result {
 	var answer struct {
 		Accepted  *int `json:"accepted"`
 		Duplicate bool `json:"duplicate"`
 	}
-	r := reply{status: http.StatusOK}
+	r := result{status: http.StatusOK}
 	switch err := json.Unmarshal(text, &answer); {
 	case err != nil || answer.Accepted == nil:
-		r.verdict = unclear
+		r.outcome = uncertain
 		r.reason = fmt.Sprintf("the server answered 200, but not as flowd does: %q", text[:min(len(text), 80)])
 	case *answer.Accepted != flows:
-		r.verdict = inDoubt
-		r.reason = fmt.Sprintf("the server answered that it accepted %d flows of %d", *answer.Accepted, flows)
+		r.outcome = inDoubt
+		r.reason = fmt.Sprintf("the server answered that it accepted %d flows, but the batch has %d", *answer.Accepted, flows)
 	default:
-		r.verdict, r.duplicate = stored, answer.Duplicate
+		r.outcome, r.duplicate = stored, answer.Duplicate
 	}
 	return r
 }
 
-// problem is the body of a refusal.
-type problem struct {
+// problemDocument is the body of an error answer.
+type problemDocument struct {
 	Title, Detail string
 	Errors        []struct{ Pointer, Detail string }
 
-	flowd bool // it is a problem document
+	valid bool // the answer was a problem document
 }
 
-func readProblem(response *http.Response, text []byte) (p problem) {
+func parseProblem(response *http.Response, text []byte) (p problemDocument) {
 	mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
 	if strings.TrimSpace(mediaType) == "application/problem+json" && json.Unmarshal(text, &p) == nil {
-		p.flowd = true
+		p.valid = true
 		return p
 	}
-	return problem{}
+	return problemDocument{}
 }
 
-// text returns what p says, as the end of a sentence.
-func (p *problem) text() string {
+// text returns the explanation in p, as the end of a sentence.
+func (p *problemDocument) text() string {
 	var s strings.Builder
 	for _, part := range []string{p.Title, p.Detail} {
 		if part != "" {
@@ -214,9 +214,9 @@ func (p *problem) text() string {
 	return s.String()
 }
 
-// retryAfter reads how long the server asks to wait: a number of seconds, or a date, which is
-// measured on the server's own clock if the answer tells its time. 0 means that it does not ask.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// parseRetryAfter returns the pause that the server asks for, 0 if it does not. It accepts a number of
+// seconds, or a date, which it compares with the Date header to ignore a wrong clock here.
+func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second

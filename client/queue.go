@@ -6,84 +6,84 @@ import (
 	"flowd/flow"
 )
 
-// parcel is a batch that is complete and not answered for. What the server is told of it never
-// changes, so that each time it is sent it is the same.
-type parcel struct {
-	number   uint64 // of its file
+// sealedBatch is a complete batch that is not answered for. Its name, sequence and body never change, so
+// every attempt sends the same request.
+type sealedBatch struct {
+	number   uint64 // names its file
 	agent    string
 	seq      uint64
 	flows    int
 	encoding Encoding
 	size     int64  // of the body, in bytes
-	body     []byte // nil if it is in the folder alone
+	body     []byte // nil if only the folder has it
 
-	// filed tells that there may be a file of it, saved that it is there for sure.
-	filed, saved bool
+	// mayHaveFile tells that a file may exist, saved that it was written without an error.
+	mayHaveFile, saved bool
 
 	// All below is guarded by the client's mutex.
 
-	busy  bool // a sender, or who drops it, has it
-	tries int
-	round uint64 // of the gate, when it was sent last
-	// unclear tells that a try had no answer, or none that says whether the batch counts; putOff that
-	// one was answered, and that the batch does not count yet.
-	unclear, putOff bool
+	inFlight   bool // a sender or dropOldest uses it
+	attempts   int
+	generation uint64 // of the breaker, at the last attempt
+	// uncertain tells that an attempt may have counted, deferred that one certainly did not.
+	uncertain, deferred bool
 }
 
-// queue is the batches that are not answered for, in the order of their numbers. Those of one name
-// stand together, with ascending sequences.
+// queue holds the batches that are not answered for, in the order of their numbers. Batches of one
+// agent's name are adjacent and have ascending sequences.
 type queue struct {
-	parcels []*parcel
+	batches []*sealedBatch
 	bytes   int64
-	// gone are batches that were answered for and whose files were removed since the folder was synced
-	// last: a power cut may bring them back, to be sent again. So they still count for the window.
-	gone []batchName
-	// durable is how many were taken out of gone.
-	durable uint64
+	// unsyncedRemovals are answered batches whose files were removed since the last sync of the folder.
+	// A power cut may bring them back, to be sent again, so they still occupy the server's window.
+	unsyncedRemovals []batchID
+	// syncedRemovals is the number of batches removed from unsyncedRemovals.
+	syncedRemovals uint64
 }
 
-// batchName is what the server knows a batch by.
-type batchName struct {
+// batchID identifies a batch at the server.
+type batchID struct {
 	agent string
 	seq   uint64
 }
 
-func (q *queue) len() int { return len(q.parcels) }
+func (q *queue) len() int { return len(q.batches) }
 
-func (q *queue) push(p *parcel) {
-	q.parcels = append(q.parcels, p)
-	q.bytes += p.size
+func (q *queue) push(b *sealedBatch) {
+	q.batches = append(q.batches, b)
+	q.bytes += b.size
 }
 
-// remove takes out p, which is most often one of the first.
-func (q *queue) remove(p *parcel) {
-	i := slices.Index(q.parcels, p)
-	copy(q.parcels[1:i+1], q.parcels[:i])
-	q.parcels[0] = nil
-	q.parcels = q.parcels[1:]
-	q.bytes -= p.size
+// remove removes b, which is usually among the first.
+func (q *queue) remove(b *sealedBatch) {
+	i := slices.Index(q.batches, b)
+	copy(q.batches[1:i+1], q.batches[:i])
+	q.batches[0] = nil
+	q.batches = q.batches[1:]
+	q.bytes -= b.size
 }
 
-// next returns the batch to be sent next, or nil. It is the one that was tried least often, and of
-// those the oldest: so batches go in order, and one that the server fails upon lets others pass.
+// next returns the batch to send next, or nil. It prefers the fewest attempts, then the oldest: so
+// batches go in order, and one that the server fails on does not block the others.
 //
-// The server tells apart the last SeqWindow sequences of an agent. A sequence is sent only while all
-// lower ones that may have to be sent again are nearer than that.
-func (q *queue) next(durable bool) *parcel {
-	var best *parcel
+// The server tells apart the last SeqWindow sequences of an agent. So next returns a batch only if its
+// sequence is less than SeqWindow above the lowest one that may have to be sent again. With
+// countUnsynced, unsynced removals belong to those.
+func (q *queue) next(countUnsynced bool) *sealedBatch {
+	var best *sealedBatch
 	agent, floor := "", uint64(0)
-	for _, p := range q.parcels {
-		if p.agent != agent {
-			agent, floor = p.agent, p.seq
-			if durable {
+	for _, b := range q.batches {
+		if b.agent != agent {
+			agent, floor = b.agent, b.seq
+			if countUnsynced {
 				floor = q.floor(agent, floor)
 			}
 		}
-		if p.seq-floor >= flow.SeqWindow {
+		if b.seq-floor >= flow.SeqWindow {
 			break
 		}
-		if !p.busy && (best == nil || p.tries < best.tries) {
-			best = p
+		if !b.inFlight && (best == nil || b.attempts < best.attempts) {
+			best = b
 		}
 	}
 	return best
@@ -91,55 +91,55 @@ func (q *queue) next(durable bool) *parcel {
 
 // floor returns the lowest sequence of an agent that a power cut could bring back, at most seq.
 func (q *queue) floor(agent string, seq uint64) uint64 {
-	for _, g := range q.gone {
-		if g.agent == agent {
-			seq = min(seq, g.seq)
+	for _, removed := range q.unsyncedRemovals {
+		if removed.agent == agent {
+			seq = min(seq, removed.seq)
 		}
 	}
 	return seq
 }
 
-// removed returns a mark of all removals up to now, for made.
-func (q *queue) removed() uint64 { return q.durable + uint64(len(q.gone)) }
+// removalMark returns a mark that covers all removals so far, for markSynced.
+func (q *queue) removalMark() uint64 { return q.syncedRemovals + uint64(len(q.unsyncedRemovals)) }
 
-// made notes that the folder was synced after removed returned mark.
-func (q *queue) made(mark uint64) {
-	if mark > q.durable {
-		q.gone = q.gone[mark-q.durable:]
-		q.durable = mark
+// markSynced records that the folder was synced after removalMark returned mark.
+func (q *queue) markSynced(mark uint64) {
+	if mark > q.syncedRemovals {
+		q.unsyncedRemovals = q.unsyncedRemovals[mark-q.syncedRemovals:]
+		q.syncedRemovals = mark
 	}
 }
 
-// stuck reports whether nothing can be sent for no other reason than that removals are not durable.
-func (q *queue) stuck() bool {
+// blockedBySync reports whether unsynced removals alone prevent a batch from being sent.
+func (q *queue) blockedBySync() bool {
 	return q.next(true) == nil && q.next(false) != nil
 }
 
-// busy reports whether a batch is under way.
-func (q *queue) busy() bool {
-	return slices.ContainsFunc(q.parcels, func(p *parcel) bool { return p.busy })
+// anyInFlight reports whether a batch is in flight.
+func (q *queue) anyInFlight() bool {
+	return slices.ContainsFunc(q.batches, func(b *sealedBatch) bool { return b.inFlight })
 }
 
-// oldest returns the first batch that is not under way, or nil.
-func (q *queue) oldest() *parcel {
-	for _, p := range q.parcels {
-		if !p.busy {
-			return p
+// oldestIdle returns the first batch that is not in flight, or nil.
+func (q *queue) oldestIdle() *sealedBatch {
+	for _, b := range q.batches {
+		if !b.inFlight {
+			return b
 		}
 	}
 	return nil
 }
 
-// has reports whether there is a batch of this number or a lower one.
-func (q *queue) has(number uint64) bool {
-	return len(q.parcels) > 0 && q.parcels[0].number <= number
+// hasUpTo reports whether the queue holds a batch with this number or a lower one.
+func (q *queue) hasUpTo(number uint64) bool {
+	return len(q.batches) > 0 && q.batches[0].number <= number
 }
 
-// unsaved counts the batches that are not in the folder for sure.
+// unsaved counts the batches that were not written to the folder.
 func (q *queue) unsaved() (c Count) {
-	for _, p := range q.parcels {
-		if !p.saved {
-			c.add(p)
+	for _, b := range q.batches {
+		if !b.saved {
+			c.add(b)
 		}
 	}
 	return c

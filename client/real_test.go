@@ -27,7 +27,7 @@ import (
 	"flowd/local"
 )
 
-// flowd is a server like the real one, on a socket, with its data in memory.
+// flowd is a real server on a socket, with its data in memory.
 type flowd struct {
 	t      testing.TB
 	engine *local.Engine
@@ -54,7 +54,7 @@ func startFlowd(t testing.TB, gate *access.Gate) *flowd {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -69,14 +69,14 @@ func startFlowd(t testing.TB, gate *access.Gate) *flowd {
 	return &flowd{t, engine, "http://" + listener.Addr().String()}
 }
 
-// guard lets in who shows one of two tokens: the desk's, which may send flows of vpc-* and read, or
+// newTokenGate returns a gate with two tokens: the agent's, which may send flows of vpc-* and read, and
 // another that may only read.
-func guard(t testing.TB) *access.Gate {
+func newTokenGate(t testing.TB) *access.Gate {
 	t.Helper()
 	list, err := access.Parse("tokens.yaml", fmt.Appendf(nil, `tokens:
   - {name: desk, sha256: %x, scopes: [ingest, query], vpcs: ["vpc-*"]}
   - {name: reader, sha256: %x, scopes: [query]}
-`, sha256.Sum256([]byte(deskToken)), sha256.Sum256([]byte(readerToken))))
+`, sha256.Sum256([]byte(agentToken)), sha256.Sum256([]byte(readerToken))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func guard(t testing.TB) *access.Gate {
 
 const readerToken = "flowd_reader-token"
 
-// rows returns what the server answers for all hours.
+// rows returns the server's answer for all hours.
 func (s *flowd) rows() []flow.Flow {
 	s.t.Helper()
 	request, err := http.NewRequest(http.MethodGet, s.url+"/flows?from=0", nil)
@@ -123,7 +123,7 @@ func (s *flowd) rows() []flow.Flow {
 	return flows
 }
 
-// ledger returns the account of the server, which must come out even.
+// ledger returns the server's ledger, which must balance.
 func (s *flowd) ledger() flow.Ledger {
 	s.t.Helper()
 	ledger, err := s.engine.Ledger()
@@ -133,22 +133,22 @@ func (s *flowd) ledger() flow.Ledger {
 	return ledger
 }
 
-// badNetwork stands before a server, and does to one POST of so many what networks, proxies and
-// overloaded servers do, before the server has seen it or after that.
-type badNetwork struct {
+// flakyProxy is a proxy that fails one POST in oneIn, before or after the server has seen it, as
+// networks, proxies and overloaded servers do.
+type flakyProxy struct {
 	server string
 	http   http.Client
 
-	mu   sync.Mutex
-	one  int
-	only int // fault, if not 0
-	rng  *rand.Rand
-	seen map[string]int
+	mu        sync.Mutex
+	oneIn     int
+	onlyFault int // the fault to inject; 0 for all
+	rng       *rand.Rand
+	coverage  map[string]int
 }
 
-// startBadNetwork returns the network and its address.
-func startBadNetwork(t testing.TB, server string, one int) (*badNetwork, string) {
-	n := &badNetwork{server: server, one: one, rng: rand.New(rand.NewPCG(3, 4)), seen: map[string]int{}}
+// startFlakyProxy returns the proxy and its address.
+func startFlakyProxy(t testing.TB, server string, oneIn int) (*flakyProxy, string) {
+	n := &flakyProxy{server: server, oneIn: oneIn, rng: rand.New(rand.NewPCG(3, 4)), coverage: map[string]int{}}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	n.http.Transport = transport
 	front := httptest.NewUnstartedServer(n)
@@ -161,75 +161,75 @@ func startBadNetwork(t testing.TB, server string, one int) (*badNetwork, string)
 	return n, front.URL
 }
 
-func (n *badNetwork) throw(most int) int {
+func (n *flakyProxy) random(most int) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.rng.IntN(most)
 }
 
-// set makes one POST of so many fail, in one way alone unless that is 0.
-func (n *badNetwork) set(one, only int) {
+// set changes the rate of faults, and restricts them to one fault unless onlyFault is 0.
+func (n *flakyProxy) set(oneIn, onlyFault int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.one, n.only = one, only
+	n.oneIn, n.onlyFault = oneIn, onlyFault
 }
 
-func (n *badNetwork) note(what string) {
+func (n *flakyProxy) count(what string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.seen[what]++
+	n.coverage[what]++
 }
 
 // ServeHTTP implements http.Handler.
-func (n *badNetwork) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (n *flakyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
-	one, only := n.one, n.only
+	oneIn, faultKind := n.oneIn, n.onlyFault
 	n.mu.Unlock()
-	if n.throw(one) > 0 {
-		n.pass(w, r, false)
+	if n.random(oneIn) > 0 {
+		n.forward(w, r, false)
 		return
 	}
-	if only == 0 {
-		only = n.throw(6)
+	if faultKind == 0 {
+		faultKind = n.random(6)
 	}
-	switch only {
+	switch faultKind {
 	case 0:
-		n.note("hung up before")
+		n.count("hung up before")
 		panic(http.ErrAbortHandler)
 	case 1:
-		n.note("503")
+		n.count("503")
 		w.WriteHeader(503)
 	case 2:
-		n.note("429")
+		n.count("429")
 		w.Header().Set("Retry-After", "0")
 		w.WriteHeader(429)
 	case 3:
-		n.pass(nil, r, true)
-		n.note("hung up after")
+		n.forward(nil, r, true)
+		n.count("hung up after")
 		panic(http.ErrAbortHandler)
 	case 4:
-		n.pass(nil, r, true)
-		n.note("500 after")
+		n.forward(nil, r, true)
+		n.count("500 after")
 		w.WriteHeader(500)
 	case 5:
-		n.note("answer cut")
-		n.pass(w, r, true)
+		n.count("answer cut")
+		n.forward(w, r, true)
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// pass gives a request to the server, and its answer back: half of it if cut, none if w is nil.
-func (n *badNetwork) pass(w http.ResponseWriter, r *http.Request, cut bool) {
+// forward sends a request to the server and copies the answer: half of it with cut, nothing if w is nil.
+func (n *flakyProxy) forward(w http.ResponseWriter, r *http.Request, cut bool) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	again, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, n.server+r.URL.RequestURI(), bytes.NewReader(body))
+	forwarded, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, n.server+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		panic(err)
 	}
-	again.Header = r.Header.Clone()
-	answer, err := n.http.Do(again)
+	forwarded.Header = r.Header.Clone()
+	answer, err := n.http.Do(forwarded)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -255,14 +255,15 @@ func (n *badNetwork) pass(w http.ResponseWriter, r *http.Request, cut bool) {
 	}
 }
 
-// Over a network that fails in every way the sums of a real server are those of what was added.
+// TestRealServer holds that over a flaky network the totals of a real server are those of the added
+// flows.
 func TestRealServer(t *testing.T) {
 	server := startFlowd(t, nil)
-	network, url := startBadNetwork(t, server.url, 4)
+	proxy, url := startFlakyProxy(t, server.url, 4)
 	want := map[flow.Flow]flow.Totals{}
 	for i, encoding := range []Encoding{Plain, Gzip, Zstandard} {
 		o := DefaultOptions()
-		o.URL, o.Agent, o.Encoding, o.pause = url, "web-1", encoding, time.Millisecond
+		o.URL, o.Agent, o.Encoding, o.minBackoff = url, "web-1", encoding, time.Millisecond
 		o.BatchFlows, o.Connections = 20, 8
 		if i > 0 {
 			o.Dir = t.TempDir()
@@ -279,7 +280,7 @@ func TestRealServer(t *testing.T) {
 			addTo(want, f)
 		}
 		mustClose(t, c)
-		if stats := balanced(t, c); stats.Stored != (Count{200, 4000}) || stats.Duplicate.Batches == 0 || stats.Retries == 0 {
+		if stats := checkBalance(t, c); stats.Stored != (Count{200, 4000}) || stats.Duplicate.Batches == 0 || stats.Retries == 0 {
 			t.Errorf("%+v", stats)
 		}
 	}
@@ -294,13 +295,13 @@ func TestRealServer(t *testing.T) {
 		t.Errorf("%+v", ledger)
 	}
 	for _, what := range []string{"hung up before", "hung up after", "503", "429", "500 after", "answer cut"} {
-		if network.seen[what] == 0 {
-			t.Errorf("%q never happened: %v", what, network.seen)
+		if proxy.coverage[what] == 0 {
+			t.Errorf("%q never happened: %v", what, proxy.coverage)
 		}
 	}
 }
 
-// addTo adds up flows by all that names them.
+// addTo adds a flow to the totals of its tuple and hour.
 func addTo(totals map[flow.Flow]flow.Totals, f flow.Flow) {
 	tuple := f
 	tuple.BytesTx, tuple.BytesRx = 0, 0
@@ -309,46 +310,46 @@ func addTo(totals map[flow.Flow]flow.Totals, f flow.Flow) {
 	totals[tuple] = sum
 }
 
-// What a real server says of tokens and of flows that a token does not reach is understood: a wrong token
-// is waited for, a batch with flows of another VPC is set aside.
+// TestRealTokens holds that the client waits for a valid token, and moves a batch aside whose VPC the
+// token does not cover.
 func TestRealTokens(t *testing.T) {
-	server := startFlowd(t, guard(t))
-	tokens := []string{"", "flowd_unknown", readerToken, deskToken}
+	server := startFlowd(t, newTokenGate(t))
+	tokens := []string{"", "flowd_unknown", readerToken, agentToken}
 	var mu sync.Mutex
-	var told []string
+	var reasons []string
 	o := DefaultOptions()
-	o.URL, o.Agent, o.pause, o.Connections, o.BatchFlows = server.url, "web-1", time.Millisecond, 1, 10
+	o.URL, o.Agent, o.minBackoff, o.Connections, o.BatchFlows = server.url, "web-1", time.Millisecond, 1, 10
 	o.Token = func() (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		return tokens[min(len(told), len(tokens)-1)], nil
+		return tokens[min(len(reasons), len(tokens)-1)], nil
 	}
 	o.Retrying = func(a *Attempt) {
 		mu.Lock()
 		defer mu.Unlock()
-		told = append(told, a.Reason)
+		reasons = append(reasons, a.Reason)
 	}
 	var refused []string
-	o.Refused = func(r *Refusal) { refused = append(refused, fmt.Sprintf("%d: %s", r.Status, r.Reason)) }
+	o.Refused = func(r *RefusedBatch) { refused = append(refused, fmt.Sprintf("%d: %s", r.Status, r.Reason)) }
 	c := open(t, o)
 	add(t, c, "a", 10)
-	foreign := named("b")
+	foreign := namedFlow("b")
 	foreign.VPCID = "test-0"
 	if err := c.Add(&foreign); err != nil {
 		t.Fatal(err)
 	}
-	mustFlush(t, c, patience)
+	mustFlush(t, c, testTimeout)
 	add(t, c, "c", 10)
 	mustClose(t, c)
 	for i, want := range []string{"answered 401", "answered 401", "answered 403: Forbidden: This takes the scope ingest"} {
-		if i >= len(told) || !strings.Contains(told[i], want) {
-			t.Errorf("told %q, number %d should say %q", told, i, want)
+		if i >= len(reasons) || !strings.Contains(reasons[i], want) {
+			t.Errorf("reasons are %q, number %d must contain %q", reasons, i, want)
 		}
 	}
 	if len(refused) != 1 || !strings.Contains(refused[0], "403") || !strings.Contains(refused[0], "/0/vpc_id") {
 		t.Errorf("refused: %q", refused)
 	}
-	if stats := balanced(t, c); stats.Stored != (Count{2, 20}) || stats.Refused != (Count{1, 1}) || len(server.rows()) != 20 {
+	if stats := checkBalance(t, c); stats.Stored != (Count{2, 20}) || stats.Refused != (Count{1, 1}) || len(server.rows()) != 20 {
 		t.Errorf("%+v", stats)
 	}
 }

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// refusedFolder holds batches that the server refused, and files that are damaged.
+// refusedFolder stores batches that the server refused, and damaged files.
 const refusedFolder = "refused"
 
-// refusedFiles are the files there, the oldest first.
+// refusedFiles tracks the files in refusedFolder, the oldest first.
 type refusedFiles struct {
-	mu    sync.Mutex
-	most  int64
-	bytes int64
-	files []refusedFile
+	mu       sync.Mutex
+	maxBytes int64
+	bytes    int64
+	files    []refusedFile
 }
 
 type refusedFile struct {
@@ -23,22 +23,22 @@ type refusedFile struct {
 	bytes int64
 }
 
-// size returns the bytes of all.
+// size returns the total size in bytes.
 func (r *refusedFiles) size() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.bytes
 }
 
-// refusedPath returns where a refused batch is kept. The numbers of batches go on above those there, so
-// it is no other batch's.
+// refusedPath returns the path of a refused batch. It is unique, since new batches get higher numbers
+// than those in refusedFolder.
 func (s *spool) refusedPath(number uint64) string {
 	return s.dir + "/" + refusedFolder + "/" + batchFile(number)
 }
 
-// loadRefused finds what an earlier client refused, and returns the highest number there.
+// loadRefused tracks the files of an earlier client, and returns the highest number among them.
 func (s *spool) loadRefused() (last uint64, err error) {
-	names, err := s.list(s.dir + "/" + refusedFolder)
+	names, err := s.listFiles(s.dir + "/" + refusedFolder)
 	if err != nil {
 		return 0, err
 	}
@@ -48,15 +48,15 @@ func (s *spool) loadRefused() (last uint64, err error) {
 			continue
 		}
 		last = max(last, number)
-		if err := s.refused.note(s, s.refusedPath(number)); err != nil {
+		if err := s.refused.add(s, s.refusedPath(number)); err != nil {
 			return 0, fmt.Errorf("client: %w", err)
 		}
 	}
 	return last, nil
 }
 
-// note takes a file that is in the folder into account.
-func (r *refusedFiles) note(s *spool, name string) error {
+// add tracks a file that exists in the folder. The caller holds r.mu, or is the only user.
+func (r *refusedFiles) add(s *spool, name string) error {
 	file, err := s.fs.Open(name)
 	if err != nil {
 		return err
@@ -70,35 +70,36 @@ func (r *refusedFiles) note(s *spool, name string) error {
 	return nil
 }
 
-// refuse moves a batch to the refused ones, and returns its file, empty if it is not kept, and how many
-// older ones had to go for it. Body is needed of a batch that is in memory alone.
-func (s *spool) refuse(p *parcel, body []byte) (file string, gone uint64, err error) {
+// moveToRefused moves a batch to refusedFolder, and evicts the oldest files beyond the limit. It returns
+// the new file, empty if it was not stored or evicted at once, and the number of evicted files. body is
+// needed for a batch that only memory has.
+func (s *spool) moveToRefused(b *sealedBatch, body []byte) (file string, evicted uint64, err error) {
 	s.refused.mu.Lock()
 	defer s.refused.mu.Unlock()
-	name := s.refusedPath(p.number)
+	name := s.refusedPath(b.number)
 	switch {
-	case s.refused.most == 0:
-		return "", 0, s.remove(p)
-	case p.saved || body == nil:
-		err = s.move(s.path(p.number), name)
+	case s.refused.maxBytes == 0:
+		return "", 0, s.remove(b)
+	case b.saved || body == nil:
+		err = s.move(s.batchPath(b.number), name)
 	default:
-		err = errors.Join(s.write(name, formatBatch(p, body), s.durable), s.remove(p))
+		err = errors.Join(s.writeFile(name, formatBatch(b, body), s.syncs), s.remove(b))
 	}
 	if err == nil {
-		err = s.refused.note(s, name)
+		err = s.refused.add(s, name)
 	}
 	if err != nil {
 		return "", 0, err
 	}
-	for s.refused.bytes > s.refused.most && len(s.refused.files) > 0 {
+	for s.refused.bytes > s.refused.maxBytes && len(s.refused.files) > 0 {
 		oldest := s.refused.files[0]
 		if err := s.fs.Remove(oldest.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return name, gone, err
+			return name, evicted, err
 		}
 		if s.refused.files, s.refused.bytes = s.refused.files[1:], s.refused.bytes-oldest.bytes; oldest.name == name {
 			name = ""
 		}
-		gone++
+		evicted++
 	}
-	return name, gone, nil
+	return name, evicted, nil
 }

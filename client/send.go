@@ -6,225 +6,227 @@ import (
 	"time"
 )
 
-// syncEvery is how many removals may wait for a sync of the folder. It takes that much of the window
-// of 64 sequences at most.
+// syncEvery is the number of removals that may wait for a sync of the folder, and so the part of the
+// window of 64 sequences that they may occupy.
 const syncEvery = 16
 
-// send is a sender: it sends one batch after the other until the client stops.
-func (c *Client) send() {
-	for p := c.take(); p != nil; p = c.take() {
-		body, r := c.try(p)
-		switch r.verdict {
+// sendLoop is a sender. It sends one batch after another until the client stops.
+func (c *Client) sendLoop() {
+	for b := c.nextToSend(); b != nil; b = c.nextToSend() {
+		body, r := c.attempt(b)
+		switch r.outcome {
 		case stored:
-			c.done(p, &r)
+			c.completeStored(b, &r)
 		case refused, inDoubt:
-			c.refuse(p, body, &r)
+			c.completeRefused(b, body, &r)
 		case damaged:
-			c.damaged(p, &r)
+			c.completeDamaged(b, &r)
 		default:
-			c.later(p, &r)
+			c.retryLater(b, &r)
 		}
 	}
 }
 
-// take waits for a batch that may be sent. It returns nil at the end.
-func (c *Client) take() *parcel {
+// nextToSend waits for a batch that may be sent, and marks it in flight. It returns nil at the end.
+func (c *Client) nextToSend() *sealedBatch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for ; c.state != stopped; c.changed.Wait() {
-		if c.halted || !c.gate.isOpen(time.Now()) {
+		if c.halted || !c.breaker.allows(time.Now()) {
 			continue
 		}
-		if p := c.queue.next(true); p != nil {
-			p.busy = true
-			p.tries++
-			p.round = c.gate.enter()
+		if b := c.queue.next(true); b != nil {
+			b.inFlight = true
+			b.attempts++
+			b.generation = c.breaker.begin()
 			c.stats.Posts++
-			if p.tries > 1 {
+			if b.attempts > 1 {
 				c.stats.Retries++
 			}
-			return p
+			return b
 		}
 	}
 	return nil
 }
 
-// try sends a batch once, and returns what it sent.
-func (c *Client) try(p *parcel) (body []byte, r reply) {
-	if body = p.body; body == nil {
+// attempt sends a batch once. It returns the body it sent.
+func (c *Client) attempt(b *sealedBatch) (body []byte, r result) {
+	if body = b.body; body == nil {
 		var err error
 		var damage *damageError
-		switch body, err = c.spool.read(p); {
+		switch body, err = c.spool.read(b); {
 		case errors.As(err, &damage), errors.Is(err, fs.ErrNotExist):
-			return nil, reply{verdict: damaged, reason: err.Error()}
+			return nil, result{outcome: damaged, reason: err.Error()}
 		case err != nil:
-			return nil, reply{verdict: notSent, reason: "the batch cannot be read: " + err.Error()}
+			return nil, result{outcome: notSent, reason: "the batch cannot be read: " + err.Error()}
 		}
 	}
-	return body, c.poster.post(c.sending, p, body)
+	return body, c.poster.post(c.sendCtx, b, body)
 }
 
-// done ends a batch that counts.
-func (c *Client) done(p *parcel, r *reply) {
-	c.unfile(p)
+// completeStored completes a batch that counts at the server.
+func (c *Client) completeStored(b *sealedBatch, r *result) {
+	c.removeFile(b)
 	c.mu.Lock()
-	c.forget(p)
-	c.stats.Stored.add(p)
+	c.dequeue(b)
+	c.stats.Stored.add(b)
 	if r.duplicate {
-		c.stats.Duplicate.add(p)
+		c.stats.Duplicate.add(b)
 	}
 	c.dropping = false
-	since := c.passed()
+	failingSince := c.recordSuccess()
 	c.syncRemovals()
 	c.mu.Unlock()
-	c.tellPassed(since)
+	c.logRecovery(failingSince)
 }
 
-// passed notes that the server answered to the point.
-func (c *Client) passed() (since time.Time) {
-	since = c.gate.passed()
+// recordSuccess closes the breaker and returns since when attempts were failing. The caller holds c.mu.
+func (c *Client) recordSuccess() (failingSince time.Time) {
+	failingSince = c.breaker.recordSuccess()
 	c.changed.Broadcast()
-	return since
+	return failingSince
 }
 
-func (c *Client) tellPassed(since time.Time) {
-	if !since.IsZero() {
-		c.log.Info("the server takes batches again", "after", time.Since(since).Round(time.Millisecond))
+func (c *Client) logRecovery(failingSince time.Time) {
+	if !failingSince.IsZero() {
+		c.log.Info("the server accepts batches again", "after", time.Since(failingSince).Round(time.Millisecond))
 	}
 }
 
-// syncRemovals makes removals durable, now and then: an answered batch that comes back after a power
-// cut must be near enough for the server to know it. It lets go of the mutex meanwhile.
+// syncRemovals syncs the folder when enough removals wait for it: the server must still recognise an
+// answered batch that a power cut brings back. The caller holds c.mu, which syncRemovals releases
+// meanwhile.
 func (c *Client) syncRemovals() {
-	for !c.syncing && len(c.queue.gone) > 0 &&
-		(len(c.queue.gone) >= syncEvery || c.queue.len() == 0 || c.queue.stuck()) {
+	for !c.syncing && len(c.queue.unsyncedRemovals) > 0 &&
+		(len(c.queue.unsyncedRemovals) >= syncEvery || c.queue.len() == 0 || c.queue.blockedBySync()) {
 		c.syncing = true
-		mark := c.queue.removed()
+		mark := c.queue.removalMark()
 		c.mu.Unlock()
 		err := c.spool.sync()
 		if err != nil {
-			c.log.Error("the folder cannot be synced; after a power cut batches that count are sent again, "+
-				"which the server may not recognise by then", "error", err)
+			c.log.Error("cannot sync the folder; after a power cut stored batches are sent again, "+
+				"and the server may no longer recognise them", "error", err)
 		}
 		c.mu.Lock()
-		// After an error as well: to wait for a disk that fails would stop everything.
-		c.queue.made(mark)
+		// Go on after an error too: waiting for a failing disk would stop all sending.
+		c.queue.markSynced(mark)
 		c.syncing = false
 		c.changed.Broadcast()
 	}
 }
 
-// Refusal is a batch that the server refused for good. To send it again as it is would fail again.
-type Refusal struct {
-	// Agent, Seq and Flows are the name of the batch and how many flows it has.
+// RefusedBatch is a batch that the server refused for good. Sending it again unchanged would fail again.
+type RefusedBatch struct {
+	// Agent and Seq identify the batch; Flows is its number of flows.
 	Agent string
 	Seq   uint64
 	Flows int
-	// Status is that of the answer, and Reason what it said.
+	// Status is the status of the answer, and Reason its explanation.
 	Status int
 	Reason string
-	// InDoubt tells that nobody knows whether the batch counts. Other batches do not count.
+	// InDoubt tells that the batch may count. Without it the batch does not count.
 	InDoubt bool
-	// Body is a JSON array of flows in this encoding; it is lent until the function returns.
+	// Body is a JSON array of flows in this encoding. It is only valid until the callback returns.
 	Body     []byte
 	Encoding Encoding
-	// File is where the batch is kept; empty if it is not, and nobody has it but who reads this.
+	// File is the stored batch; empty if it was not stored, when Body is the only copy.
 	File string
 }
 
-// refuse ends a batch that never passes.
-func (c *Client) refuse(p *parcel, body []byte, r *reply) {
-	file, gone := c.setAside(p, body)
+// completeRefused completes a batch that the server will never accept.
+func (c *Client) completeRefused(b *sealedBatch, body []byte, r *result) {
+	file, evicted := c.moveToRefused(b, body)
 	c.mu.Lock()
-	c.forget(p)
-	counted := &c.stats.Refused
-	if r.verdict == inDoubt {
-		counted = &c.stats.InDoubt
+	c.dequeue(b)
+	count := &c.stats.Refused
+	if r.outcome == inDoubt {
+		count = &c.stats.InDoubt
 	}
-	counted.add(p)
-	c.stats.RefusedGone += gone
+	count.add(b)
+	c.stats.RefusedEvicted += evicted
 	if r.status == statusConflict || r.status == statusReused {
-		// Somebody else uses the name, or the numbers were set back.
-		c.strange = p.agent
+		// Another client uses the name, or the folder was rolled back.
+		c.conflicting = b.agent
 	}
-	since := c.passed()
+	failingSince := c.recordSuccess()
 	c.syncRemovals()
 	c.mu.Unlock()
-	c.tellPassed(since)
-	c.log.Error("the server refused a batch for good", "flows", p.flows, "agent", p.agent, "seq", p.seq,
+	c.logRecovery(failingSince)
+	c.log.Error("the server refused a batch for good", "flows", b.flows, "agent", b.agent, "seq", b.seq,
 		"reason", r.reason, "file", file)
 	if c.o.Refused != nil {
-		c.o.Refused(&Refusal{
-			Agent: p.agent, Seq: p.seq, Flows: p.flows, Status: r.status, Reason: r.reason, InDoubt: r.verdict == inDoubt,
-			Body: body, Encoding: p.encoding, File: file,
+		c.o.Refused(&RefusedBatch{
+			Agent: b.agent, Seq: b.seq, Flows: b.flows, Status: r.status, Reason: r.reason, InDoubt: r.outcome == inDoubt,
+			Body: body, Encoding: b.encoding, File: file,
 		})
 	}
 }
 
-// setAside puts a batch into the folder of the refused, and returns its file there, empty if there is
-// none, and how many others it drove out.
-func (c *Client) setAside(p *parcel, body []byte) (file string, gone uint64) {
+// moveToRefused moves a batch to the folder "refused". It returns its file there, empty if it was not
+// stored, and the number of older files evicted.
+func (c *Client) moveToRefused(b *sealedBatch, body []byte) (file string, evicted uint64) {
 	if c.spool == nil {
 		return "", 0
 	}
-	file, gone, err := c.spool.refuse(p, body)
+	file, evicted, err := c.spool.moveToRefused(b, body)
 	if err != nil {
-		c.log.Error("a refused batch cannot be kept", "error", err)
+		c.log.Error("cannot store a refused batch", "error", err)
 	}
-	return file, gone
+	return file, evicted
 }
 
-// damaged ends a batch whose file is not what was written.
-func (c *Client) damaged(p *parcel, r *reply) {
-	c.log.Error("a batch of the spool is damaged", "flows", p.flows, "error", r.reason)
-	_, gone := c.setAside(p, nil)
+// completeDamaged completes a batch whose file is damaged or missing.
+func (c *Client) completeDamaged(b *sealedBatch, r *result) {
+	c.log.Error("a batch in the spool is damaged", "flows", b.flows, "error", r.reason)
+	_, evicted := c.moveToRefused(b, nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.gate.leave(p.round)
-	c.forget(p)
-	c.stats.Damaged.add(p)
-	c.stats.RefusedGone += gone
+	c.breaker.release(b.generation)
+	c.dequeue(b)
+	c.stats.Damaged.add(b)
+	c.stats.RefusedEvicted += evicted
 	c.syncRemovals()
 }
 
-// Attempt is a POST that will be repeated.
+// Attempt is a failed POST that will be repeated.
 type Attempt struct {
-	// Agent, Seq and Flows are the name of the batch and how many flows it has.
+	// Agent and Seq identify the batch; Flows is its number of flows.
 	Agent string
 	Seq   uint64
 	Flows int
-	// Tries is how often the batch was sent, and InARow how many rounds of attempts failed, of
-	// whatever batches, since one passed.
-	Tries, InARow int
-	// Status is that of the answer, 0 if there was none, and Reason what it said or why there was none.
+	// Tries is the number of attempts of this batch. ConsecutiveFailures is the number of failures of
+	// any batch since the last success; concurrent ones count once.
+	Tries, ConsecutiveFailures int
+	// Status is the status of the answer, 0 without one, and Reason its explanation or the error.
 	Status int
 	Reason string
-	// Asked is how long the server asked to wait, 0 if it did not, and Wait how long nothing is sent.
-	Asked, Wait time.Duration
+	// RetryAfter is the pause that the server asked for, 0 without one. Backoff is the time until the
+	// next attempt.
+	RetryAfter, Backoff time.Duration
 }
 
-// later gives a batch back, to be sent again.
-func (c *Client) later(p *parcel, r *reply) {
+// retryLater releases a batch so that it is sent again.
+func (c *Client) retryLater(b *sealedBatch, r *result) {
 	c.mu.Lock()
-	p.busy = false
-	p.unclear = p.unclear || r.verdict == unclear
-	p.putOff = p.putOff || r.verdict == putOff
+	b.inFlight = false
+	b.uncertain = b.uncertain || r.outcome == uncertain
+	b.deferred = b.deferred || r.outcome == deferred
 	c.changed.Broadcast()
-	if c.sending.Err() != nil {
-		c.gate.leave(p.round)
+	if c.sendCtx.Err() != nil {
+		c.breaker.release(b.generation)
 		c.mu.Unlock()
 		return
 	}
-	wait, first := c.gate.failed(p.round, r.after, r.reason)
-	news := first || r.status != c.failing
-	c.failing = r.status
+	backoff, first := c.breaker.recordFailure(b.generation, r.retryAfter, r.reason)
+	changed := first || r.status != c.lastStatus
+	c.lastStatus = r.status
 	attempt := Attempt{
-		Agent: p.agent, Seq: p.seq, Flows: p.flows, Tries: p.tries, InARow: c.gate.failures,
-		Status: r.status, Reason: r.reason, Asked: r.after, Wait: wait,
+		Agent: b.agent, Seq: b.seq, Flows: b.flows, Tries: b.attempts, ConsecutiveFailures: c.breaker.failures,
+		Status: r.status, Reason: r.reason, RetryAfter: r.retryAfter, Backoff: backoff,
 	}
 	c.mu.Unlock()
-	if news {
-		c.log.Warn("the server does not take batches; they are sent again until it does", "reason", r.reason, "wait", wait)
+	if changed {
+		c.log.Warn("the server does not accept batches; retrying", "reason", r.reason, "wait", backoff)
 	}
 	if c.o.Retrying != nil {
 		c.o.Retrying(&attempt)

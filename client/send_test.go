@@ -19,22 +19,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// In an outage one attempt is made at a time, after pauses that grow to the longest, however many
-// batches wait; then all go at once.
+// TestOutage holds that in an outage the client makes one attempt at a time, with growing backoffs,
+// regardless of the number of pending batches, and then sends all of them.
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemoryServer()
 		begin := time.Now()
 		const outage = 10 * time.Minute
-		var under, most atomic.Int64 // attempts under way, after the first round
+		var inFlight, maxInFlight atomic.Int64 // after the first round
 		s.fault = func(int, *http.Request) fault {
 			failing := time.Since(begin) < outage
 			if time.Since(begin) > time.Second && failing {
-				most.Store(max(most.Load(), under.Add(1)))
-				defer under.Add(-1)
-				time.Sleep(40 * time.Second) // longer than any pause
+				maxInFlight.Store(max(maxInFlight.Load(), inFlight.Add(1)))
+				defer inFlight.Add(-1)
+				time.Sleep(40 * time.Second) // longer than any backoff
 			}
-			return fault{unreached: failing}
+			return fault{noConnection: failing}
 		}
 		var log logBuffer
 		o := s.options()
@@ -42,7 +42,7 @@ func TestOutage(t *testing.T) {
 		c := open(t, o)
 		add(t, c, "a", 1000)
 		time.Sleep(5 * time.Minute)
-		if stats := balanced(t, c); stats.Pending != (Count{100, 1000}) || stats.Unclear.Batches+stats.PutOff.Batches > 0 ||
+		if stats := checkBalance(t, c); stats.Pending != (Count{100, 1000}) || stats.Uncertain.Batches+stats.Deferred.Batches > 0 ||
 			!stats.FailingSince.Equal(begin) || stats.Problem == "" || stats.Unsaved != stats.Pending {
 			t.Errorf("%+v", stats)
 		}
@@ -54,7 +54,7 @@ func TestOutage(t *testing.T) {
 			case post.at.Sub(begin) >= outage:
 			case i == 0 || !post.at.Equal(posts[i-1].at):
 				rounds = append(rounds, post.at)
-			case !post.at.Equal(begin): // when all senders may fail at once, as one round
+			case !post.at.Equal(begin): // when all senders fail as one generation
 				t.Errorf("two attempts after %v", post.at.Sub(begin))
 			}
 		}
@@ -63,22 +63,22 @@ func TestOutage(t *testing.T) {
 			if rounds[i].Sub(begin) > time.Second {
 				gap -= 40 * time.Second
 			}
-			most := min(firstPause<<i, o.MaxBackoff)
-			if gap < most/2 || gap > most {
-				t.Errorf("pause %d is %v, want %v to %v", i, gap, most/2, most)
+			maxPause := min(defaultMinBackoff<<i, o.MaxBackoff)
+			if gap < maxPause/2 || gap > maxPause {
+				t.Errorf("backoff %d is %v, want %v to %v", i, gap, maxPause/2, maxPause)
 			}
 		}
-		if len(rounds) < 10 || most.Load() != 1 {
-			t.Errorf("%d rounds in %v, at most %d attempts at once", len(rounds), outage, most.Load())
+		if len(rounds) < 10 || maxInFlight.Load() != 1 {
+			t.Errorf("%d rounds in %v, at most %d attempts at once", len(rounds), outage, maxInFlight.Load())
 		}
 		if late := posts[len(posts)-1].at.Sub(begin); late > outage+o.MaxBackoff+40*time.Second {
-			t.Errorf("the last batch came %v after the begin", late)
+			t.Errorf("the last batch came %v after the start", late)
 		}
 		mustClose(t, c)
-		if diff := cmp.Diff(once("a", 1000), s.held(t)); diff != "" {
+		if diff := cmp.Diff(onceEach("a", 1000), s.counted(t)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if text := log.String(); strings.Count(text, "does not take batches") != 1 || strings.Count(text, "takes batches again") != 1 {
+		if text := log.String(); strings.Count(text, "does not accept batches") != 1 || strings.Count(text, "accepts batches again") != 1 {
 			t.Errorf("logged:\n%s", text)
 		}
 		if stats := c.Stats(); !stats.FailingSince.IsZero() || stats.Problem != "" {
@@ -97,12 +97,12 @@ func mustFlush(t *testing.T, c *Client, within time.Duration) {
 	}
 }
 
-// A batch that is not answered for holds up what is 64 numbers ahead of it, and nothing nearer; one that
-// the server fails upon lets others pass.
+// TestWindow holds that a pending batch blocks the sequences 64 above it, and none nearer, and that a
+// batch the server fails on does not block the others.
 func TestWindow(t *testing.T) {
 	for _, test := range []struct {
 		name        string
-		stuck       fault
+		firstFault  fault
 		connections int
 	}{
 		{"held back", fault{}, 64},
@@ -121,7 +121,7 @@ func TestWindow(t *testing.T) {
 					if r.Header.Get("Flowd-Seq") != "1" {
 						return fault{}
 					}
-					if test.stuck.answer != nil {
+					if test.firstFault.answer != nil {
 						return fault{answer: problemAnswer(500, "a fault of its own")}
 					}
 					return fault{wait: free}
@@ -141,15 +141,15 @@ func TestWindow(t *testing.T) {
 					}
 				}
 				if stored != 63 {
-					t.Errorf("%d batches passed, want 63", stored)
+					t.Errorf("the server stored %d batches, want 63", stored)
 				}
 				close(free)
 				mustFlush(t, c, time.Hour)
 				mustClose(t, c)
-				if diff := cmp.Diff(once("a", 300), s.held(t)); diff != "" {
+				if diff := cmp.Diff(onceEach("a", 300), s.counted(t)); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
-				if stats := balanced(t, c); stats.InDoubt.Batches > 0 || stats.Refused.Batches > 0 {
+				if stats := checkBalance(t, c); stats.InDoubt.Batches > 0 || stats.Refused.Batches > 0 {
 					t.Errorf("%+v", stats)
 				}
 			})
@@ -157,7 +157,7 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// A token that the server refuses is asked for again before each attempt, so that a new one helps.
+// TestTokenIsReplaced holds that the token is read before each attempt, so that a new one takes effect.
 func TestTokenIsReplaced(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write := func(text string) {
@@ -196,16 +196,16 @@ func TestTokenIsReplaced(t *testing.T) {
 		mustClose(t, c)
 		for i, want := range []string{"no such file", "401: Unauthorized", "has no token on its first line", "not visible ASCII", "longer than 4096 bytes"} {
 			if i >= len(tries) || !strings.Contains(tries[i], want) || strings.Contains(tries[i], "secret") {
-				t.Errorf("tries: %q, number %d should say %q", tries, i, want)
+				t.Errorf("reasons are %q, number %d must contain %q", tries, i, want)
 			}
 		}
-		if len(tries) != 5 || balanced(t, c).Stored.Flows != 10 {
+		if len(tries) != 5 || checkBalance(t, c).Stored.Flows != 10 {
 			t.Errorf("%d tries", len(tries))
 		}
 	})
 }
 
-// What is sent says what it is.
+// TestHeaders checks the headers of a POST.
 func TestHeaders(t *testing.T) {
 	s := newMemoryServer()
 	o := s.options()
@@ -217,7 +217,7 @@ func TestHeaders(t *testing.T) {
 	mustClose(t, c)
 	h := s.received()[0].header
 	agent := h.Get("Flowd-Agent")
-	if len(agent) != len("web-1.")+chanceLength || path != "/api/v1/flows" {
+	if len(agent) != len("web-1.")+randomLength || path != "/api/v1/flows" {
 		t.Errorf("agent %q at %s", agent, path)
 	}
 	h.Del("Flowd-Agent")
@@ -230,7 +230,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Over TLS the client asks for the certificate that it was told to trust, and shows its own.
+// TestTLS holds that the client verifies the server's certificate, and shows its own.
 func TestTLS(t *testing.T) {
 	s := newMemoryServer()
 	var mu sync.Mutex
@@ -249,7 +249,7 @@ func TestTLS(t *testing.T) {
 	roots.AddCert(server.Certificate())
 	o := s.options()
 	o.URL, o.HTTP = server.URL, nil
-	o.pause = time.Millisecond
+	o.minBackoff = time.Millisecond
 	untrusted := make(chan string, 1)
 	o.Retrying = func(a *Attempt) {
 		select {
@@ -260,24 +260,25 @@ func TestTLS(t *testing.T) {
 	c := open(t, o)
 	add(t, c, "a", 10)
 	if reason := <-untrusted; !strings.Contains(reason, "certificate") {
-		t.Errorf("a server that nobody vouches for: %q", reason)
+		t.Errorf("reason for a server with an untrusted certificate: %q", reason)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := c.Close(ctx); err == nil {
-		t.Error("it was sent to a server that nobody vouches for")
+		t.Error("a batch was sent to a server with an untrusted certificate")
 	}
 	o.TLS = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	o.TLS.RootCAs, o.TLS.Certificates = roots, server.TLS.Certificates
 	c = open(t, o)
 	add(t, c, "a", 10)
 	mustClose(t, c)
-	if diff := cmp.Diff(once("a", 10), s.held(t)); diff != "" || shown == 0 {
+	if diff := cmp.Diff(onceEach("a", 10), s.counted(t)); diff != "" || shown == 0 {
 		t.Errorf("%d certificates shown; (-want +got):\n%s", shown, diff)
 	}
 }
 
-// A server that takes connections and says nothing holds Close up no longer than it is asked to.
+// TestSilentServer holds that a server that accepts connections and never answers does not delay Close
+// beyond its deadline.
 func TestSilentServer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -305,13 +306,13 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
-func TestPause(t *testing.T) {
+func TestBackoff(t *testing.T) {
 	for failures := 1; failures < 70; failures++ {
-		if d := pause(firstPause, failures, 0, time.Minute); d < firstPause/2 || d > time.Minute {
-			t.Errorf("after %d failures the pause is %v", failures, d)
+		if d := backoffAfter(defaultMinBackoff, failures, 0, time.Minute); d < defaultMinBackoff/2 || d > time.Minute {
+			t.Errorf("after %d failures the backoff is %v", failures, d)
 		}
-		if d := pause(firstPause, failures, time.Minute, 30*time.Second); d < time.Minute || d > 75*time.Second {
-			t.Errorf("after %d failures the pause is %v where the server asked for a minute", failures, d)
+		if d := backoffAfter(defaultMinBackoff, failures, time.Minute, 30*time.Second); d < time.Minute || d > 75*time.Second {
+			t.Errorf("after %d failures the backoff is %v with Retry-After of a minute", failures, d)
 		}
 	}
 }

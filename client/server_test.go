@@ -23,21 +23,21 @@ import (
 	"flowd/flow"
 )
 
-// memoryServer is POST /flows without a network: it counts flows by their source in a map, and knows
-// batches that come again by the server's own windows. It fails as a test wants.
+// memoryServer is POST /flows without a network. It counts flows by source in a map, and detects
+// duplicates with the server's own dedupe windows. Tests inject faults.
 type memoryServer struct {
-	// fault is asked for each POST, counted from 1; nil is none.
+	// fault returns the fault of each POST, counted from 1; nil injects none.
 	fault func(post int, r *http.Request) fault
 
-	mu      sync.Mutex
-	windows *dedupe.Windows
-	counts  map[string]uint64
-	posts   []received
-	wrong   []string
+	mu       sync.Mutex
+	windows  *dedupe.Windows
+	counts   map[string]uint64
+	posts    []receivedPost
+	problems []string
 }
 
-// received is a POST that came.
-type received struct {
+// receivedPost is a POST that the server received.
+type receivedPost struct {
 	agent  string
 	seq    uint64
 	flows  int
@@ -47,19 +47,19 @@ type received struct {
 	bytes  int
 }
 
-// fault is what goes wrong with a POST.
+// fault is the failure of a POST. The zero value is a POST without failure.
 type fault struct {
-	// unreached is a POST that finds no connection.
-	unreached bool
-	// answer is given in place of the server's own, before the batch counts, or after.
+	// noConnection fails the POST before it connects.
+	noConnection bool
+	// answer replaces the server's own. With counts the batch counts all the same.
 	answer *http.Response
 	counts bool
-	// hangUp ends the connection in place of the answer.
+	// hangUp closes the connection instead of answering.
 	hangUp bool
-	// wait is waited for before anything happens; the POST may be given up meanwhile. With silent that
-	// is how it ends.
-	wait   <-chan struct{}
-	silent bool
+	// wait delays the POST until it is closed or the request is canceled. noAnswer waits for the
+	// cancellation.
+	wait     <-chan struct{}
+	noAnswer bool
 }
 
 func newMemoryServer() *memoryServer {
@@ -69,8 +69,8 @@ func newMemoryServer() *memoryServer {
 	}
 }
 
-// fails changes what goes wrong from now on.
-func (s *memoryServer) fails(f func(post int, r *http.Request) fault) {
+// setFault replaces fault.
+func (s *memoryServer) setFault(f func(post int, r *http.Request) fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = f
@@ -81,20 +81,20 @@ func (s *memoryServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer r.Body.Close()
 	s.mu.Lock()
 	n := len(s.posts)
-	s.posts = append(s.posts, received{at: time.Now(), header: r.Header})
-	ask := s.fault
+	s.posts = append(s.posts, receivedPost{at: time.Now(), header: r.Header})
+	faultOf := s.fault
 	s.mu.Unlock()
 	var f fault
-	if ask != nil {
-		f = ask(n+1, r)
+	if faultOf != nil {
+		f = faultOf(n+1, r)
 	}
-	if f.unreached {
+	if f.noConnection {
 		return nil, errors.New("connection refused")
 	}
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{})
 	}
-	if f.wait != nil || f.silent {
+	if f.wait != nil || f.noAnswer {
 		select {
 		case <-f.wait:
 		case <-r.Context().Done():
@@ -121,7 +121,7 @@ func (s *memoryServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// count does what a server does with a batch.
+// count stores a batch like the server.
 func (s *memoryServer) count(n int, h http.Header, body []byte) *http.Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *memoryServer) count(n int, h http.Header, body []byte) *http.Response {
 	post.flows = batch.Len()
 	origin := flow.Origin{Agent: post.agent, Seq: post.seq}
 	if err = errors.Join(err, origin.Check()); err != nil || !origin.Named() {
-		s.wrong = append(s.wrong, fmt.Sprintf("%v: %v", h, err))
+		s.problems = append(s.problems, fmt.Sprintf("%v: %v", h, err))
 		return problemAnswer(400, "bad batch")
 	}
 	duplicate, err := s.windows.Check(&origin, flow.Fingerprint(batch.AppendFlows(nil)), time.Now().UnixMilli())
@@ -147,7 +147,7 @@ func (s *memoryServer) count(n int, h http.Header, body []byte) *http.Response {
 	case errors.Is(err, flow.ErrTooOld):
 		return problemAnswer(409, "too old")
 	case err != nil:
-		s.wrong = append(s.wrong, err.Error())
+		s.problems = append(s.problems, err.Error())
 		return problemAnswer(503, err.Error())
 	}
 	if !duplicate {
@@ -191,26 +191,25 @@ func problemAnswer(status int, detail string, headers ...string) *http.Response 
 		append(headers, "Content-Type", "application/problem+json")...)
 }
 
-// held returns how often each of the named flows counts, and fails the test if something was wrong with
-// what came.
-func (s *memoryServer) held(t testing.TB) map[string]uint64 {
+// counted returns how often each named flow counts. It fails the test if an invalid POST came.
+func (s *memoryServer) counted(t testing.TB) map[string]uint64 {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, wrong := range s.wrong {
+	for _, wrong := range s.problems {
 		t.Error(wrong)
 	}
 	return s.counts
 }
 
 // received returns the POSTs that came.
-func (s *memoryServer) received() []received {
+func (s *memoryServer) received() []receivedPost {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]received(nil), s.posts...)
+	return append([]receivedPost(nil), s.posts...)
 }
 
-// options are those of tests that send to s: batches of 10 flows, one at a time.
+// options returns options that send to s: batches of 10 flows, one at a time.
 func (s *memoryServer) options() Options {
 	o := DefaultOptions()
 	o.URL, o.Agent = "http://flowd.test", "web-1"
@@ -219,7 +218,7 @@ func (s *memoryServer) options() Options {
 	return o
 }
 
-// open starts a client, and closes it at the end of the test if that has not done so.
+// open opens a client, and closes it at the end of the test.
 func open(t testing.TB, o Options) *Client {
 	t.Helper()
 	c, err := New(o)
@@ -237,24 +236,24 @@ func open(t testing.TB, o Options) *Client {
 	return c
 }
 
-// named is a flow of a name.
-func named(name string) flow.Flow {
+// namedFlow returns a flow with this source.
+func namedFlow(name string) flow.Flow {
 	return flow.Flow{SrcApp: name, DestApp: "db", VPCID: "vpc-0", BytesTx: 1, BytesRx: 2, Hour: 7}
 }
 
-// add adds n flows of the names prefix0, prefix1 and so on.
+// add adds n flows named prefix0, prefix1 and so on.
 func add(t testing.TB, c *Client, prefix string, n int) {
 	t.Helper()
 	for i := range n {
-		f := named(prefix + strconv.Itoa(i))
+		f := namedFlow(prefix + strconv.Itoa(i))
 		if err := c.Add(&f); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// once is what a server holds that counted n flows of a prefix once each.
-func once(prefix string, n int) map[string]uint64 {
+// onceEach returns the counts of a server that counted n flows of a prefix once each.
+func onceEach(prefix string, n int) map[string]uint64 {
 	counts := map[string]uint64{}
 	for i := range n {
 		counts[prefix+strconv.Itoa(i)] = 1
@@ -262,43 +261,43 @@ func once(prefix string, n int) map[string]uint64 {
 	return counts
 }
 
-// mustClose closes a client that can send all it has.
+// mustClose closes a client, which must send all its batches.
 func mustClose(t testing.TB, c *Client) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	if err := c.Close(ctx); err != nil {
 		t.Errorf("Close: %v; %+v", err, c.Stats())
 	}
 }
 
-// balanced fails the test if the account of a client does not come out even.
-func balanced(t testing.TB, c *Client) Stats {
+// checkBalance fails the test if the counters of a client do not balance.
+func checkBalance(t testing.TB, c *Client) Stats {
 	t.Helper()
 	s := c.Stats()
 	in := s.Added + s.Recovered.Flows
 	out := s.Open + s.Pending.Flows + s.Stored.Flows + s.Refused.Flows + s.InDoubt.Flows + s.Dropped.Flows + s.Damaged.Flows
 	if in != out {
-		t.Errorf("%d flows came in, %d are accounted for: %+v", in, out, s)
+		t.Errorf("%d flows were added or recovered, but %d are counted: %+v", in, out, s)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	held := int64(0)
-	for _, p := range c.queue.parcels {
+	cached := int64(0)
+	for _, p := range c.queue.batches {
 		if p.saved {
-			held += int64(len(p.body))
+			cached += int64(len(p.body))
 		}
 	}
-	if held != c.cached || held > maxCached {
-		t.Errorf("%d bytes of saved batches are in memory, noted are %d", held, c.cached)
+	if cached != c.cached || cached > maxCached {
+		t.Errorf("%d bytes of saved batches are in memory, but cached is %d", cached, c.cached)
 	}
 	return s
 }
 
-// patience is how long a test waits for what must happen, on a machine that is busy with much else too.
-const patience = 2 * time.Minute
+// testTimeout bounds the waits of tests, generously, since the machine may be busy.
+const testTimeout = 2 * time.Minute
 
-// logBuffer keeps what is logged.
+// logBuffer stores log lines.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -318,7 +317,7 @@ func (l *logBuffer) String() string {
 
 func (l *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// forward lets s answer a request that came over a network.
+// forward answers a request over a network by s.
 func forward(w http.ResponseWriter, r *http.Request, s *memoryServer) {
 	answer, err := s.RoundTrip(r)
 	if err != nil {
@@ -328,8 +327,8 @@ func forward(w http.ResponseWriter, r *http.Request, s *memoryServer) {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(answer.StatusCode)
-	_, _ = io.Copy(w, answer.Body) // who hangs up meanwhile is tested elsewhere
+	_, _ = io.Copy(w, answer.Body) // other tests cover lost connections
 }
 
-// quietLog is for servers whose clients fail on purpose.
+// quietLog returns the log of servers whose clients fail on purpose.
 func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }

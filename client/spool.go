@@ -12,27 +12,27 @@ import (
 	"flowd/disk"
 )
 
-// spool is the folder of a client. Its files are drawn in spool_format.go. The keeper stores, senders
-// read and remove; no two of them are at the same batch.
+// spool is the folder of a client; spool_format.go describes its files. The spooler stores batches, the
+// senders read and remove them, and no two goroutines use the same batch.
 type spool struct {
 	fs      disk.FS
 	dir     string
-	durable bool // batches are synced
+	syncs   bool // batches are synced
 	refused refusedFiles
 }
 
 const (
 	lockFile         = "/LOCK"
-	namesFile        = "/AGENT"
+	identityFile     = "/AGENT"
 	batchSuffix      = ".batch"
 	unfinishedSuffix = ".unfinished"
 )
 
 func newSpool(o *Options) *spool {
-	return &spool{fs: o.FS, dir: o.Dir, durable: !o.NoSync, refused: refusedFiles{most: o.RefusedBytes}}
+	return &spool{fs: o.FS, dir: o.Dir, syncs: !o.NoSync, refused: refusedFiles{maxBytes: o.RefusedBytes}}
 }
 
-// lock makes the folder, if need be, and takes it.
+// lock creates the folder if it is missing, and locks it.
 func (s *spool) lock() (io.Closer, error) {
 	if err := s.fs.MkdirAll(s.dir + "/" + refusedFolder); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
@@ -40,11 +40,11 @@ func (s *spool) lock() (io.Closer, error) {
 	lock, err := s.fs.Lock(s.dir + lockFile)
 	switch {
 	case errors.Is(err, disk.ErrLocked):
-		return nil, fmt.Errorf("client: the folder %s is in use by another client; each needs its own: %w", s.dir, err)
+		return nil, fmt.Errorf("client: the folder %s is in use by another client; give each client its own: %w", s.dir, err)
 	case err != nil:
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	if s.durable {
+	if s.syncs {
 		if err := errors.Join(s.fs.SyncDir(path.Dir(s.dir)), s.fs.SyncDir(s.dir)); err != nil {
 			return nil, fmt.Errorf("client: %w", errors.Join(err, lock.Close()))
 		}
@@ -52,48 +52,48 @@ func (s *spool) lock() (io.Closer, error) {
 	return lock, nil
 }
 
-// left is what an earlier client left in the folder.
-type left struct {
-	parcels []*parcel // by their numbers
-	damaged []error   // files that are none of a batch, which are set aside
-	last    uint64    // the highest number that was used
+// spoolContents is the state that an earlier client left in the folder.
+type spoolContents struct {
+	batches []*sealedBatch // in the order of their numbers
+	damaged []error        // why files were moved to the folder "refused"
+	last    uint64         // the highest number in use
 }
 
-// load looks at all batches in the folder, without reading more of them than their heads.
-func (s *spool) load() (l left, err error) {
-	if l.last, err = s.loadRefused(); err != nil {
-		return l, err
+// load lists the batches in the folder. It reads only their heads.
+func (s *spool) load() (contents spoolContents, err error) {
+	if contents.last, err = s.loadRefused(); err != nil {
+		return contents, err
 	}
-	names, err := s.list(s.dir)
+	names, err := s.listFiles(s.dir)
 	if err != nil {
-		return l, err
+		return contents, err
 	}
 	for _, name := range names {
 		number, ok := batchNumber(name)
 		if !ok {
 			continue
 		}
-		l.last = max(l.last, number)
-		p, err := s.look(number)
-		var damage *damageError
+		contents.last = max(contents.last, number)
+		b, err := s.readHead(number)
+		var damaged *damageError
 		switch {
-		case errors.As(err, &damage):
-			if _, _, err := s.refuse(&parcel{number: number, filed: true}, nil); err != nil {
-				return l, fmt.Errorf("client: %w", err)
+		case errors.As(err, &damaged):
+			if _, _, err := s.moveToRefused(&sealedBatch{number: number, mayHaveFile: true}, nil); err != nil {
+				return contents, fmt.Errorf("client: %w", err)
 			}
-			l.damaged = append(l.damaged, damage)
+			contents.damaged = append(contents.damaged, damaged)
 		case err != nil:
-			return l, err
+			return contents, err
 		default:
-			l.parcels = append(l.parcels, p)
+			contents.batches = append(contents.batches, b)
 		}
 	}
-	return l, nil
+	return contents, nil
 }
 
-// list returns the names in a folder, and removes what is unfinished there: nobody was told that it
-// was kept.
-func (s *spool) list(folder string) ([]string, error) {
+// listFiles returns the names in a folder. It removes unfinished files, which no caller was told are
+// saved.
+func (s *spool) listFiles(folder string) ([]string, error) {
 	names, err := s.fs.List(folder)
 	for _, name := range names {
 		if err == nil && strings.HasSuffix(name, unfinishedSuffix) {
@@ -106,7 +106,7 @@ func (s *spool) list(folder string) ([]string, error) {
 	return names, nil
 }
 
-// batchNumber returns the number of a file of a batch.
+// batchNumber returns the number of a batch from the name of its file.
 func batchNumber(name string) (uint64, bool) {
 	digits, ok := strings.CutSuffix(name, batchSuffix)
 	number, err := strconv.ParseUint(digits, 10, 64)
@@ -115,16 +115,16 @@ func batchNumber(name string) (uint64, bool) {
 
 func batchFile(number uint64) string { return fmt.Sprintf("%020d%s", number, batchSuffix) }
 
-func (s *spool) path(number uint64) string { return s.dir + "/" + batchFile(number) }
+func (s *spool) batchPath(number uint64) string { return s.dir + "/" + batchFile(number) }
 
-// damageError is a file that is not what was written.
-type damageError struct{ file, wrong string }
+// damageError tells that a file does not have the content that was written.
+type damageError struct{ file, problem string }
 
-func (e *damageError) Error() string { return "client: " + e.file + " " + e.wrong }
+func (e *damageError) Error() string { return "client: " + e.file + " " + e.problem }
 
-// look reads the head of a batch's file. It returns a *damageError for one that is not whole.
-func (s *spool) look(number uint64) (*parcel, error) {
-	name := s.path(number)
+// readHead reads the head of a batch's file. It returns a *damageError for an incomplete one.
+func (s *spool) readHead(number uint64) (*sealedBatch, error) {
+	name := s.batchPath(number)
 	file, err := s.fs.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
@@ -134,49 +134,48 @@ func (s *spool) look(number uint64) (*parcel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	text := make([]byte, min(size, maxHead))
-	if _, err := file.ReadAt(text, 0); err != nil && err != io.EOF {
+	data := make([]byte, min(size, maxHead))
+	if _, err := file.ReadAt(data, 0); err != nil && err != io.EOF {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	h, wrong := parseHead(text)
+	h, problem := parseHead(data)
 	switch {
-	case wrong == wrongVersion:
+	case problem == unknownVersion:
 		return nil, &versionError{name}
-	case wrong != "":
-		return nil, &damageError{name, wrong}
-	case int64(h.size+h.length) != size:
-		return nil, &damageError{name, fmt.Sprintf("has %d bytes, its first line says %d", size, h.size+h.length)}
+	case problem != "":
+		return nil, &damageError{name, problem}
+	case int64(h.lineBytes+h.bodyBytes) != size:
+		return nil, &damageError{name, fmt.Sprintf("has %d bytes, its first line says %d", size, h.lineBytes+h.bodyBytes)}
 	}
-	p := h.parcel
-	p.number, p.size, p.filed, p.saved = number, int64(h.length), true, true
-	return &p, nil
+	b := h.batch
+	b.number, b.size, b.mayHaveFile, b.saved = number, int64(h.bodyBytes), true, true
+	return &b, nil
 }
 
-// store writes a batch, and returns once it is there for sure.
-func (s *spool) store(p *parcel) error {
-	return s.write(s.path(p.number), formatBatch(p, p.body), s.durable)
+// store writes a batch, and returns once its file is durable, or without syncs once it exists.
+func (s *spool) store(b *sealedBatch) error {
+	return s.writeFile(s.batchPath(b.number), formatBatch(b, b.body), s.syncs)
 }
 
-// write makes a file, or replaces one, so that it appears as a whole: with durable, after a power cut
-// too.
-func (s *spool) write(name string, text []byte, durable bool) error {
+// writeFile creates or replaces a file atomically. With syncs that holds after a power cut too.
+func (s *spool) writeFile(name string, data []byte, syncs bool) error {
 	unfinished := name + unfinishedSuffix
-	err := s.writeNew(unfinished, text, durable)
+	err := s.writeNewFile(unfinished, data, syncs)
 	if err == nil {
 		err = s.fs.Rename(unfinished, name)
 	}
 	if err != nil {
-		// A disk that is full needs the room. If this fails, the next start does it.
+		// A full disk needs the space. If this fails, the next start removes the file.
 		_ = s.fs.Remove(unfinished)
 		return err
 	}
-	if !durable {
+	if !syncs {
 		return nil
 	}
 	return s.fs.SyncDir(path.Dir(name))
 }
 
-func (s *spool) writeNew(name string, text []byte, durable bool) error {
+func (s *spool) writeNewFile(name string, data []byte, syncs bool) error {
 	file, err := s.fs.Create(name)
 	if errors.Is(err, fs.ErrExist) {
 		if err = s.fs.Remove(name); err == nil {
@@ -186,11 +185,11 @@ func (s *spool) writeNew(name string, text []byte, durable bool) error {
 	if err != nil {
 		return err
 	}
-	n, err := file.WriteAt(text, 0)
-	if err == nil && n < len(text) {
+	n, err := file.WriteAt(data, 0)
+	if err == nil && n < len(data) {
 		err = io.ErrShortWrite
 	}
-	if err == nil && durable {
+	if err == nil && syncs {
 		err = file.Sync()
 	}
 	return errors.Join(err, file.Close())
@@ -198,7 +197,7 @@ func (s *spool) writeNew(name string, text []byte, durable bool) error {
 
 // move renames a file.
 func (s *spool) move(from, to string) error {
-	if err := s.fs.Rename(from, to); err != nil || !s.durable {
+	if err := s.fs.Rename(from, to); err != nil || !s.syncs {
 		return err
 	}
 	return errors.Join(s.fs.SyncDir(path.Dir(to)), s.fs.SyncDir(path.Dir(from)))
@@ -207,21 +206,21 @@ func (s *spool) move(from, to string) error {
 // sync makes removals durable.
 func (s *spool) sync() error { return s.fs.SyncDir(s.dir) }
 
-// read returns the body of a batch. It returns a *damageError if it is not what was written.
-func (s *spool) read(p *parcel) ([]byte, error) {
-	name := s.path(p.number)
-	text, err := s.readAll(name)
+// read returns the body of a batch. It returns a *damageError if the file is not as written.
+func (s *spool) read(b *sealedBatch) ([]byte, error) {
+	name := s.batchPath(b.number)
+	data, err := s.readFile(name)
 	if err != nil {
 		return nil, err
 	}
-	_, body, wrong := parseBatch(text)
-	if wrong != "" {
-		return nil, &damageError{name, wrong}
+	_, body, problem := parseBatch(data)
+	if problem != "" {
+		return nil, &damageError{name, problem}
 	}
 	return body, nil
 }
 
-func (s *spool) readAll(name string) ([]byte, error) {
+func (s *spool) readFile(name string) ([]byte, error) {
 	file, err := s.fs.Open(name)
 	if err != nil {
 		return nil, err
@@ -231,39 +230,39 @@ func (s *spool) readAll(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := make([]byte, size)
-	if _, err := file.ReadAt(text, 0); err != nil && err != io.EOF {
+	data := make([]byte, size)
+	if _, err := file.ReadAt(data, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
-	return text, nil
+	return data, nil
 }
 
-// remove removes the file of a batch, which need not be there.
-func (s *spool) remove(p *parcel) error {
-	if err := s.fs.Remove(s.path(p.number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// remove removes the file of a batch. A missing file is no error.
+func (s *spool) remove(b *sealedBatch) error {
+	if err := s.fs.Remove(s.batchPath(b.number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-// loadNames reads what an earlier client stored of its name and numbers, and reports whether there is
-// something that can be trusted.
-func (s *spool) loadNames() (agent string, next uint64, found bool, err error) {
-	text, err := s.readAll(s.dir + namesFile)
+// loadIdentity reads the name and next sequence that an earlier client stored. It returns false for a
+// missing or damaged file.
+func (s *spool) loadIdentity() (agent string, next uint64, found bool, err error) {
+	data, err := s.readFile(s.dir + identityFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", 0, false, nil
 	case err != nil:
 		return "", 0, false, fmt.Errorf("client: %w", err)
 	}
-	agent, next, found = parseNames(text)
+	agent, next, found = parseIdentity(data)
 	return agent, next, found, nil
 }
 
-// storeNames stores the name, and the first number of it that is free. It syncs in any case: a number
-// that is used twice loses a batch, and it is one write in many thousands.
-func (s *spool) storeNames(agent string, next uint64) error {
-	if err := s.write(s.dir+namesFile, formatNames(agent, next), true); err != nil {
+// storeIdentity stores the name and its first free sequence. It always syncs, even with NoSync: a
+// sequence that is used twice loses a batch, and this is one write in many thousands.
+func (s *spool) storeIdentity(agent string, next uint64) error {
+	if err := s.writeFile(s.dir+identityFile, formatIdentity(agent, next), true); err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
 	return nil

@@ -6,36 +6,36 @@ import (
 	"hash/crc32"
 )
 
-// A batch is a file of its own in the folder, so that what was answered for is gone by removing it:
+// Each batch is a file of its own in the folder, so that removing the file completes the batch:
 //
 //	00000000000000000042.batch      the number of the batch in the order of this folder
 //
 //	flowd-batch 1 crc32c=9ae0daaf length=8123 flows=100 encoding=gzip seq=17 agent=web-1.7QXEW3A5ZB2LD\n
-//	body                            as it is sent: a JSON array, compressed if encoding says so
+//	body                            as it is sent: a JSON array, compressed according to encoding
 //
-// The checksum is that of all behind it: the line from " length" on, and the body. Length is that of
-// the body in bytes. The agent's name is the last, as it may have any visible character. Sequence and
-// name are those that the server gets, so the batch keeps them whoever sends it.
+// The checksum covers everything after it: the line from " length" on, and the body. length is the
+// length of the body in bytes. agent comes last, since it may contain any visible character. seq and
+// agent are those that the server sees, so a later client sends the batch under the same ones.
 //
 // The other files are
 //
 //	LOCK                            one client at a time
 //	AGENT                           flowd-agent 1 crc32c=... next=65537 agent=web-1.7QXEW3A5ZB2LD\n
-//	*.unfinished                    a file that is being written; renamed once it is whole
-//	refused/                        batches that the server refused, in the same form
+//	*.unfinished                    a file that is being written; renamed once it is complete
+//	refused/                        batches that the server refused, in the same format
 const (
-	batchMagic  = "flowd-batch "
-	batchForm   = "flowd-batch 1 %s"
-	headForm    = " length=%d flows=%d encoding=%s seq=%d agent=%s\n"
-	maxHead     = 256
-	sumLength   = len("crc32c=") + 8
-	headVersion = "1 "
+	batchMagic     = "flowd-batch "
+	batchFormat    = "flowd-batch 1 %s"
+	headFormat     = " length=%d flows=%d encoding=%s seq=%d agent=%s\n"
+	maxHead        = 256
+	checksumLength = len("crc32c=") + 8
+	headVersion    = "1 "
 )
 
-// castagnoli is the table of the checksums.
+// castagnoli is the CRC-32C table of the checksums.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func checksumText(parts ...[]byte) string {
+func checksum(parts ...[]byte) string {
 	sum := uint32(0)
 	for _, part := range parts {
 		sum = crc32.Update(sum, castagnoli, part)
@@ -43,10 +43,10 @@ func checksumText(parts ...[]byte) string {
 	return fmt.Sprintf("crc32c=%08x", sum)
 }
 
-// encodings are the names of encodings in a file.
+// encodings maps encodings to their names in a file.
 var encodings = map[Encoding]string{Plain: "none", Gzip: "gzip", Zstandard: "zstd"}
 
-// versionError is a file that another version of this package wrote.
+// versionError tells that another version of this package wrote a file.
 type versionError struct{ file string }
 
 func (e *versionError) Error() string {
@@ -54,55 +54,56 @@ func (e *versionError) Error() string {
 		"send it with that version first, or move it away"
 }
 
-// formatBatch returns the file of a batch.
-func formatBatch(p *parcel, body []byte) []byte {
-	head := fmt.Appendf(nil, headForm, len(body), p.flows, encodings[p.encoding], p.seq, p.agent)
-	file := make([]byte, 0, len(batchForm)+sumLength+len(head)+len(body))
-	file = fmt.Appendf(file, batchForm, checksumText(head, body))
+// formatBatch returns the content of a batch's file.
+func formatBatch(b *sealedBatch, body []byte) []byte {
+	head := fmt.Appendf(nil, headFormat, len(body), b.flows, encodings[b.encoding], b.seq, b.agent)
+	file := make([]byte, 0, len(batchFormat)+checksumLength+len(head)+len(body))
+	file = fmt.Appendf(file, batchFormat, checksum(head, body))
 	file = append(file, head...)
 	return append(file, body...)
 }
 
 // batchHead is the first line of a batch's file.
 type batchHead struct {
-	parcel parcel
-	sum    string
-	line   []byte // what the sum is of
-	size   int    // of the whole line
-	length int    // of the body
+	batch     sealedBatch
+	checksum  string
+	fields    []byte // the part of the line that the checksum covers
+	lineBytes int    // length of the whole line
+	bodyBytes int    // length of the body
 }
 
-// parseHead reads the first line of a file, which text begins with. Wrong says what is wrong with it.
-func parseHead(text []byte) (h batchHead, wrong string) {
-	rest, ok := bytes.CutPrefix(text, []byte(batchMagic))
+// parseHead parses the first line of a file that begins with data. problem explains a line that is not
+// valid; otherwise it is empty.
+func parseHead(data []byte) (h batchHead, problem string) {
+	rest, ok := bytes.CutPrefix(data, []byte(batchMagic))
 	if !ok {
 		return h, "does not begin with " + batchMagic
 	}
 	if version, _, whole := bytes.Cut(rest, []byte{' '}); whole && isNumber(version) && string(version) != "1" {
-		return h, wrongVersion
+		return h, unknownVersion
 	}
-	end := bytes.IndexByte(text, '\n') + 1
-	from := len(batchMagic) + len(headVersion) + sumLength
-	if !bytes.HasPrefix(rest, []byte(headVersion)) || end <= from {
-		return h, "has no whole first line"
+	end := bytes.IndexByte(data, '\n') + 1
+	fieldsStart := len(batchMagic) + len(headVersion) + checksumLength
+	if !bytes.HasPrefix(rest, []byte(headVersion)) || end <= fieldsStart {
+		return h, "has an incomplete first line"
 	}
-	h.sum, h.line, h.size = string(text[from-sumLength:from]), text[from:end], end
+	h.checksum, h.fields, h.lineBytes = string(data[fieldsStart-checksumLength:fieldsStart]), data[fieldsStart:end], end
 	var encoding string
-	p := &h.parcel
-	if _, err := fmt.Sscanf(string(h.line), headForm, &h.length, &p.flows, &encoding, &p.seq, &p.agent); err != nil {
+	b := &h.batch
+	if _, err := fmt.Sscanf(string(h.fields), headFormat, &h.bodyBytes, &b.flows, &encoding, &b.seq, &b.agent); err != nil {
 		return h, "has a first line that cannot be read: " + err.Error()
 	}
 	for e, name := range encodings {
 		if name == encoding {
-			p.encoding = e
-			again := fmt.Appendf(nil, headForm, h.length, p.flows, encoding, p.seq, p.agent)
-			if !bytes.Equal(again, h.line) || h.length < 0 || p.flows < 1 || p.seq < 1 {
+			b.encoding = e
+			rewritten := fmt.Appendf(nil, headFormat, h.bodyBytes, b.flows, encoding, b.seq, b.agent)
+			if !bytes.Equal(rewritten, h.fields) || h.bodyBytes < 0 || b.flows < 1 || b.seq < 1 {
 				break
 			}
 			return h, ""
 		}
 	}
-	return h, "has a first line that no client writes"
+	return h, "has a first line that is not valid"
 }
 
 func isNumber(text []byte) bool {
@@ -114,21 +115,22 @@ func isNumber(text []byte) bool {
 	return len(text) > 0
 }
 
-// wrongVersion is what parseHead finds wrong with a file of another version.
-const wrongVersion = "is of another version"
+// unknownVersion is the problem that parseHead returns for a file of another version.
+const unknownVersion = "is of another version"
 
-// parseBatch returns the body of a file, which shares its memory, or what is wrong with it.
-func parseBatch(text []byte) (h batchHead, body []byte, wrong string) {
-	h, wrong = parseHead(text)
-	if wrong != "" {
-		return h, nil, wrong
+// parseBatch returns the head and the body of a file; body shares data's memory. problem explains a file
+// that is not valid; otherwise it is empty.
+func parseBatch(data []byte) (h batchHead, body []byte, problem string) {
+	h, problem = parseHead(data)
+	if problem != "" {
+		return h, nil, problem
 	}
-	body = text[h.size:]
-	if len(body) != h.length {
-		return h, nil, fmt.Sprintf("has a body of %d bytes, its first line says %d", len(body), h.length)
+	body = data[h.lineBytes:]
+	if len(body) != h.bodyBytes {
+		return h, nil, fmt.Sprintf("has a body of %d bytes, its first line says %d", len(body), h.bodyBytes)
 	}
-	if sum := checksumText(h.line, body); sum != h.sum {
-		return h, nil, fmt.Sprintf("has the checksum %s, its first line says %s", sum, h.sum)
+	if sum := checksum(h.fields, body); sum != h.checksum {
+		return h, nil, fmt.Sprintf("has the checksum %s, its first line says %s", sum, h.checksum)
 	}
 	return h, body, ""
 }

@@ -8,9 +8,9 @@ import (
 // Count is a number of batches and of the flows in them.
 type Count struct{ Batches, Flows uint64 }
 
-func (c *Count) add(p *parcel) {
+func (c *Count) add(b *sealedBatch) {
 	c.Batches++
-	c.Flows += uint64(p.flows)
+	c.Flows += uint64(b.flows)
 }
 
 // String returns c in words: "2 batches with 1500 flows".
@@ -22,55 +22,55 @@ func (c Count) String() string {
 	return fmt.Sprintf("%d %s with %d flows", c.Batches, batches, c.Flows)
 }
 
-// Stats is the account of a client since Open. In flows,
+// Stats are the counters of a client since Open. In flows,
 //
 //	Added + Recovered = Open + Pending + Stored + Refused + InDoubt + Dropped + Damaged
 //
-// but for damaged batches of an earlier client, whose flows nobody could count.
+// except for damaged batches of an earlier client, whose number of flows is unknown.
 type Stats struct {
-	// Added counts flows that Add took, and Open those of them that are in no batch yet.
+	// Added counts flows that Add accepted, and Open those of them in no sealed batch yet.
 	Added, Open uint64
-	// Recovered are batches that an earlier client left in the folder.
+	// Recovered counts batches that an earlier client left in the folder.
 	Recovered Count
-	// Pending are batches that are not answered for. Of them Unclear may count at the server already:
-	// a try had no answer, or one that left it open. Unsaved are in memory alone, because the folder
-	// failed or there is none.
-	Pending, Unclear, Unsaved Count
-	// PutOff are those of Pending that were answered, and surely do not count yet.
-	PutOff Count
-	// Stored are batches that count. Of them Duplicate counted already when the answer came: they
-	// were sent more than once, and an earlier answer was lost.
+	// Pending counts batches that are not answered for. Of them Uncertain may already count at the
+	// server: an attempt had no answer, or none that settled it. Unsaved are only in memory, because the
+	// folder failed or is not configured.
+	Pending, Uncertain, Unsaved Count
+	// Deferred counts those of Pending that were answered and certainly do not count yet.
+	Deferred Count
+	// Stored counts batches that count at the server. Of them Duplicate already counted when the answer
+	// came: they were sent more than once, and an earlier answer was lost.
 	Stored, Duplicate Count
-	// Refused are batches that the server refused for good, and InDoubt those of which it could not
-	// say any more whether they count. Both are in the folder "refused".
+	// Refused counts batches that the server refused for good, and InDoubt those that may or may not
+	// count, which the server could no longer tell. Both are in the folder "refused".
 	Refused, InDoubt Count
-	// Dropped are batches that made room for newer ones, and Damaged those whose file was damaged.
+	// Dropped counts batches that made room for newer ones, and Damaged those with a damaged file.
 	Dropped, Damaged Count
 	// Posts counts attempts, and Retries those that were not the first of their batch.
 	Posts, Retries uint64
-	// SpoolBytes is what Pending takes, and RefusedBytes what the folder "refused" does. RefusedGone
-	// counts files that went from there because it was full.
+	// SpoolBytes is the size of Pending, and RefusedBytes that of the folder "refused". RefusedEvicted
+	// counts files that were removed from there because it was full.
 	SpoolBytes, RefusedBytes int64
-	RefusedGone              uint64
-	// FailingSince is when attempts began to fail, zero while they do not, and Problem why the last
-	// one did.
+	RefusedEvicted           uint64
+	// FailingSince is when attempts began to fail, zero while they succeed. Problem is the reason of the
+	// last failure.
 	FailingSince time.Time
 	Problem      string
 }
 
-// Stats returns the account as of now.
+// Stats returns the current counters.
 func (c *Client) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.stats
-	s.Open = uint64(c.open.flows) + c.keeping
-	for _, p := range c.queue.parcels {
-		s.Pending.add(p)
+	s.Open = uint64(c.open.flows) + c.spooling
+	for _, b := range c.queue.batches {
+		s.Pending.add(b)
 		switch {
-		case p.unclear:
-			s.Unclear.add(p)
-		case p.putOff:
-			s.PutOff.add(p)
+		case b.uncertain:
+			s.Uncertain.add(b)
+		case b.deferred:
+			s.Deferred.add(b)
 		}
 	}
 	s.Unsaved = c.queue.unsaved()
@@ -78,20 +78,19 @@ func (c *Client) Stats() Stats {
 	if c.spool != nil {
 		s.RefusedBytes = c.spool.refused.size()
 	}
-	if c.gate.failures > 0 {
-		s.FailingSince, s.Problem = c.gate.since, c.gate.problem
+	if c.breaker.failures > 0 {
+		s.FailingSince, s.Problem = c.breaker.failingSince, c.breaker.problem
 	}
 	return s
 }
 
-// UnsentError is what Close leaves behind.
+// UnsentError describes the batches that Close leaves behind.
 type UnsentError struct {
-	// Pending are the batches that are not answered for, and Lost those of them that are in no
-	// folder.
+	// Pending counts the batches that are not answered for, and Lost those of them in no folder.
 	Pending, Lost Count
-	// Dir is the folder where the rest stays, empty without one.
+	// Dir is the folder where the rest stays; empty without one.
 	Dir string
-	// Err is why Close waited no longer.
+	// Err is why Close stopped waiting.
 	Err error
 }
 

@@ -13,11 +13,11 @@ func FixedToken(token string) func() (string, error) {
 	return func() (string, error) { return token, nil }
 }
 
-// maxTokenFile is how much of a token file is read. A token has some 50 characters.
+// maxTokenFile bounds the size of a token file in bytes. A token has some 50 characters.
 const maxTokenFile = 4 << 10
 
-// FileToken returns a function that returns the first line of a file, without spaces around it. It
-// reads the file each time, so that a token that is replaced is used from then on.
+// FileToken returns a function that returns the first line of a file without surrounding spaces. It
+// reads the file on each call, so that a replaced token takes effect.
 func FileToken(name string) func() (string, error) {
 	return func() (string, error) {
 		file, err := os.Open(name)
@@ -30,7 +30,7 @@ func FileToken(name string) func() (string, error) {
 		case err != nil:
 			return "", err
 		case len(text) > maxTokenFile:
-			return "", fmt.Errorf("%s is longer than %d bytes, which no token is", name, maxTokenFile)
+			return "", fmt.Errorf("%s is longer than %d bytes, too long for a token", name, maxTokenFile)
 		}
 		token, _, _ := strings.Cut(string(text), "\n")
 		if token = strings.TrimSpace(token); token == "" {
@@ -40,19 +40,19 @@ func FileToken(name string) func() (string, error) {
 	}
 }
 
-// errToken is a token that cannot be sent. It does not say which.
-var errToken = errors.New("the token has characters that are not visible ASCII")
+// errInvalidToken does not quote the token, which is a secret.
+var errInvalidToken = errors.New("the token has characters that are not visible ASCII")
 
-// header returns the Authorization header for a token, empty for none.
-func header(token func() (string, error)) (string, error) {
+// authorizationHeader returns the Authorization header for a token, or "" without a token.
+func authorizationHeader(token func() (string, error)) (string, error) {
 	text, err := token()
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("no token: %w", err)
 	case text == "":
 		return "", nil
-	case !visible(text):
-		return "", errToken
+	case !isVisibleASCII(text):
+		return "", errInvalidToken
 	}
 	return "Bearer " + text, nil
 }

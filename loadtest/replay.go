@@ -177,13 +177,13 @@ func (r *replay) end(ctx context.Context) {
 func (r *replay) account(result *ReplayResult) {
 	s := r.client.Stats()
 	result.Stored = s.Stored.Flows
-	result.Refused = s.Refused.Flows + s.PutOff.Flows
-	result.Unknown = s.InDoubt.Flows + s.Unclear.Flows
+	result.Refused = s.Refused.Flows + s.Deferred.Flows
+	result.Unknown = s.InDoubt.Flows + s.Uncertain.Flows
 	result.Sent = result.Stored + result.Refused + result.Unknown
 	result.Retries = s.Retries
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if left := s.PutOff.Flows + s.Unclear.Flows; left > 0 {
+	if left := s.Deferred.Flows + s.Uncertain.Flows; left > 0 {
 		r.list(left, s.Problem)
 	}
 	result.Problems = r.problems
@@ -203,7 +203,7 @@ func (r *replay) list(flows uint64, reason string) {
 }
 
 // refused is told of a batch that the server does not take.
-func (r *replay) refused(batch *client.Refusal) {
+func (r *replay) refused(batch *client.RefusedBatch) {
 	r.mu.Lock()
 	r.list(uint64(batch.Flows), batch.Reason)
 	r.mu.Unlock()
@@ -218,9 +218,9 @@ func (r *replay) retrying(a *client.Attempt) {
 	switch {
 	case a.Status != 0 && a.Status < 500 && a.Status != http.StatusTooManyRequests && a.Status != http.StatusRequestTimeout:
 		r.giveUp("%s", a.Reason)
-	case a.Asked > maxAfter:
-		r.giveUp("%s, to come back after %v, which is too long to wait", a.Reason, a.Asked)
-	case max(a.Tries, a.InARow) >= r.Attempts:
-		r.giveUp("%s; gave up at attempt %d", a.Reason, max(a.Tries, a.InARow))
+	case a.RetryAfter > maxAfter:
+		r.giveUp("%s, to come back after %v, which is too long to wait", a.Reason, a.RetryAfter)
+	case max(a.Tries, a.ConsecutiveFailures) >= r.Attempts:
+		r.giveUp("%s; gave up at attempt %d", a.Reason, max(a.Tries, a.ConsecutiveFailures))
 	}
 }

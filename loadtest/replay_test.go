@@ -197,7 +197,7 @@ func TestReplayAnswers(t *testing.T) {
 		{"redirect", replayStatus(307, "", "Location", "http://elsewhere.test/"), ReplayResult{Sent: 10, Refused: 10}, 1, 0, 0, "stopped: the server answered 307"},
 		{"204", replayStatus(204, ""), ReplayResult{Sent: 10, Unknown: 10}, 1, 0, 0, "stopped: the server answered 204"},
 		{"200 of another server", replayStatus(200, "<html>"), ReplayResult{Sent: 10, Unknown: 10}, 1, 0, 0, `stopped: the server answered 200, but not as flowd does: "<html>"`},
-		{"200 for fewer flows", replayOK(9), ReplayResult{Sent: 10, Unknown: 10}, 1, 0, 0, "stopped: the server answered that it accepted 9 flows of 10"},
+		{"200 for fewer flows", replayOK(9), ReplayResult{Sent: 10, Unknown: 10}, 1, 0, 0, "stopped: the server answered that it accepted 9 flows, but the batch has 10"},
 		{"200 cut short", replayStatus(200, `{"acc`, "Content-Length", "100"), ReplayResult{Sent: 30, Stored: 30, Retries: 1}, 4, firstDelay / 2, firstDelay, ""},
 		{"no answer", nil, ReplayResult{Sent: 30, Stored: 30, Retries: 1}, 4, firstDelay / 2, firstDelay, ""},
 	} {

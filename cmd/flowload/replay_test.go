@@ -95,16 +95,16 @@ func TestReplay(t *testing.T) {
 		{"strict, and refused", "--strict DIR/mixed.ndjson", refuse, 1, "read      1  in TIME\nsent      1\nstored    0\nrefused   1  by the server; they do not count\n" +
 			"  1 flows: the server answered 400: Refused: as the test wants\n" + replayReasons[strings.Index(replayReasons, "skipped"):], "flowload: not all flows are stored\n"},
 		{"strict, and a file that is none", "--strict DIR/mixed.ndjson DIR/other", mapserver.Faults{}, 1, replayReasons,
-			"flowload: DIR/other: line 1: \"hello\" begins none of the known formats (zeek, zeek-json, vpc, ndjson, csv)\n"},
+			"flowload: DIR/other: line 1: \"hello\" does not begin like a known format (zeek, zeek-json, vpc, ndjson, csv)\n"},
 		{"several files", "--vpc v DIR/own.ndjson DIR/vpc.log", mapserver.Faults{}, 0, "read      4  in TIME\nsent      4\nstored    4\nskipped   1\n" +
 			"  1: log-status is NODATA: no traffic in the interval; first at DIR/vpc.log:2\n", ""},
 		{"a format that is none", "--vpc v --format vpc DIR/own.ndjson", mapserver.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   3\n" +
 			"  3: the line has another number of columns than the header; first at DIR/own.ndjson:1\n",
 			"flowload: no record is usable of DIR/own.ndjson\n"},
 		{"no VPC", "DIR/vpc.log", mapserver.Faults{}, 1, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
-			"flowload: DIR/vpc.log: line 1: AWS VPC Flow Log: the file names no VPC, and none was given for it: give one with --vpc\n"},
+			"flowload: DIR/vpc.log: line 1: AWS VPC Flow Log: the file has no VPC, and no default VPC was given: give one with --vpc\n"},
 		{"bad files among good ones", "DIR/other DIR/cut.gz DIR/own.gz", mapserver.Faults{}, 1, "read      6  in TIME\nsent      6\nstored    6\nskipped   0\n",
-			"flowload: DIR/other: line 1: \"hello\" begins none of the known formats (zeek, zeek-json, vpc, ndjson, csv)\nDIR/cut.gz: line 4: unexpected EOF\n"},
+			"flowload: DIR/other: line 1: \"hello\" does not begin like a known format (zeek, zeek-json, vpc, ndjson, csv)\nDIR/cut.gz: line 4: unexpected EOF\n"},
 		{"refused", "DIR/own.ndjson", refuse, 1, "read      3  in TIME\nsent      3\nstored    0\nrefused   3  by the server; they do not count\n" +
 			"  3 flows: the server answered 400: Refused: as the test wants\nskipped   0\n", "flowload: not all flows are stored\n"},
 		{"no answer", "--flows 2 --connections 1 DIR/own.ndjson", noAnswer, 0, "read      3  in TIME\nsent      3\nstored    3\nretries   1  of POSTs\nskipped   0\n", ""},

@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// BenchmarkScanner reads files of 20,000 flows, which is what one op is.
+// BenchmarkScanner reads files of 20,000 flows. One op is one file.
 func BenchmarkScanner(b *testing.B) {
 	const flows = 20_000
 	for _, bench := range []struct{ name, head, line string }{
 		{"zeek", zeekHead, zeekRecord},
 		{"zeek-json", "", zeekLine},
 		{"vpc", "", vpcLine},
-		{"ndjson", "", ownLine},
+		{"ndjson", "", flowdLine},
 		{"csv", "src_app,dest_app,vpc_id,bytes_tx,bytes_rx,hour\n", "a,b,v,1,2,3\n"},
 	} {
 		file := bench.head + strings.Repeat(bench.line, flows)

@@ -5,56 +5,55 @@ import (
 	"fmt"
 )
 
-// columns knows in which column of a line each field stands.
+// columns maps fields to the columns of a line.
 type columns struct {
-	at [fields]int // -1 where the file has no such column
-	n  int         // how many columns a line has
+	index [numFields]int // -1 if the file has no such column
+	count int            // number of columns of a line
 }
 
-// required are the fields that no file can be without; a VPC can be given for all.
-var required = [...]int{srcApp, destApp, bytesTx, bytesRx, when}
+// required are the fields that every file must have. The VPC can have a default.
+var required = [...]int{srcApp, destApp, bytesTx, bytesRx, timestamp}
 
-// newColumns reads the names of the columns from a header. A field that the schema has no
-// name for needs no column.
+// newColumns reads the column names of a header. A field without a name in the schema needs no column.
 func newColumns(header [][]byte, s *schema) (*columns, error) {
-	c := &columns{n: len(header)}
+	c := &columns{count: len(header)}
 	for field, name := range s.names {
-		c.at[field] = -1
+		c.index[field] = -1
 		for i, column := range header {
 			if name == "" || string(column) != name {
 				continue
 			}
-			if c.at[field] >= 0 {
-				return nil, fmt.Errorf("the header names %s twice, as columns %d and %d", name, c.at[field]+1, i+1)
+			if c.index[field] >= 0 {
+				return nil, fmt.Errorf("the header names %s twice, as columns %d and %d", name, c.index[field]+1, i+1)
 			}
-			c.at[field] = i
+			c.index[field] = i
 		}
 	}
 	for _, field := range required {
-		if s.names[field] != "" && c.at[field] < 0 {
+		if s.names[field] != "" && c.index[field] < 0 {
 			return nil, fmt.Errorf("the header has no column %s", s.names[field])
 		}
 	}
-	if c.at[vpcID] < 0 && s.vpc == "" {
+	if c.index[vpcID] < 0 && s.defaultVPC == "" {
 		return nil, ErrNoVPC
 	}
 	return c, nil
 }
 
-// pick sets the fields of rec to their cells.
-func (c *columns) pick(cells [][]byte, rec *record) error {
-	if len(cells) != c.n {
-		return &skip{reason: "the line has another number of columns than the header"}
+// extract sets the fields of rec to their cells.
+func (c *columns) extract(cells [][]byte, rec *record) error {
+	if len(cells) != c.count {
+		return &skipError{reason: "the line has another number of columns than the header"}
 	}
-	for field, at := range c.at {
-		if at >= 0 {
-			rec[field] = cells[at]
+	for field, i := range c.index {
+		if i >= 0 {
+			rec[field] = cells[i]
 		}
 	}
 	return nil
 }
 
-// split cuts line at every sep, into the memory of cells.
+// split splits line at every sep. It reuses the memory of cells.
 func split(cells [][]byte, line, sep []byte) [][]byte {
 	cells = cells[:0]
 	for {

@@ -5,29 +5,29 @@ import (
 	"slices"
 )
 
-// ownNames are this program's own names of the fields.
-var ownNames = [fields]string{"src_app", "dest_app", "vpc_id", "bytes_tx", "bytes_rx", "hour"}
+// flowdNames are flowd's own names of the fields.
+var flowdNames = [numFields]string{"src_app", "dest_app", "vpc_id", "bytes_tx", "bytes_rx", "hour"}
 
-func ownSchema(vpc string) *schema {
+func flowdSchema(vpc string) *schema {
 	return &schema{
-		names:   ownNames,
-		hour:    parseCount,
-		notHour: "is not an integer from 0 to 2^31-1",
-		vpc:     vpc,
+		names:       flowdNames,
+		hour:        parseCount,
+		hourProblem: "is not an integer from 0 to 2^31-1",
+		defaultVPC:  vpc,
 	}
 }
 
-// csvParser reads CSV with a header line that names this program's own fields in any order,
-// among others. Cells may be quoted; a quoted line end is not served, since no name may hold one.
+// csvParser reads CSV with a header line that has flowd's own fields in any order, among others. Cells
+// may be quoted, but must not contain line ends, which no name may have.
 type csvParser struct {
-	schema  *schema
-	columns *columns
-	cells   [][]byte
-	unquote []byte
+	schema   *schema
+	columns  *columns
+	cells    [][]byte
+	unquoted []byte
 }
 
 func newCSVParser(vpc string) (parser, *schema) {
-	s := ownSchema(vpc)
+	s := flowdSchema(vpc)
 	return &csvParser{schema: s}, s
 }
 
@@ -43,7 +43,7 @@ func (p *csvParser) parse(line []byte, rec *record) error {
 		p.columns = columns
 		return errNoRecord
 	}
-	if err := p.columns.pick(p.cells, rec); err != nil {
+	if err := p.columns.extract(p.cells, rec); err != nil {
 		return err
 	}
 	for field, text := range rec {
@@ -54,21 +54,21 @@ func (p *csvParser) parse(line []byte, rec *record) error {
 	return nil
 }
 
-// split cuts a line into p.cells as RFC 4180 says: at commas, but for those in quotes, where ""
-// stands for a quote.
+// split splits a line into p.cells according to RFC 4180: at commas outside of quotes, where "" stands
+// for a quote.
 func (p *csvParser) split(line []byte) error {
 	p.cells = p.cells[:0]
-	// Unquoting only ever shortens, so with this much room no cell moves once it is cut.
-	p.unquote = slices.Grow(p.unquote[:0], len(line))
+	// Unquoting never lengthens a cell, so with this capacity the buffer does not move.
+	p.unquoted = slices.Grow(p.unquoted[:0], len(line))
 	for {
 		var cell []byte
 		if len(line) > 0 && line[0] == '"' {
-			from := len(p.unquote)
-			rest, err := p.quoted(line[1:])
+			start := len(p.unquoted)
+			rest, err := p.readQuoted(line[1:])
 			if err != nil {
 				return err
 			}
-			cell, line = p.unquote[from:], rest
+			cell, line = p.unquoted[start:], rest
 		} else {
 			end := bytes.IndexByte(line, ',')
 			if end < 0 {
@@ -76,7 +76,7 @@ func (p *csvParser) split(line []byte) error {
 			}
 			cell, line = line[:end], line[end:]
 			if bytes.IndexByte(cell, '"') >= 0 {
-				return skipFor("a cell", "has a quote but does not begin with one", cell)
+				return newSkipError("a cell", "has a quote but does not begin with one", cell)
 			}
 		}
 		p.cells = append(p.cells, cell)
@@ -87,23 +87,23 @@ func (p *csvParser) split(line []byte) error {
 	}
 }
 
-// quoted appends the cell that text begins with, past its opening quote, to p.unquote, and
-// returns what follows its closing quote: nothing, or a comma and more.
-func (p *csvParser) quoted(text []byte) (rest []byte, err error) {
+// readQuoted appends the cell at the start of text, after its opening quote, to p.unquoted. It returns
+// the rest after its closing quote: empty, or a comma and more.
+func (p *csvParser) readQuoted(text []byte) (rest []byte, err error) {
 	for {
 		end := bytes.IndexByte(text, '"')
 		if end < 0 {
-			return nil, skipFor("a cell", "has no closing quote on its line", text)
+			return nil, newSkipError("a cell", "has no closing quote on its line", text)
 		}
-		p.unquote = append(p.unquote, text[:end]...)
+		p.unquoted = append(p.unquoted, text[:end]...)
 		text = text[end+1:]
 		switch {
 		case len(text) == 0 || text[0] == ',':
 			return text, nil
 		case text[0] != '"':
-			return nil, skipFor("a cell", "goes on after its closing quote", text)
+			return nil, newSkipError("a cell", "goes on after its closing quote", text)
 		}
-		p.unquote = append(p.unquote, '"')
+		p.unquoted = append(p.unquoted, '"')
 		text = text[1:]
 	}
 }

@@ -9,28 +9,28 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Format is what the records of a file look like.
+// Format is the format of a file's records.
 type Format string
 
 const (
-	// Auto detects the format from the beginning of the file.
+	// Auto detects the format from the start of the file.
 	Auto Format = ""
 	// Zeek is a Zeek conn.log in its own TSV form with header lines.
 	Zeek Format = "zeek"
 	// ZeekJSON is a Zeek conn.log with one JSON object per line, or an array of them.
 	ZeekJSON Format = "zeek-json"
-	// VPC is AWS VPC Flow Logs: version 2 in its default order, or any order and further
-	// fields with a header line.
+	// VPC is AWS VPC Flow Logs: version 2 in its default order, or any fields in any order with a header
+	// line.
 	VPC Format = "vpc"
-	// NDJSON is flows in this program's own fields, one object per line or an array of them.
+	// NDJSON is flows in flowd's own fields, one object per line or an array of them.
 	NDJSON Format = "ndjson"
-	// CSV is flows in this program's own fields with a header line.
+	// CSV is flows in flowd's own fields with a header line.
 	CSV Format = "csv"
 )
 
 func (f Format) isJSON() bool { return f == ZeekJSON || f == NDJSON }
 
-// parser returns the two parts that know the format.
+// parser returns the parser and the schema of the format.
 func (f Format) parser(vpc string) (parser, *schema) {
 	switch f {
 	case Zeek:
@@ -46,9 +46,9 @@ func (f Format) parser(vpc string) (parser, *schema) {
 	}
 }
 
-// unpack returns what r holds, unpacked if it begins like gzip. Several gzip files behind one
-// another read as one.
-func unpack(r io.Reader) (io.Reader, error) {
+// decompress returns the content of r, decompressed if it starts with the gzip magic. Concatenated gzip
+// files read as one.
+func decompress(r io.Reader) (io.Reader, error) {
 	buf := bufio.NewReader(r)
 	magic, err := buf.Peek(2)
 	if err != nil && err != io.EOF {
@@ -60,14 +60,14 @@ func unpack(r io.Reader) (io.Reader, error) {
 	return gzip.NewReader(buf)
 }
 
-// maxHead is how far detection looks.
+// maxHead bounds the part of a file that detection reads, in bytes.
 const maxHead = 64 << 10
 
-// peekHead returns the beginning of the file without its byte order mark and leading space: a
-// line, or of a JSON array up to where its first object ends. It waits for no more than that,
-// so that a pipe is served as it comes. It is empty if the file is.
+// peekHead returns the start of the file without its byte order mark and leading white space: a line, or
+// a JSON array up to the end of its first object. It does not wait for more than that, so a pipe is read
+// as its data arrives. It returns an empty head for an empty file.
 func peekHead(buf *bufio.Reader) ([]byte, error) {
-	if mark, _ := buf.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
+	if bom, _ := buf.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
 		if _, err := buf.Discard(3); err != nil {
 			return nil, err
 		}
@@ -82,22 +82,21 @@ func peekHead(buf *bufio.Reader) ([]byte, error) {
 		if err == io.EOF || len(all) >= maxHead {
 			return head, nil
 		}
-		if len(head) > 0 && bytes.IndexByte(head, headEnd(head[0])) >= 0 {
+		if len(head) > 0 && bytes.IndexByte(head, headTerminator(head[0])) >= 0 {
 			return head, nil
 		}
 	}
 }
 
-// headEnd is the byte that ends what detection needs of a head which begins with first.
-func headEnd(first byte) byte {
+// headTerminator returns the byte that ends the head, given its first byte.
+func headTerminator(first byte) byte {
 	if first == '[' {
 		return '}'
 	}
 	return '\n'
 }
 
-// detect tells the format of a file that begins with head. An empty file is good in any
-// format, and has no flows.
+// detect returns the format of a file that starts with head. An empty file is valid in any format.
 func detect(head []byte) (Format, error) {
 	if len(head) == 0 {
 		return NDJSON, nil
@@ -118,6 +117,6 @@ func detect(head []byte) (Format, error) {
 	case bytes.Contains(line, []byte("src_app")):
 		return CSV, nil
 	}
-	return Auto, fmt.Errorf("%q begins none of the known formats (%s, %s, %s, %s, %s)",
+	return Auto, fmt.Errorf("%q does not begin like a known format (%s, %s, %s, %s, %s)",
 		line[:min(len(line), maxValue)], Zeek, ZeekJSON, VPC, NDJSON, CSV)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func FuzzAuto(f *testing.F) {
-	seed(f, zeekHead+zeekRecord, zeekLine, vpcLine, ownLine, ownCSV, "[\n"+ownLine+","+ownLine+"]", string(pack(f, ownLine)))
+	seed(f, zeekHead+zeekRecord, zeekLine, vpcLine, flowdLine, flowdCSV, "[\n"+flowdLine+","+flowdLine+"]", string(gzipped(f, flowdLine)))
 	fuzzFormat(f, Auto)
 }
 
@@ -29,17 +29,17 @@ func FuzzZeekJSON(f *testing.F) {
 }
 
 func FuzzVPC(f *testing.F) {
-	seed(f, vpcLine, vpcDefault+"\n"+vpcLine, "vpc-id srcaddr dstaddr bytes start\nvpc-2 c d 1 3600\n")
+	seed(f, vpcLine, vpcDefaultHeader+"\n"+vpcLine, "vpc-id srcaddr dstaddr bytes start\nvpc-2 c d 1 3600\n")
 	fuzzFormat(f, VPC)
 }
 
 func FuzzNDJSON(f *testing.F) {
-	seed(f, ownLine, "["+ownLine+","+ownLine+"]", `{"src_app":"\u00e9\"\\"}`, "[[],{}]")
+	seed(f, flowdLine, "["+flowdLine+","+flowdLine+"]", `{"src_app":"\u00e9\"\\"}`, "[[],{}]")
 	fuzzFormat(f, NDJSON)
 }
 
 func FuzzCSV(f *testing.F) {
-	seed(f, ownCSV, "\"src_app\",dest_app,vpc_id,bytes_tx,bytes_rx,\"hour\"\n\"a,\"\"x\"\"\",\"b\",v,\"1\",2,3\n")
+	seed(f, flowdCSV, "\"src_app\",dest_app,vpc_id,bytes_tx,bytes_rx,\"hour\"\n\"a,\"\"x\"\"\",\"b\",v,\"1\",2,3\n")
 	fuzzFormat(f, CSV)
 }
 
@@ -50,8 +50,8 @@ func seed(f *testing.F, files ...string) {
 	}
 }
 
-// fuzzFormat holds that whatever a file has in it, the scanner ends, lets only flows through
-// that keep the limits, and accounts for what it left out.
+// fuzzFormat holds for any file that the scanner ends, returns only valid flows, and counts the skipped
+// records.
 func fuzzFormat(f *testing.F, format Format) {
 	f.Fuzz(func(t *testing.T, file []byte, vpc string) {
 		s := New(strings.NewReader(string(file)), Options{Format: format, VPC: vpc})
@@ -85,11 +85,11 @@ func checkFlow(t *testing.T, f *flow.Flow) {
 	t.Helper()
 	for _, name := range []string{f.SrcApp, f.DestApp, f.VPCID} {
 		if len(name) < 1 || len(name) > flow.MaxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-			t.Errorf("name %q is outside of the limits", name)
+			t.Errorf("name %q exceeds the limits", name)
 		}
 	}
 	if f.BytesTx > flow.MaxBytes || f.BytesRx > flow.MaxBytes || f.Hour > flow.MaxHour {
-		t.Errorf("flow %+v is outside of the limits", f)
+		t.Errorf("flow %+v exceeds the limits", f)
 	}
 }
 

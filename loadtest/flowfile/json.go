@@ -6,24 +6,24 @@ import (
 	"github.com/goccy/go-json"
 )
 
-// texts takes the fields of an object as they are written, so that a number keeps its digits
-// and each field can be judged by itself. Its memory is used again for the next object.
-type texts = json.RawMessage
+// rawJSON retains the text of a field, so that a number keeps its digits and each field is checked
+// separately. The next object reuses its memory.
+type rawJSON = json.RawMessage
 
-// ownObject is a flow in this program's own fields.
-type ownObject struct {
-	SrcApp  texts `json:"src_app"`
-	DestApp texts `json:"dest_app"`
-	VPCID   texts `json:"vpc_id"`
-	BytesTx texts `json:"bytes_tx"`
-	BytesRx texts `json:"bytes_rx"`
-	Hour    texts `json:"hour"`
+// flowdObject is a flow in flowd's own fields.
+type flowdObject struct {
+	SrcApp  rawJSON `json:"src_app"`
+	DestApp rawJSON `json:"dest_app"`
+	VPCID   rawJSON `json:"vpc_id"`
+	BytesTx rawJSON `json:"bytes_tx"`
+	BytesRx rawJSON `json:"bytes_rx"`
+	Hour    rawJSON `json:"hour"`
 }
 
-type ndjsonParser struct{ object ownObject }
+type ndjsonParser struct{ object flowdObject }
 
 func newNDJSONParser(vpc string) (parser, *schema) {
-	return &ndjsonParser{}, ownSchema(vpc)
+	return &ndjsonParser{}, flowdSchema(vpc)
 }
 
 func (p *ndjsonParser) parse(text []byte, rec *record) error {
@@ -34,18 +34,18 @@ func (p *ndjsonParser) parse(text []byte, rec *record) error {
 		return err
 	}
 	*rec = record{o.SrcApp, o.DestApp, o.VPCID, o.BytesTx, o.BytesRx, o.Hour}
-	return strip(rec, ownNames, srcApp, destApp, vpcID)
+	return decodeFields(rec, flowdNames, srcApp, destApp, vpcID)
 }
 
-// zeekObject is a connection as Zeek writes it into JSON. Fields that are not set are left out.
+// zeekObject is a connection as Zeek writes it in JSON. Zeek omits fields that are not set.
 type zeekObject struct {
-	Path      texts `json:"_path"`
-	OrigH     texts `json:"id.orig_h"`
-	RespH     texts `json:"id.resp_h"`
-	VPCID     texts `json:"vpc_id"`
-	OrigBytes texts `json:"orig_bytes"`
-	RespBytes texts `json:"resp_bytes"`
-	TS        texts `json:"ts"`
+	Path      rawJSON `json:"_path"`
+	OrigH     rawJSON `json:"id.orig_h"`
+	RespH     rawJSON `json:"id.resp_h"`
+	VPCID     rawJSON `json:"vpc_id"`
+	OrigBytes rawJSON `json:"orig_bytes"`
+	RespBytes rawJSON `json:"resp_bytes"`
+	TS        rawJSON `json:"ts"`
 }
 
 type zeekJSONParser struct {
@@ -55,11 +55,11 @@ type zeekJSONParser struct {
 
 func newZeekJSONParser(vpc string) (parser, *schema) {
 	return &zeekJSONParser{vpc: vpc}, &schema{
-		names:     zeekNames,
-		zeroUnset: true,
-		hour:      hourOfTimestamp,
-		notHour:   "is not a time in seconds, milliseconds or ISO 8601",
-		vpc:       vpc,
+		names:       zeekNames,
+		unsetIsZero: true,
+		hour:        hourOfTimestamp,
+		hourProblem: "is not a time in seconds, milliseconds or ISO 8601",
+		defaultVPC:  vpc,
 	}
 }
 
@@ -70,33 +70,33 @@ func (p *zeekJSONParser) parse(text []byte, rec *record) error {
 	if err := unmarshal(text, o); err != nil {
 		return err
 	}
-	// Some sites write all of Zeek's logs into one stream, with the kind in this field.
+	// Some sites write all Zeek logs into one stream, with the log's name in this field.
 	if len(o.Path) > 0 && string(o.Path) != `"conn"` {
-		return skipFor("_path", `is not "conn"`, o.Path)
+		return newSkipError("_path", `is not "conn"`, o.Path)
 	}
 	if len(o.VPCID) == 0 && p.vpc == "" {
 		return ErrNoVPC
 	}
 	*rec = record{o.OrigH, o.RespH, o.VPCID, o.OrigBytes, o.RespBytes, o.TS}
 	if len(o.TS) > 0 && o.TS[0] == '"' {
-		return strip(rec, zeekNames, srcApp, destApp, vpcID, when)
+		return decodeFields(rec, zeekNames, srcApp, destApp, vpcID, timestamp)
 	}
-	return strip(rec, zeekNames, srcApp, destApp, vpcID)
+	return decodeFields(rec, zeekNames, srcApp, destApp, vpcID)
 }
 
 func unmarshal(text []byte, object any) error {
 	if !bytes.HasPrefix(bytes.TrimLeft(text, " \t"), []byte{'{'}) {
-		return skipFor("the record", "is not a JSON object", text)
+		return newSkipError("the record", "is not a JSON object", text)
 	}
 	if err := json.Unmarshal(text, object); err != nil {
-		return skipFor("the record", "is not valid JSON", text)
+		return newSkipError("the record", "is not valid JSON", text)
 	}
 	return nil
 }
 
-// strip makes the JSON of the fields into their plain texts: null and fields left out into
-// nil, and of those that are strings the contents.
-func strip(rec *record, names [fields]string, stringFields ...int) error {
+// decodeFields replaces the JSON of each field by its text: nil for null or an absent field, the
+// contents for the fields that must be strings.
+func decodeFields(rec *record, names [numFields]string, stringFields ...int) error {
 	for field, text := range rec {
 		if len(text) == 0 || string(text) == "null" {
 			rec[field] = nil
@@ -108,7 +108,7 @@ func strip(rec *record, names [fields]string, stringFields ...int) error {
 		}
 		text, ok := unquote(rec[field])
 		if !ok {
-			return skipFor(names[field], "is not a string", rec[field])
+			return newSkipError(names[field], "is not a string", rec[field])
 		}
 		rec[field] = text
 	}

@@ -1,15 +1,14 @@
-// Package flowfile reads flows from the files that people have: Zeek conn.log (TSV and JSON),
-// AWS VPC Flow Logs, and this program's own fields as NDJSON, as a JSON array or as CSV, each
-// plain or in gzip.
+// Package flowfile reads flows from common file formats: Zeek conn.log (TSV and JSON), AWS VPC Flow
+// Logs, and flowd's own fields as NDJSON, as a JSON array or as CSV, each plain or in gzip.
 //
-// A file goes through four small parts. A source cuts it into texts of one record each, a
-// parser finds the fields of interest in such a text, a schema turns them into a flow, and the
-// Scanner drives them and keeps account of what was left out:
+// A file passes through four small parts. A source splits it into the text of one record each, a parser
+// finds the fields in that text, a schema converts them into a flow, and the Scanner drives them and
+// counts the skipped records:
 //
 //	io.Reader --gunzip--> source (lines, array) --> parser --> schema --> Scanner.Flow
 //
-// Memory is bounded whatever the file holds: records longer than MaxRecord are skipped, and
-// names are kept only up to a fixed number.
+// Memory is bounded regardless of the file: records longer than MaxRecord are skipped, and the number of
+// interned names is limited.
 package flowfile
 
 import (
@@ -22,23 +21,22 @@ import (
 	"flowd/flow"
 )
 
-// MaxRecord is the longest record in bytes, once unpacked. Longer ones are skipped.
+// MaxRecord is the longest record in bytes, after decompression. Longer ones are skipped.
 const MaxRecord = 1 << 20
 
-// Options says how to read a file. The zero value detects the format and has no VPC to fall
-// back on.
+// Options say how to read a file. The zero value detects the format and has no default VPC.
 type Options struct {
 	// Format is the format of the records, or Auto. Gzip is always detected.
 	Format Format
-	// VPC is the vpc_id of records that name none. Without it, a file whose format has no place
-	// for a VPC is an error (ErrNoVPC).
+	// VPC is the vpc_id of records without one. If it is empty, a file whose format has no place for a
+	// VPC fails with ErrNoVPC.
 	VPC string
 }
 
-// ErrNoVPC is what a file ends with that names no VPC, when Options.VPC is empty too.
-var ErrNoVPC = errors.New("the file names no VPC, and none was given for it")
+// ErrNoVPC ends the scan of a file without VPCs if Options.VPC is empty.
+var ErrNoVPC = errors.New("the file has no VPC, and no default VPC was given")
 
-// Error ends a scan. It says at which line, counted from 1 in the unpacked file.
+// Error ends a scan. Line counts from 1 in the decompressed file.
 type Error struct {
 	Line int
 	Err  error
@@ -46,50 +44,50 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
 
-// Unwrap returns what went wrong at the line.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Scanner reads the flows of one file. It belongs to one goroutine.
+// Scanner reads the flows of one file. It is not safe for concurrent use.
 type Scanner struct {
-	in      io.Reader
-	opts    Options
-	source  source
-	parser  parser
-	schema  *schema
-	names   names
-	rec     record
-	flow    flow.Flow
-	skipped Skipped
-	err     error
+	in       io.Reader
+	opts     Options
+	source   source
+	parser   parser
+	schema   *schema
+	interned internTable
+	record   record
+	flow     flow.Flow
+	skipped  Skipped
+	err      error
 }
 
-// source cuts a file into records.
+// source splits a file into records.
 type source interface {
-	// next returns the text of the next record, which lives until the following call; a *skip
-	// where the text is too long; and io.EOF after the last one.
+	// next returns the text of the next record, which is valid until the next call. It returns a
+	// *skipError for a text that is too long, and io.EOF after the last one.
 	next() ([]byte, error)
-	// line returns the line on which the record returned last began.
+	// line returns the line on which the last returned record began.
 	line() int
 }
 
 // parser finds the fields of a record in its text.
 type parser interface {
-	// parse sets rec, which is all nil before, to the texts of the fields. They live as long as
-	// text does. It returns errNoRecord for a text that is none (a comment, a header), a *skip
-	// for one that cannot be used, and any other error to end the scan.
+	// parse sets the fields of rec, which is all nil before, to parts of text. They are valid as long as
+	// text is. It returns errNoRecord for a comment or a header, a *skipError for an unusable record,
+	// and any other error to end the scan.
 	parse(text []byte, rec *record) error
 }
 
-// errNoRecord is a parser's word for a text that is not meant to be a record.
+// errNoRecord is returned by a parser for a text that is not a record.
 var errNoRecord = errors.New("no record")
 
-// New returns a scanner of r, which it neither reads before the first Next nor closes.
+// New returns a scanner of r. It does not read r before the first Next, and never closes it.
 func New(r io.Reader, o Options) *Scanner {
-	return &Scanner{in: r, opts: o, names: names{}}
+	return &Scanner{in: r, opts: o, interned: internTable{}}
 }
 
-// Next reads up to the next usable flow and reports whether there is one. After false, Err
-// tells an end from an error.
+// Next reads up to the next usable flow and reports whether it found one. If it returns false, Err
+// distinguishes the end of the file from an error.
 func (s *Scanner) Next() bool {
 	if s.source == nil && s.err == nil {
 		s.err = s.open()
@@ -99,17 +97,17 @@ func (s *Scanner) Next() bool {
 		if err == nil {
 			return true
 		}
-		s.take(err)
+		s.handle(err)
 	}
 	return false
 }
 
-// take keeps account of a record that is no flow, or ends the scan.
-func (s *Scanner) take(err error) {
-	var sk *skip
+// handle counts a skipped record, or ends the scan.
+func (s *Scanner) handle(err error) {
+	var skipped *skipError
 	switch {
-	case errors.As(err, &sk):
-		s.skipped.add(s.source.line(), sk)
+	case errors.As(err, &skipped):
+		s.skipped.add(s.source.line(), skipped)
 	case err == errNoRecord:
 	case err == io.EOF:
 		s.err = io.EOF
@@ -127,21 +125,21 @@ func (s *Scanner) read() error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return errNoRecord
 	}
-	s.rec = record{}
-	if err := s.parser.parse(text, &s.rec); err != nil {
+	s.record = record{}
+	if err := s.parser.parse(text, &s.record); err != nil {
 		return err
 	}
-	return s.schema.fill(&s.flow, &s.rec, s.names)
+	return s.schema.toFlow(&s.flow, &s.record, s.interned)
 }
 
-// open detects what the file is and sets the parts up for it.
+// open detects the format and creates the source, the parser and the schema.
 func (s *Scanner) open() error {
 	if s.opts.VPC != "" {
-		if _, problem := s.names.get([]byte(s.opts.VPC)); problem != "" {
+		if _, problem := s.interned.intern([]byte(s.opts.VPC)); problem != "" {
 			return fmt.Errorf("the name of the VPC, %q, %s", s.opts.VPC, problem)
 		}
 	}
-	in, err := unpack(s.in)
+	in, err := decompress(s.in)
 	if err != nil {
 		return &Error{1, err}
 	}
@@ -158,19 +156,17 @@ func (s *Scanner) open() error {
 	}
 	s.parser, s.schema = format.parser(s.opts.VPC)
 	if format.isJSON() && bytes.HasPrefix(head, []byte{'['}) {
-		s.source = &array{in: buf}
+		s.source = &arraySource{in: buf}
 	} else {
-		s.source = &lines{in: buf}
+		s.source = &lineSource{in: buf}
 	}
 	return nil
 }
 
-// Flow returns the flow that Next read. It is overwritten by the following Next; its strings
-// are not.
+// Flow returns the flow that Next read. The next call of Next overwrites it, but not its strings.
 func (s *Scanner) Flow() *flow.Flow { return &s.flow }
 
-// Err returns what ended the scan: nil at the end of the file, else an error that names the
-// line, mostly an *Error.
+// Err returns the error that ended the scan, usually an *Error; nil at the end of the file.
 func (s *Scanner) Err() error {
 	if s.err == io.EOF {
 		return nil
@@ -178,5 +174,5 @@ func (s *Scanner) Err() error {
 	return s.err
 }
 
-// Skipped returns what was left out so far.
+// Skipped returns the records skipped so far.
 func (s *Scanner) Skipped() *Skipped { return &s.skipped }

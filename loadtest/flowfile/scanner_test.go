@@ -17,8 +17,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fileTest is a file and what is read from it. Flows are written "src>dest@vpc tx/rx hour",
-// skipped records "line N: reason", with the value if there is one.
+// fileTest is a file and the expected result. Flows are written "src>dest@vpc tx/rx hour", skipped
+// records "line N: reason", with the value if there is one.
 type fileTest struct {
 	name  string
 	opts  Options
@@ -46,7 +46,7 @@ func runFileTests(t *testing.T, tests []fileTest) {
 			for reason, of := range skipped.Reasons {
 				first := slices.IndexFunc(skips, func(skip string) bool { return strings.Contains(skip, ": "+reason) })
 				if first < 0 || !strings.HasPrefix(skips[first], fmt.Sprintf("line %d: ", of.First.Line)) {
-					t.Errorf("the first of %q is at line %d of %q", reason, of.First.Line, skips)
+					t.Errorf("the first record of %q is at line %d of %q", reason, of.First.Line, skips)
 				}
 			}
 			if got := errText(err); got != test.err {
@@ -56,21 +56,21 @@ func runFileTests(t *testing.T, tests []fileTest) {
 	}
 }
 
-// eachSkip returns every record that is skipped, of which the account keeps the first of each reason.
+// eachSkip returns every skipped record. Skipped only has the first one of each reason.
 func eachSkip(r io.Reader, o Options) (skips []string) {
 	s := New(r, o)
 	for s.err = s.open(); s.err == nil; {
 		err := s.read()
-		var sk *skip
-		if errors.As(err, &sk) {
-			text := fmt.Sprintf("line %d: %s", s.source.line(), sk.reason)
-			if len(sk.value) > 0 {
-				text += fmt.Sprintf(": %q", sk.value)
+		var skipped *skipError
+		if errors.As(err, &skipped) {
+			text := fmt.Sprintf("line %d: %s", s.source.line(), skipped.reason)
+			if len(skipped.value) > 0 {
+				text += fmt.Sprintf(": %q", skipped.value)
 			}
 			skips = append(skips, text)
 		}
 		if err != nil {
-			s.take(err)
+			s.handle(err)
 		}
 	}
 	return skips
@@ -93,55 +93,55 @@ func errText(err error) string {
 }
 
 const (
-	ownLine  = `{"src_app":"a","dest_app":"b","vpc_id":"v","bytes_tx":1,"bytes_rx":2,"hour":3}` + "\n"
-	ownCSV   = "src_app,dest_app,vpc_id,bytes_tx,bytes_rx,hour\na,b,v,1,2,3\n"
-	vpcLine  = "2 1 eni-1 10.0.0.1 10.0.0.2 1 2 6 3 400 7200 7260 ACCEPT OK\n"
-	zeekLine = `{"ts":7200.5,"id.orig_h":"10.0.0.1","id.resp_h":"10.0.0.2","orig_bytes":4,"resp_bytes":5}` + "\n"
+	flowdLine = `{"src_app":"a","dest_app":"b","vpc_id":"v","bytes_tx":1,"bytes_rx":2,"hour":3}` + "\n"
+	flowdCSV  = "src_app,dest_app,vpc_id,bytes_tx,bytes_rx,hour\na,b,v,1,2,3\n"
+	vpcLine   = "2 1 eni-1 10.0.0.1 10.0.0.2 1 2 6 3 400 7200 7260 ACCEPT OK\n"
+	zeekLine  = `{"ts":7200.5,"id.orig_h":"10.0.0.1","id.resp_h":"10.0.0.2","orig_bytes":4,"resp_bytes":5}` + "\n"
 )
 
 func TestDetect(t *testing.T) {
-	own := []string{"a>b@v 1/2 3"}
+	flows := []string{"a>b@v 1/2 3"}
 	v := Options{VPC: "v"}
 	runFileTests(t, []fileTest{
 		{name: "empty"},
 		{name: "blank lines alone", file: "\n\r\n  \n"},
 		{name: "byte order mark alone", file: "\xef\xbb\xbf"},
-		{name: "ndjson", file: ownLine, flows: own},
-		{name: "ndjson after blank lines", file: "\n\r\n" + ownLine, flows: own},
-		{name: "ndjson after a byte order mark", file: "\xef\xbb\xbf" + ownLine, flows: own},
-		{name: "array", file: "[" + ownLine + "]", flows: own},
-		{name: "array over lines", file: "\n[\n\n" + ownLine + "\n]\n", flows: own},
-		{name: "csv", file: ownCSV, flows: own},
-		{name: "csv after a byte order mark", file: "\xef\xbb\xbf" + ownCSV, flows: own},
+		{name: "ndjson", file: flowdLine, flows: flows},
+		{name: "ndjson after blank lines", file: "\n\r\n" + flowdLine, flows: flows},
+		{name: "ndjson after a byte order mark", file: "\xef\xbb\xbf" + flowdLine, flows: flows},
+		{name: "array", file: "[" + flowdLine + "]", flows: flows},
+		{name: "array over lines", file: "\n[\n\n" + flowdLine + "\n]\n", flows: flows},
+		{name: "csv", file: flowdCSV, flows: flows},
+		{name: "csv after a byte order mark", file: "\xef\xbb\xbf" + flowdCSV, flows: flows},
 		{name: "zeek", opts: v, file: zeekHead + zeekRecord, flows: []string{"10.0.0.1>10.0.0.2@v 4/5 2"}},
 		{name: "zeek json", opts: v, file: zeekLine, flows: []string{"10.0.0.1>10.0.0.2@v 4/5 2"}},
 		{name: "zeek json array", opts: v, file: "[\n" + zeekLine + "]", flows: []string{"10.0.0.1>10.0.0.2@v 4/5 2"}},
 		{name: "vpc", opts: v, file: vpcLine, flows: []string{"10.0.0.1>10.0.0.2@v 400/0 2"}},
-		{name: "vpc with a header", opts: v, file: vpcDefault + "\n" + vpcLine, flows: []string{"10.0.0.1>10.0.0.2@v 400/0 2"}},
+		{name: "vpc with a header", opts: v, file: vpcDefaultHeader + "\n" + vpcLine, flows: []string{"10.0.0.1>10.0.0.2@v 400/0 2"}},
 		{name: "vpc without a line end", opts: v, file: strings.TrimSpace(vpcLine), flows: []string{"10.0.0.1>10.0.0.2@v 400/0 2"}},
-		{name: "unknown", file: "GET / HTTP/1.1\n", err: `line 1: "GET / HTTP/1.1" begins none of the known formats (zeek, zeek-json, vpc, ndjson, csv)`},
-		{name: "vpc of another version", file: "3" + vpcLine[1:], err: `line 1: "3 1 eni-1 10.0.0.1 10.0.0.2 1 2 6 3 400 7200 7260 ACCEPT OK" begins none of the known formats (zeek, zeek-json, vpc, ndjson, csv)`},
-		{name: "format given", opts: Options{Format: NDJSON}, file: "x\n" + ownLine, flows: own, skips: []string{`line 1: the record is not a JSON object: "x"`}},
-		{name: "format given, array", opts: Options{Format: NDJSON}, file: "[" + ownLine + "]", flows: own},
-		{name: "name of the VPC too long", opts: Options{VPC: strings.Repeat("v", 257)}, file: ownLine, err: fmt.Sprintf("the name of the VPC, %q, is longer than 256 bytes", strings.Repeat("v", 257))},
+		{name: "unknown", file: "GET / HTTP/1.1\n", err: `line 1: "GET / HTTP/1.1" does not begin like a known format (zeek, zeek-json, vpc, ndjson, csv)`},
+		{name: "vpc of another version", file: "3" + vpcLine[1:], err: `line 1: "3 1 eni-1 10.0.0.1 10.0.0.2 1 2 6 3 400 7200 7260 ACCEPT OK" does not begin like a known format (zeek, zeek-json, vpc, ndjson, csv)`},
+		{name: "format given", opts: Options{Format: NDJSON}, file: "x\n" + flowdLine, flows: flows, skips: []string{`line 1: the record is not a JSON object: "x"`}},
+		{name: "format given, array", opts: Options{Format: NDJSON}, file: "[" + flowdLine + "]", flows: flows},
+		{name: "name of the VPC too long", opts: Options{VPC: strings.Repeat("v", 257)}, file: flowdLine, err: fmt.Sprintf("the name of the VPC, %q, is longer than 256 bytes", strings.Repeat("v", 257))},
 	})
 }
 
 func TestGzip(t *testing.T) {
-	two := append(pack(t, ownLine), pack(t, ownLine)...)
+	two := append(gzipped(t, flowdLine), gzipped(t, flowdLine)...)
 	for _, test := range []struct {
 		name  string
 		file  []byte
 		flows int
 		err   string
 	}{
-		{"one", pack(t, ownLine), 1, ""},
+		{"one", gzipped(t, flowdLine), 1, ""},
 		{"two joined", two, 2, ""},
-		{"empty inside", pack(t, ""), 0, ""},
+		{"empty inside", gzipped(t, ""), 0, ""},
 		{"cut", two[:len(two)-4], 2, "line 3: unexpected EOF"},
 		{"cut in its head", two[:5], 0, "line 1: unexpected EOF"},
-		{"only its first byte", two[:1], 0, `line 1: "\x1f" begins none of the known formats (zeek, zeek-json, vpc, ndjson, csv)`},
-		{"garbage behind", append(pack(t, ownLine), "garbage, and enough of it"...), 1, "line 2: gzip: invalid header"},
+		{"only its first byte", two[:1], 0, `line 1: "\x1f" does not begin like a known format (zeek, zeek-json, vpc, ndjson, csv)`},
+		{"garbage behind", append(gzipped(t, flowdLine), "garbage, and enough of it"...), 1, "line 2: gzip: invalid header"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			flows, _, err := scan(bytes.NewReader(test.file), Options{})
@@ -152,7 +152,7 @@ func TestGzip(t *testing.T) {
 	}
 }
 
-func pack(t testing.TB, text string) []byte {
+func gzipped(t testing.TB, text string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -165,13 +165,13 @@ func pack(t testing.TB, text string) []byte {
 	return b.Bytes()
 }
 
-// TestPipe holds that a scanner waits for no more of a pipe than the record it is to return.
+// TestPipe holds that a scanner does not read more of a pipe than the record that it returns.
 func TestPipe(t *testing.T) {
 	r, w := io.Pipe()
 	go func() {
-		_, _ = io.WriteString(w, ownLine)
-		// The second line is written only once the first has been read, and so on.
-		_, _ = io.WriteString(w, ownLine)
+		_, _ = io.WriteString(w, flowdLine)
+		// A pipe is not buffered: each write returns once its line was read.
+		_, _ = io.WriteString(w, flowdLine)
 		_ = w.CloseWithError(errors.New("cable pulled"))
 	}()
 	flows, _, err := scan(r, Options{})
@@ -182,7 +182,7 @@ func TestPipe(t *testing.T) {
 
 // TestSmallReads reads every format byte by byte.
 func TestSmallReads(t *testing.T) {
-	for _, file := range []string{ownLine, "[" + ownLine + "]", ownCSV, zeekHead + zeekRecord, zeekLine, vpcLine} {
+	for _, file := range []string{flowdLine, "[" + flowdLine + "]", flowdCSV, zeekHead + zeekRecord, zeekLine, vpcLine} {
 		flows, _, err := scan(iotest.OneByteReader(strings.NewReader(file)), Options{VPC: "v"})
 		if len(flows) != 1 || err != nil {
 			t.Errorf("%.20q: %d flows, error %v; want 1", file, len(flows), err)
@@ -191,38 +191,38 @@ func TestSmallReads(t *testing.T) {
 }
 
 func TestLongRecords(t *testing.T) {
-	fill := func(n int) string { // a good line of n bytes
-		return ownLine[:1] + strings.Repeat(" ", n-len(ownLine)+1) + ownLine[1:]
+	padded := func(n int) string { // a valid line of n bytes
+		return flowdLine[:1] + strings.Repeat(" ", n-len(flowdLine)+1) + flowdLine[1:]
 	}
 	long := "the record is longer than 1 MiB"
 	runFileTests(t, []fileTest{
-		{name: "longest line", file: fill(MaxRecord), flows: []string{"a>b@v 1/2 3"}},
-		{name: "longest line with a carriage return", file: strings.TrimSpace(fill(MaxRecord)) + "\r\n", flows: []string{"a>b@v 1/2 3"}},
-		{name: "line one too long", file: fill(MaxRecord+1) + ownLine, flows: []string{"a>b@v 1/2 3"}, skips: []string{"line 1: " + long}},
-		{name: "line far too long", file: ownLine + fill(3*MaxRecord) + ownLine, flows: []string{"a>b@v 1/2 3", "a>b@v 1/2 3"}, skips: []string{"line 2: " + long}},
-		{name: "last line too long", file: strings.TrimSpace(fill(2 * MaxRecord)), skips: []string{"line 1: " + long}},
-		{name: "longest element", file: "[" + strings.TrimSpace(fill(MaxRecord)) + "]", flows: []string{"a>b@v 1/2 3"}},
-		{name: "element too long", file: "[\n" + fill(2*MaxRecord) + "," + ownLine + "]", flows: []string{"a>b@v 1/2 3"}, skips: []string{"line 2: " + long}},
+		{name: "longest line", file: padded(MaxRecord), flows: []string{"a>b@v 1/2 3"}},
+		{name: "longest line with a carriage return", file: strings.TrimSpace(padded(MaxRecord)) + "\r\n", flows: []string{"a>b@v 1/2 3"}},
+		{name: "line one too long", file: padded(MaxRecord+1) + flowdLine, flows: []string{"a>b@v 1/2 3"}, skips: []string{"line 1: " + long}},
+		{name: "line far too long", file: flowdLine + padded(3*MaxRecord) + flowdLine, flows: []string{"a>b@v 1/2 3", "a>b@v 1/2 3"}, skips: []string{"line 2: " + long}},
+		{name: "last line too long", file: strings.TrimSpace(padded(2 * MaxRecord)), skips: []string{"line 1: " + long}},
+		{name: "longest element", file: "[" + strings.TrimSpace(padded(MaxRecord)) + "]", flows: []string{"a>b@v 1/2 3"}},
+		{name: "element too long", file: "[\n" + padded(2*MaxRecord) + "," + flowdLine + "]", flows: []string{"a>b@v 1/2 3"}, skips: []string{"line 2: " + long}},
 	})
 }
 
-// TestNamesAreBounded gives a scanner more names than it may keep.
+// TestNamesAreBounded interns more names than the table may hold.
 func TestNamesAreBounded(t *testing.T) {
-	n := names{}
-	for i := range maxNames + 10 {
-		if name, problem := n.get(fmt.Append(nil, "name", i)); problem != "" || name != fmt.Sprint("name", i) {
+	n := internTable{}
+	for i := range maxInterned + 10 {
+		if name, problem := n.intern(fmt.Append(nil, "name", i)); problem != "" || name != fmt.Sprint("name", i) {
 			t.Fatalf("name %d: %q, %q", i, name, problem)
 		}
 	}
-	if len(n) > maxNames {
-		t.Errorf("%d names are kept, the bound is %d", len(n), maxNames)
+	if len(n) > maxInterned {
+		t.Errorf("the table has %d names, the limit is %d", len(n), maxInterned)
 	}
 }
 
 func TestSkippedAdd(t *testing.T) {
 	var total Skipped
 	for _, file := range []string{"a", "b", "c"} {
-		text := ownLine + "x\n" + ownLine + "y\n"
+		text := flowdLine + "x\n" + flowdLine + "y\n"
 		if file != "a" {
 			text = "{\n" + text
 		}
@@ -230,11 +230,11 @@ func TestSkippedAdd(t *testing.T) {
 		total.Add(file, skipped)
 	}
 	want := Skipped{Records: 8, Reasons: map[string]Reason{
-		"the record is not a JSON object": {6, Skip{File: "a", Line: 2, Value: "x"}},
-		"the record is not valid JSON":    {2, Skip{File: "b", Line: 1, Value: "{"}},
+		"the record is not a JSON object": {6, SkippedRecord{File: "a", Line: 2, Value: "x"}},
+		"the record is not valid JSON":    {2, SkippedRecord{File: "b", Line: 1, Value: "{"}},
 	}}
 	if diff := cmp.Diff(want, total); diff != "" {
-		t.Errorf("the account of three files (-want +got):\n%s", diff)
+		t.Errorf("counts of three files (-want +got):\n%s", diff)
 	}
 }
 

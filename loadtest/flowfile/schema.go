@@ -9,107 +9,107 @@ import (
 	"flowd/flow"
 )
 
-// A field is what a text means to a flow, whatever its format calls it.
+// The fields of a flow, independent of their names in a format.
 const (
 	srcApp = iota
 	destApp
 	vpcID
 	bytesTx
 	bytesRx
-	when
-	fields
+	timestamp
+	numFields
 )
 
-// record is the texts of one record's fields, nil where the record does not set one.
-type record [fields][]byte
+// record is the texts of one record's fields; nil where a field is not set.
+type record [numFields][]byte
 
-// schema turns the fields of a format's records into flows.
+// schema converts the fields of a format's records into flows.
 type schema struct {
-	// names is what the format calls each field; empty where it has none.
-	names [fields]string
-	// zeroUnset makes byte counts that are not set zero, rather than a reason to skip.
-	zeroUnset bool
-	// hour reads the field when; false if that is not what the format has there.
+	// names are the format's names of the fields; empty where it has no such field.
+	names [numFields]string
+	// unsetIsZero treats byte counts that are not set as zero. Otherwise the record is skipped.
+	unsetIsZero bool
+	// hour converts the field timestamp; false if its text is not valid.
 	hour func(text []byte) (hour uint64, ok bool)
-	// notHour is what to say when hour returns false.
-	notHour string
-	// vpc is the vpc_id of records that name none; empty if there is none to fall back on.
-	vpc string
+	// hourProblem explains why hour returned false.
+	hourProblem string
+	// defaultVPC is the vpc_id of records without one; empty if they are skipped.
+	defaultVPC string
 }
 
-// fill sets f from the fields of one record. Its error is a *skip.
-func (s *schema) fill(f *flow.Flow, rec *record, known names) error {
-	if rec[vpcID] == nil && s.vpc != "" {
-		f.VPCID = s.vpc
-	} else if err := s.name(&f.VPCID, rec, vpcID, known); err != nil {
+// toFlow sets f from the fields of one record. It only returns a *skipError.
+func (s *schema) toFlow(f *flow.Flow, rec *record, interned internTable) error {
+	if rec[vpcID] == nil && s.defaultVPC != "" {
+		f.VPCID = s.defaultVPC
+	} else if err := s.setName(&f.VPCID, rec, vpcID, interned); err != nil {
 		return err
 	}
-	if err := s.name(&f.SrcApp, rec, srcApp, known); err != nil {
+	if err := s.setName(&f.SrcApp, rec, srcApp, interned); err != nil {
 		return err
 	}
-	if err := s.name(&f.DestApp, rec, destApp, known); err != nil {
+	if err := s.setName(&f.DestApp, rec, destApp, interned); err != nil {
 		return err
 	}
-	if err := s.count(&f.BytesTx, rec, bytesTx); err != nil {
+	if err := s.setCount(&f.BytesTx, rec, bytesTx); err != nil {
 		return err
 	}
-	if err := s.count(&f.BytesRx, rec, bytesRx); err != nil {
+	if err := s.setCount(&f.BytesRx, rec, bytesRx); err != nil {
 		return err
 	}
-	text := rec[when]
+	text := rec[timestamp]
 	if text == nil {
-		return skipFor(s.names[when], "is not set", nil)
+		return newSkipError(s.names[timestamp], "is not set", nil)
 	}
 	hour, ok := s.hour(text)
 	if !ok {
-		return skipFor(s.names[when], s.notHour, text)
+		return newSkipError(s.names[timestamp], s.hourProblem, text)
 	}
 	if hour > flow.MaxHour {
-		return skipFor(s.names[when], "is beyond the last hour that can be counted", text)
+		return newSkipError(s.names[timestamp], "is beyond the last hour that can be counted", text)
 	}
 	f.Hour = flow.Hour(hour)
 	return nil
 }
 
-func (s *schema) name(dst *string, rec *record, field int, known names) error {
+func (s *schema) setName(dst *string, rec *record, field int, interned internTable) error {
 	text := rec[field]
 	if text == nil {
-		return skipFor(s.names[field], "is not set", nil)
+		return newSkipError(s.names[field], "is not set", nil)
 	}
-	name, problem := known.get(text)
+	name, problem := interned.intern(text)
 	if problem != "" {
-		return skipFor(s.names[field], problem, text)
+		return newSkipError(s.names[field], problem, text)
 	}
 	*dst = name
 	return nil
 }
 
-func (s *schema) count(dst *uint64, rec *record, field int) error {
+func (s *schema) setCount(dst *uint64, rec *record, field int) error {
 	text := rec[field]
 	*dst = 0
 	if text == nil {
-		if s.zeroUnset {
+		if s.unsetIsZero {
 			return nil
 		}
-		return skipFor(s.names[field], "is not set", nil)
+		return newSkipError(s.names[field], "is not set", nil)
 	}
 	n, ok := parseCount(text)
 	if !ok {
-		return skipFor(s.names[field], "is not an integer from 0 to 2^63-1", text)
+		return newSkipError(s.names[field], "is not an integer from 0 to 2^63-1", text)
 	}
 	*dst = n
 	return nil
 }
 
-// names are the names seen so far that are good. Files repeat their names, so most records
-// need neither a check nor a new string.
-type names map[string]string
+// internTable holds the valid names seen so far. Most records repeat names, and so need neither a check
+// nor a new string.
+type internTable map[string]string
 
-// maxNames bounds what a file with endless names can make a scanner keep, about 20 MiB.
-const maxNames = 1 << 16
+// maxInterned bounds the table of a file with endless names to about 20 MiB.
+const maxInterned = 1 << 16
 
-// get returns text as a string that outlives it, or what is wrong with it as a name.
-func (n names) get(text []byte) (name, problem string) {
+// intern returns text as a string that does not share its memory, or why it is not a valid name.
+func (n internTable) intern(text []byte) (name, problem string) {
 	if name, ok := n[string(text)]; ok {
 		return name, ""
 	}
@@ -123,7 +123,7 @@ func (n names) get(text []byte) (name, problem string) {
 	case bytes.ContainsFunc(text, unicode.IsControl):
 		return "", "has control characters"
 	}
-	if len(n) >= maxNames {
+	if len(n) >= maxInterned {
 		clear(n)
 	}
 	name = string(text)
@@ -131,7 +131,7 @@ func (n names) get(text []byte) (name, problem string) {
 	return name, ""
 }
 
-// parseCount reads a decimal integer from 0 to 2^63-1.
+// parseCount parses a decimal integer from 0 to 2^63-1.
 func parseCount(text []byte) (n uint64, ok bool) {
 	if len(text) == 0 {
 		return 0, false
@@ -146,21 +146,21 @@ func parseCount(text []byte) (n uint64, ok bool) {
 	return n, true
 }
 
-// hourOfEpoch reads seconds since the Unix epoch, with or without a fraction.
+// hourOfEpoch parses seconds since the Unix epoch, with or without a fraction.
 func hourOfEpoch(text []byte) (hour uint64, ok bool) {
 	whole, fraction, dot := bytes.Cut(text, []byte{'.'})
 	seconds, ok := parseCount(whole)
-	if dot && (len(fraction) == 0 || bytes.ContainsFunc(fraction, notDigit)) {
+	if dot && (len(fraction) == 0 || bytes.ContainsFunc(fraction, isNotDigit)) {
 		return 0, false
 	}
 	return seconds / 3600, ok
 }
 
-func notDigit(r rune) bool { return r < '0' || r > '9' }
+func isNotDigit(r rune) bool { return r < '0' || r > '9' }
 
-// hourOfTimestamp reads a time in any of the ways that Zeek can write one into JSON: seconds
-// with a fraction, whole milliseconds, or ISO 8601. Whole numbers from 10^11 are milliseconds:
-// as seconds that would be the year 5138, as milliseconds it is 1973.
+// hourOfTimestamp parses the three timestamp formats of Zeek's JSON: seconds with a fraction, whole
+// milliseconds, and ISO 8601. Whole numbers from 10^11 are milliseconds: as seconds that would be the
+// year 5138, as milliseconds it is 1973.
 func hourOfTimestamp(text []byte) (hour uint64, ok bool) {
 	const firstMilli = 100_000_000_000
 	if n, ok := parseCount(text); ok && n >= firstMilli {

@@ -2,52 +2,52 @@ package flowfile
 
 import "fmt"
 
-// Skipped is the account of the records that were not usable.
+// Skipped counts the records that were not usable.
 type Skipped struct {
-	// Records is how many there were.
+	// Records is the number of skipped records.
 	Records uint64
-	// Reasons has them by reason. There are only so many different reasons, whatever a file holds:
-	// a value stands in First alone.
+	// Reasons has the counts by reason. The number of reasons is bounded regardless of the file, since
+	// values are only in First.
 	Reasons map[string]Reason
 }
 
-// Reason is the account of the records that were not usable for the same reason.
+// Reason counts the records that were skipped for the same reason.
 type Reason struct {
-	// Records is how many there were, at least 1.
+	// Records is their number, at least 1.
 	Records uint64
 	// First is the first of them.
-	First Skip
+	First SkippedRecord
 }
 
-// Skip is one record that was not usable.
-type Skip struct {
-	// File is its file, for an account over several; empty in that of one.
+// SkippedRecord is one record that was not usable.
+type SkippedRecord struct {
+	// File is its file, for the sum over several files; empty for one file.
 	File string
-	// Line is where the record begins, counted from 1 in the unpacked file.
+	// Line is where the record begins, counted from 1 in the decompressed file.
 	Line int
-	// Value is the text that was not usable, shortened; empty where the reason says it all.
+	// Value is the unusable text, shortened; empty if the reason is sufficient.
 	Value string
 }
 
-// Add adds what o counted in file to s, for an account over several files.
-func (s *Skipped) Add(file string, o *Skipped) {
-	for reason, of := range o.Reasons {
-		of.First.File = file
-		s.count(reason, of)
+// Add adds the counts of file to s, for the sum over several files.
+func (s *Skipped) Add(file string, other *Skipped) {
+	for reason, stats := range other.Reasons {
+		stats.First.File = file
+		s.merge(reason, stats)
 	}
 }
 
-func (s *Skipped) add(line int, sk *skip) {
-	of, known := s.Reasons[sk.reason]
+func (s *Skipped) add(line int, skipped *skipError) {
+	stats, known := s.Reasons[skipped.reason]
 	if !known {
-		of.First = Skip{Line: line, Value: string(sk.value)}
+		stats.First = SkippedRecord{Line: line, Value: string(skipped.value)}
 	}
-	of.Records = 1
-	s.count(sk.reason, of)
+	stats.Records = 1
+	s.merge(skipped.reason, stats)
 }
 
-// count adds records of a reason, whose first one is that of the account unless it has one.
-func (s *Skipped) count(reason string, more Reason) {
+// merge adds the counts of a reason. The first record stays the earliest one merged.
+func (s *Skipped) merge(reason string, more Reason) {
 	if s.Reasons == nil {
 		s.Reasons = map[string]Reason{}
 	}
@@ -59,19 +59,19 @@ func (s *Skipped) count(reason string, more Reason) {
 	s.Reasons[reason] = more
 }
 
-// skip is the error of a record that cannot be used. The scan goes on after it.
-type skip struct {
+// skipError skips one record. The scan continues after it.
+type skipError struct {
 	reason string
 	value  []byte
 }
 
-func (s *skip) Error() string { return fmt.Sprintf("%s: %q", s.reason, s.value) }
+func (s *skipError) Error() string { return fmt.Sprintf("%s: %q", s.reason, s.value) }
 
-// maxValue is how much of a text a Skip quotes, in bytes.
+// maxValue bounds the text that a SkippedRecord quotes, in bytes.
 const maxValue = 60
 
-// skipFor makes the reason from the name of a field and its problem, both of which come from
-// this package's tables, so that reasons stay few.
-func skipFor(field, problem string, value []byte) *skip {
-	return &skip{field + " " + problem, value[:min(len(value), maxValue)]}
+// newSkipError builds the reason from the name of a field and its problem. Both come from tables of this
+// package, so the number of reasons is bounded.
+func newSkipError(field, problem string, value []byte) *skipError {
+	return &skipError{field + " " + problem, value[:min(len(value), maxValue)]}
 }

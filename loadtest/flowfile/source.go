@@ -8,24 +8,24 @@ import (
 )
 
 // errTooLong skips a record longer than MaxRecord.
-var errTooLong = &skip{reason: "the record is longer than 1 MiB"}
+var errTooLong = &skipError{reason: "the record is longer than 1 MiB"}
 
-// lines is a source of one record per line. Its records lie in the reader's own buffer, which
-// has room for the longest record and its line end.
-type lines struct {
-	in *bufio.Reader
-	n  int
+// lineSource is a source of one record per line. Its records share the reader's buffer, which has room
+// for the longest record and its line end.
+type lineSource struct {
+	in         *bufio.Reader
+	lineNumber int
 }
 
-func (l *lines) line() int { return l.n }
+func (l *lineSource) line() int { return l.lineNumber }
 
-func (l *lines) next() ([]byte, error) {
+func (l *lineSource) next() ([]byte, error) {
 	text, err := l.in.ReadSlice('\n')
 	if err == io.EOF && len(text) > 0 {
-		err = nil // the last line, without its end
+		err = nil // the last line has no line end
 	}
 	if err != io.EOF {
-		l.n++
+		l.lineNumber++
 	}
 	if errors.Is(err, bufio.ErrBufferFull) {
 		return nil, l.discard()
@@ -41,8 +41,8 @@ func (l *lines) next() ([]byte, error) {
 	return text, nil
 }
 
-// discard reads to the end of a line that is too long.
-func (l *lines) discard() error {
+// discard reads up to the end of a line that is too long.
+func (l *lineSource) discard() error {
 	for {
 		switch _, err := l.in.ReadSlice('\n'); {
 		case err == nil || err == io.EOF:
@@ -53,14 +53,14 @@ func (l *lines) discard() error {
 	}
 }
 
-// array is a source of the elements of one JSON array. It looks at brackets and strings only;
-// whether an element is good JSON is for the parser to say.
-type array struct {
-	in    *bufio.Reader
-	elem  []byte
-	n     int // line ends seen
-	begin int // line of elem
-	state arrayState
+// arraySource is a source of the elements of one JSON array. It only tracks brackets and strings; the
+// parser checks that an element is valid JSON.
+type arraySource struct {
+	in       *bufio.Reader
+	elem     []byte
+	newlines int // read so far
+	elemLine int // line on which elem begins
+	state    arrayState
 }
 
 type arrayState uint8
@@ -70,43 +70,42 @@ const (
 	firstElement            // after "[": an element or "]"
 	nextElement             // after ",": an element
 	afterElement            // after an element: "," or "]"
-	afterArray              // only space
+	afterArray              // only white space
 )
 
 var (
-	errArrayOpen  = errors.New("the file ends inside its JSON array: expected ]")
-	errArrayAfter = errors.New("there is more after the end of the JSON array")
-	errArrayComma = errors.New("expected , or ] after an element of the JSON array")
-	errArrayEmpty = errors.New("expected an element of the JSON array before , or ]")
+	errUnclosedArray  = errors.New("the JSON array is not closed: expected ]")
+	errAfterArray     = errors.New("unexpected data after the end of the JSON array")
+	errMissingComma   = errors.New("expected , or ] after an element of the JSON array")
+	errMissingElement = errors.New("expected an element of the JSON array before , or ]")
 )
 
-func (a *array) line() int { return max(a.begin, 1) }
+func (a *arraySource) line() int { return max(a.elemLine, 1) }
 
-// next returns the next element. Where the structure of the array itself is broken there is no
-// place to go on from, so that ends the scan.
-func (a *array) next() ([]byte, error) {
+// next returns the next element. A broken array ends the scan, since the next element cannot be found.
+func (a *arraySource) next() ([]byte, error) {
 	for {
 		c, err := a.skipSpace()
 		if err == io.EOF && a.state != afterArray {
-			return nil, errArrayOpen
+			return nil, errUnclosedArray
 		}
 		if err != nil {
 			return nil, err
 		}
-		a.begin = a.n + 1
+		a.elemLine = a.newlines + 1
 		switch {
-		case a.state == beforeArray: // c is the "[" that made this an array
+		case a.state == beforeArray: // c is the "[" that open has seen
 			a.state = firstElement
 		case a.state == afterArray:
-			return nil, errArrayAfter
+			return nil, errAfterArray
 		case a.state == afterElement && c == ',':
 			a.state = nextElement
 		case a.state != nextElement && c == ']':
 			a.state = afterArray
 		case a.state == afterElement:
-			return nil, errArrayComma
+			return nil, errMissingComma
 		case c == ',' || c == ']':
-			return nil, errArrayEmpty
+			return nil, errMissingElement
 		default:
 			if err := a.in.UnreadByte(); err != nil {
 				return nil, err
@@ -117,28 +116,28 @@ func (a *array) next() ([]byte, error) {
 	}
 }
 
-// skipSpace returns the next byte that is not space.
-func (a *array) skipSpace() (byte, error) {
+// skipSpace returns the next byte that is not white space.
+func (a *arraySource) skipSpace() (byte, error) {
 	for {
 		switch c, err := a.in.ReadByte(); {
 		case err != nil:
 			return 0, err
 		case c == '\n':
-			a.n++
+			a.newlines++
 		case c != ' ' && c != '\t' && c != '\r':
 			return c, nil
 		}
 	}
 }
 
-// element reads one element up to the comma or bracket that ends it, which stays unread.
-func (a *array) element() ([]byte, error) {
+// element reads one element. It does not consume the comma or bracket that ends it.
+func (a *arraySource) element() ([]byte, error) {
 	a.elem = a.elem[:0]
 	depth, inString, escaped, tooLong := 0, false, false, false
 	for {
 		c, err := a.in.ReadByte()
 		if err == io.EOF {
-			return nil, errArrayOpen
+			return nil, errUnclosedArray
 		}
 		if err != nil {
 			return nil, err
@@ -165,7 +164,7 @@ func (a *array) element() ([]byte, error) {
 			depth = max(depth-1, 0)
 		}
 		if c == '\n' {
-			a.n++
+			a.newlines++
 		}
 		if tooLong = tooLong || len(a.elem) == MaxRecord; !tooLong {
 			a.elem = append(a.elem, c)

@@ -7,11 +7,11 @@ import (
 	"strconv"
 )
 
-// zeekNames are Zeek's names of the fields; vpc_id is none of its own, but sites add it.
-var zeekNames = [fields]string{"id.orig_h", "id.resp_h", "vpc_id", "orig_bytes", "resp_bytes", "ts"}
+// zeekNames are Zeek's names of the fields. vpc_id is not part of Zeek, but sites add it.
+var zeekNames = [numFields]string{"id.orig_h", "id.resp_h", "vpc_id", "orig_bytes", "resp_bytes", "ts"}
 
-// zeekParser reads Zeek's TSV form. Its header lines say how the rest is to be read, and may
-// come again where files were joined:
+// zeekParser reads Zeek's TSV format. Its header lines define the rest, and may repeat where files were
+// concatenated:
 //
 //	#separator \x09
 //	#empty_field<sep>(empty)
@@ -23,18 +23,18 @@ type zeekParser struct {
 	separator []byte
 	empty     []byte
 	unset     []byte
-	conn      bool // a #path line was there
+	sawPath   bool // a #path line was read
 	columns   *columns
 	cells     [][]byte
 }
 
 func newZeekParser(vpc string) (parser, *schema) {
 	s := &schema{
-		names:     zeekNames,
-		zeroUnset: true, // Zeek leaves the bytes unset of connections that it saw none of
-		hour:      hourOfEpoch,
-		notHour:   "is not a time in seconds",
-		vpc:       vpc,
+		names:       zeekNames,
+		unsetIsZero: true, // Zeek does not set the bytes of a connection without any
+		hour:        hourOfEpoch,
+		hourProblem: "is not a time in seconds",
+		defaultVPC:  vpc,
 	}
 	p := &zeekParser{schema: s, separator: []byte{'\t'}, empty: []byte("(empty)"), unset: []byte{'-'}}
 	return p, s
@@ -52,11 +52,11 @@ func (p *zeekParser) parse(line []byte, rec *record) error {
 	if p.columns == nil {
 		return errZeekNoFields
 	}
-	if !p.conn {
+	if !p.sawPath {
 		return errZeekNoPath
 	}
 	p.cells = split(p.cells, line, p.separator)
-	if err := p.columns.pick(p.cells, rec); err != nil {
+	if err := p.columns.extract(p.cells, rec); err != nil {
 		return err
 	}
 	for field, text := range rec {
@@ -70,7 +70,7 @@ func (p *zeekParser) parse(line []byte, rec *record) error {
 	return nil
 }
 
-// header reads a line that begins with "#". Unknown ones are comments.
+// header reads a line that starts with "#". Unknown ones are comments.
 func (p *zeekParser) header(line []byte) error {
 	if text, ok := bytes.CutPrefix(line, []byte("#separator ")); ok {
 		separator, err := unescape(text)
@@ -90,7 +90,7 @@ func (p *zeekParser) header(line []byte) error {
 		if string(value) != "conn" {
 			return fmt.Errorf("#path is %q, not \"conn\"", value[:min(len(value), maxValue)])
 		}
-		p.conn = true
+		p.sawPath = true
 	case "#fields":
 		columns, err := newColumns(split(p.cells, value, p.separator), p.schema)
 		if err != nil {
@@ -101,7 +101,7 @@ func (p *zeekParser) header(line []byte) error {
 	return errNoRecord
 }
 
-// unescape reads the value of a #separator line, which writes some bytes as \x09.
+// unescape decodes the value of a #separator line, which writes some bytes as \x09.
 func unescape(text []byte) ([]byte, error) {
 	var out []byte
 	for rest := text; len(rest) > 0; {

@@ -12,13 +12,13 @@ const (
 
 func TestZeek(t *testing.T) {
 	v := Options{VPC: "v"}
-	one := []string{"10.0.0.1>10.0.0.2@v 4/5 2"}
+	flows := []string{"10.0.0.1>10.0.0.2@v 4/5 2"}
 	const required = "#separator |\n#path|conn\n#fields|resp_bytes|ts|id.resp_h|orig_bytes|id.orig_h\n"
 	runFileTests(t, []fileTest{
-		{name: "as zeek writes it", opts: v, file: zeekHead + zeekRecord + "#close\t2024\n", flows: one},
+		{name: "as zeek writes it", opts: v, file: zeekHead + zeekRecord + "#close\t2024\n", flows: flows},
 		{name: "carriage returns", opts: v, file: "#separator \\x09\r\n#path\tconn\r\n#fields\tts\tid.orig_h\tid.resp_h\torig_bytes\tresp_bytes\r\n7200\ta\tb\t1\t2\r\n", flows: []string{"a>b@v 1/2 2"}},
 		{name: "IPv6", opts: v, file: required + "5|7200.0|2001:db8::2|4|2001:db8::1\n", flows: []string{"2001:db8::1>2001:db8::2@v 4/5 2"}},
-		{name: "separator and order", opts: v, file: required + "5|7200.0|10.0.0.2|4|10.0.0.1\n", flows: one},
+		{name: "separator and order", opts: v, file: required + "5|7200.0|10.0.0.2|4|10.0.0.1\n", flows: flows},
 		{name: "separator of two bytes", opts: v, file: "#separator \\x7c|\n#path||conn\n#fields||ts||id.orig_h||id.resp_h||orig_bytes||resp_bytes\n7200||a||b||1||2\n", flows: []string{"a>b@v 1/2 2"}},
 		{name: "unset bytes are zero", opts: v, file: required + "-|7200.0|10.0.0.2|-|10.0.0.1\n", flows: []string{"10.0.0.1>10.0.0.2@v 0/0 2"}},
 		{name: "unset field of another name", opts: v, file: required + "#unset_field|NULL\nNULL|7200|b|4|a\n-|7200|b|4|a\n", flows: []string{"a>b@v 4/0 2"}, skips: []string{`line 6: resp_bytes is not an integer from 0 to 2^63-1: "-"`}},
@@ -30,12 +30,12 @@ func TestZeek(t *testing.T) {
 		{name: "time beyond the hours", opts: v, file: required + "5|7730941132799|b|4|a\n5|7730941132800|b|4|a\n", flows: []string{"a>b@v 4/5 2147483647"}, skips: []string{`line 5: ts is beyond the last hour that can be counted: "7730941132800"`}},
 		{name: "bytes at their bound", opts: v, file: required + "9223372036854775807|7200|b|0|a\n9223372036854775808|7200|b|0|a\n5|7200|b|+4|a\n", flows: []string{"a>b@v 0/9223372036854775807 2"}, skips: []string{`line 5: resp_bytes is not an integer from 0 to 2^63-1: "9223372036854775808"`, `line 6: orig_bytes is not an integer from 0 to 2^63-1: "+4"`}},
 		{name: "cut line", opts: v, file: zeekHead + "7200.1\tCx\t10.0.0.1", skips: []string{"line 9: the line has another number of columns than the header"}},
-		{name: "two files joined", opts: v, file: zeekHead + zeekRecord + "#close\n" + required + "5|7200.0|10.0.0.2|4|10.0.0.1\n", flows: append(one, one...)},
+		{name: "two files joined", opts: v, file: zeekHead + zeekRecord + "#close\n" + required + "5|7200.0|10.0.0.2|4|10.0.0.1\n", flows: append(flows, flows...)},
 		{name: "a VPC in the file", opts: v, file: "#path\tconn\n#fields\tvpc_id\tts\tid.orig_h\tid.resp_h\torig_bytes\tresp_bytes\nvpc-1\t0\ta\tb\t1\t2\n-\t0\ta\tb\t1\t2\n", flows: []string{"a>b@vpc-1 1/2 0", "a>b@v 1/2 0"}},
 		{name: "a VPC in some records alone", file: "#path\tconn\n#fields\tvpc_id\tts\tid.orig_h\tid.resp_h\torig_bytes\tresp_bytes\nvpc-1\t0\ta\tb\t1\t2\n-\t0\ta\tb\t1\t2\n", flows: []string{"a>b@vpc-1 1/2 0"}, skips: []string{"line 4: vpc_id is not set"}},
-		{name: "no VPC", file: zeekHead + zeekRecord, err: "line 7: the file names no VPC, and none was given for it"},
+		{name: "no VPC", file: zeekHead + zeekRecord, err: "line 7: the file has no VPC, and no default VPC was given"},
 		{name: "another log", opts: v, file: "#separator \\x09\n#path\tdns\n", err: `line 2: #path is "dns", not "conn"`},
-		{name: "another log joined", opts: v, file: zeekHead + zeekRecord + "#path\thttp\n", flows: one, err: `line 10: #path is "http", not "conn"`},
+		{name: "another log joined", opts: v, file: zeekHead + zeekRecord + "#path\thttp\n", flows: flows, err: `line 10: #path is "http", not "conn"`},
 		{name: "no path", opts: v, file: zeekFields + zeekRecord, err: `line 2: a record before any #path line: expected "#path conn"`},
 		{name: "no fields", opts: v, file: "#path\tconn\n" + zeekRecord, err: "line 2: a record before any #fields line"},
 		{name: "a field missing", opts: v, file: "#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\torig_bytes\n", err: "line 2: the header has no column resp_bytes"},
@@ -64,6 +64,6 @@ func TestZeekJSON(t *testing.T) {
 		{name: "not JSON", opts: v, file: "{\"ts\":1,\n#close\n", skips: []string{`line 1: the record is not valid JSON: "{\"ts\":1,"`, `line 2: the record is not a JSON object: "#close"`}},
 		{name: "fields do not stay from one record to the next", opts: v, file: rec(`,"ts":1,"orig_bytes":4`) + rec(`,"ts":1`) + `{"ts":1}`, flows: []string{"a>b@v 4/0 0", "a>b@v 0/0 0"}, skips: []string{"line 3: id.orig_h is not set"}},
 		{name: "a VPC in the record", file: rec(`,"ts":1,"vpc_id":"vpc-1"`), flows: []string{"a>b@vpc-1 0/0 0"}},
-		{name: "no VPC", file: rec(`,"ts":1`), err: "line 1: the file names no VPC, and none was given for it"},
+		{name: "no VPC", file: rec(`,"ts":1`), err: "line 1: the file has no VPC, and no default VPC was given"},
 	})
 }

@@ -46,14 +46,14 @@ var arrows = []arrow{
 	{"web", nil},
 	{"web/browser", nil},
 	{"deploy/...", nil},
-	{"client", []string{"disk", "flow"}},
+	{"client", []string{"disk", "flow", "problem"}},
 	{"config", nil},
 	{"access", nil},
 	{"limit", nil},
 	{"logs", nil},
 	{"loadtest/flowfile", []string{"flow"}},
 	{"loadtest/bench", []string{"clock", "disk", "flow", "block", "loadtest/..."}},
-	{"loadtest/...", []string{"client", "flow", "loadtest/..."}},
+	{"loadtest/...", []string{"client", "flow", "loadtest/...", "problem"}},
 }
 
 const (

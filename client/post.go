@@ -10,10 +10,11 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-json"
+
+	"flowd/problem"
 )
 
 // poster makes POST requests.
@@ -131,10 +132,10 @@ const (
 
 // classify derives a result from the answer to a batch with this number of flows.
 func classify(response *http.Response, text []byte, flows int) result {
-	problem := parseProblem(response, text)
+	refusal, isProblem := problem.Parse(response.Header.Get("Content-Type"), text)
 	r := result{
 		status: response.StatusCode, outcome: deferred,
-		reason:     "the server answered " + strconv.Itoa(response.StatusCode) + problem.text(),
+		reason:     "the server answered " + strconv.Itoa(response.StatusCode) + refusal.Suffix(),
 		retryAfter: parseRetryAfter(response.Header, time.Now()),
 	}
 	switch r.status {
@@ -144,12 +145,12 @@ func classify(response *http.Response, text []byte, flows int) result {
 		r.outcome = refused
 	case http.StatusBadRequest:
 		// A proxy, or a server that expects TLS, answers so to any batch until it is reconfigured.
-		if problem.valid {
+		if isProblem {
 			r.outcome = refused
 		}
 	case http.StatusForbidden:
 		// With pointers into the batch it concerns these flows; without, a new token may help.
-		if problem.valid && len(problem.Errors) > 0 {
+		if isProblem && len(refusal.Errors) > 0 {
 			r.outcome = refused
 		}
 	case statusConflict:
@@ -181,37 +182,6 @@ func classifyOK(text []byte, flows int) result {
 		r.outcome, r.duplicate = stored, answer.Duplicate
 	}
 	return r
-}
-
-// problemDocument is the body of an error answer.
-type problemDocument struct {
-	Title, Detail string
-	Errors        []struct{ Pointer, Detail string }
-
-	valid bool // the answer was a problem document
-}
-
-func parseProblem(response *http.Response, text []byte) (p problemDocument) {
-	mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
-	if strings.TrimSpace(mediaType) == "application/problem+json" && json.Unmarshal(text, &p) == nil {
-		p.valid = true
-		return p
-	}
-	return problemDocument{}
-}
-
-// text returns the explanation in p, as the end of a sentence.
-func (p *problemDocument) text() string {
-	var s strings.Builder
-	for _, part := range []string{p.Title, p.Detail} {
-		if part != "" {
-			s.WriteString(": " + part)
-		}
-	}
-	if len(p.Errors) > 0 {
-		fmt.Fprintf(&s, ": %s %s", p.Errors[0].Pointer, p.Errors[0].Detail)
-	}
-	return s.String()
 }
 
 // parseRetryAfter returns the pause that the server asks for, 0 if it does not. It accepts a number of

@@ -15,6 +15,7 @@ import (
 
 	"flowd/flow"
 	"flowd/loadtest/demo"
+	"flowd/problem"
 )
 
 // DemoOptions says which demo goes where.
@@ -222,7 +223,7 @@ func (p *demoPoster) post(flows int) (demoOutcome, error) {
 	}
 	p.reached = true
 	status := a.status
-	text, err := io.ReadAll(io.LimitReader(p.conn, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(p.conn, problem.MaxBytes))
 	_, finishErr := p.conn.finish()
 	if err := errors.Join(err, finishErr); err != nil {
 		return 0, &laterError{fmt.Errorf("the answer of %s was cut: %w", p.Target, err)}
@@ -232,10 +233,13 @@ func (p *demoPoster) post(flows int) (demoOutcome, error) {
 		return demoAnswer(text, flows)
 	case status == statusReused:
 		return demoDiffering, nil
-	case status == statusTooMany || status >= 500:
-		return 0, &laterError{fmt.Errorf("the server answered %d%s", status, explain(text))}
 	}
-	return 0, fmt.Errorf("the server answered %d%s", status, explain(text))
+	said, _ := problem.Parse(problem.MediaType, text)
+	err = fmt.Errorf("the server answered %d%s", status, said.Suffix())
+	if status == statusTooMany || status >= 500 {
+		err = &laterError{err}
+	}
+	return 0, err
 }
 
 // statusReused is the answer to a name that is in use for other flows.

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/goccy/go-json"
 
 	"flowd/flow"
+	"flowd/problem"
 )
 
 // Report is what came of a run. Times are in seconds, sizes in bytes.
@@ -203,14 +203,11 @@ func (t *tally) errors() []ErrorCount {
 
 // explain returns the example, of a problem document (RFC 9457) only what it says.
 func (o *outcome) explain() string {
-	var problem struct {
-		Title  string `json:"title"`
-		Detail string `json:"detail"`
-	}
-	if json.Unmarshal([]byte(o.example), &problem) != nil || problem.Title+problem.Detail == "" {
+	said, _ := problem.Parse(problem.MediaType, []byte(o.example))
+	if said.Text() == "" {
 		return o.example
 	}
-	return strings.Trim(problem.Title+": "+problem.Detail, ": ")
+	return strings.TrimPrefix(said.Suffix(), ": ")
 }
 
 // watchProcesses notes what server and client have used so far, and returns a function that

@@ -120,8 +120,8 @@ func (c *healthcheckCommand) unanswered(ctx context.Context, err error) error {
 
 // notReady returns the reasons of an answer that is not 200.
 func notReady(response *http.Response) string {
-	said, err := problem.Read(response.Body)
-	if err != nil {
+	said, _ := problem.Read(response.Header.Get("Content-Type"), response.Body)
+	if said.Text() == "" {
 		return "it answered " + response.Status
 	}
 	if len(said.Reasons) == 0 {

@@ -158,16 +158,15 @@ func maySucceedLater(err error) bool {
 func (c *client) refused(response *http.Response, body io.Reader) error {
 	e := &refusedError{status: response.StatusCode}
 	reason := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
-	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	var said problem.Problem
 	decoded, free, err := decode(response.Header.Get("Content-Encoding"), body)
 	if err == nil {
 		defer free()
-		said, err = problem.Read(decoded)
+		said, _ = problem.Read(response.Header.Get("Content-Type"), decoded)
 	}
 	location := response.Header.Get("Location")
 	switch {
-	case kind == problem.MediaType && err == nil:
+	case said.Text() != "":
 		e.text = fmt.Sprintf("%s: %s", reason, humanize.Printable(said.Text()))
 	case location != "":
 		e.text = fmt.Sprintf("%s answered %s and points to %s: give the address of the server itself with --server",

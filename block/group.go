@@ -133,7 +133,7 @@ func (g *group) rows(dst []flow.Row, hour flow.Hour, keys *slab) error {
 	return nil
 }
 
-// slab is memory for keys. It is never used twice, since whoever has a row may keep its key.
+// slab is memory for keys. It is never used twice, since a reader may keep the key of a row.
 type slab struct{ free []byte }
 
 // slabSize is what a key that is kept keeps alive at most.

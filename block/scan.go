@@ -69,7 +69,7 @@ func (b *sharedBlock) release() {
 // fill with zeros for each scan anew.
 var scanGroups = sync.Pool{New: func() any { return new(scanGroup) }}
 
-// chunkRows is how many rows a chunk has at most. Their totals and codes, and what whoever reads them
+// chunkRows is how many rows a chunk has at most. Their totals and codes, and what their reader
 // makes of them, are to stay in a processor's own cache.
 const chunkRows = 4096
 

@@ -7,7 +7,7 @@ import (
 	"flowd/flow"
 )
 
-// scanGroup reads a row group for a scan: byte counts as they come, names as far as somebody asks.
+// scanGroup reads a row group for a scan: byte counts as they come, names when they are asked for.
 // Its memory is used again for the next row group.
 type scanGroup struct {
 	buf    []byte // of the row group
@@ -96,7 +96,7 @@ func (g *scanGroup) show(c *flow.Chunk, asked flow.Fields) {
 
 // key returns the tuple of row i of the chunk.
 func (g *scanGroup) key(i int, keys *slab) (flow.Key, error) {
-	_ = g.totals[i] // whoever asks for another row is to know at once
+	_ = g.totals[i] // a caller that asks for another row panics at once
 	row := g.first + int64(i)
 	var names [nameCount]string
 	for f := range g.names {
@@ -155,7 +155,7 @@ func (n *nameColumn) add(indexes []int32) error {
 }
 
 // close gives back the memory of the pages, and keeps that of the codes for the next row group. The
-// dictionary belongs to whoever had a chunk.
+// dictionary belongs to the reader of a chunk.
 func (n *nameColumn) close() {
 	n.column.close()
 	n.dict, n.codes = nil, n.codes[:0]

@@ -134,7 +134,7 @@ func unnamed(fsys disk.FS, dir string, m *block.Manifest) ([]string, error) {
 		return nil, err
 	}
 	for _, folder := range folders {
-		// What is no folder has been put there by somebody: it cannot be listed.
+		// What is no folder was not put there by flowd: it cannot be listed.
 		if folder = path.Join(hoursFolder, folder); look(folder) != nil {
 			found = append(found, folder)
 		}

@@ -143,7 +143,7 @@ func (a *agent) note(seq, print uint64) {
 	a.prints[seq%flow.SeqWindow] = print
 }
 
-// makeRoom sees to it that a client may have one more agent. Idle ones count for nobody; one of them is
+// makeRoom sees to it that a client may have one more agent. Idle ones count for no client; one of them is
 // forgotten if there is no room beside them.
 func (t *agentTable) makeRoom(client string, now int64) error {
 	t.findIdle(now)

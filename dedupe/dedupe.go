@@ -3,7 +3,7 @@
 // number, and agents, which number their batches and take a fixed memory each.
 //
 // What it decides depends on its arguments alone, and only a batch that is new changes what it
-// remembers. So whoever repeats the new batches in their order, as the replay of a log does,
+// remembers. So a caller that repeats the new batches in their order, as the replay of a log does,
 // comes to the same memory, whatever else was asked between them.
 package dedupe
 
@@ -93,7 +93,7 @@ func (w *Windows) Known(o *flow.Origin, fingerprint uint64, now int64) (duplicat
 // Agents returns how many agents a client has that are not idle, of how many, and how many there may be.
 func (w *Windows) Agents(client string) (held, all, most int) { return w.agents.held(client) }
 
-// id stands for a name of a client: the first half of a SHA-256, so that nobody finds two names
+// id stands for a name of a client: the first half of a SHA-256, so that no client finds two names
 // with the same.
 type id [16]byte
 

@@ -17,7 +17,7 @@ type keyWindow struct {
 	most   uint64
 
 	clients map[string]*clientKeys
-	// unknown has the keys of a file of version 1, which does not say whose they are: anybody's.
+	// unknown has the keys of a file of version 1, which does not say whose they are: any client's.
 	unknown *clientKeys
 	// byCount and byAge have those with keys: the one that has the most first, and the one whose oldest is.
 	byCount, byTime clientHeap

@@ -2,7 +2,7 @@ package flow
 
 // Batch is the flows of one request. Its memory is two slices without pointers, kept from one
 // use to the next, so a server that reuses its batches takes flows without making garbage.
-// A batch belongs to one goroutine at a time; many may read one that nobody writes.
+// A batch belongs to one goroutine at a time; many may read one that is no longer written.
 type Batch struct {
 	// Items are the flows in the order in which they came.
 	Items []Item

@@ -58,7 +58,7 @@ func (t *Totals) Add(u Totals) (saturated uint64) {
 	return 1
 }
 
-// Row is one line of an answer: a tuple's totals in an hour. Key is lent by whoever filled
+// Row is one line of an answer: a tuple's totals in an hour. Key is lent by the source that filled
 // the row: it is never written again, and keeps the memory behind it alive.
 type Row struct {
 	Key    Key
@@ -74,7 +74,7 @@ type Rows interface {
 	// Err returns the error that ended Next before the last row, nil if none did. It is valid once
 	// Next returned less than was asked for.
 	Err() error
-	// Close ends the reading. It must be called, once or more often: until then whoever answers
+	// Close ends the reading. It must be called, once or more often: until then the source
 	// keeps the hour as it was. The keys of the rows stay valid.
 	Close()
 }

@@ -29,7 +29,7 @@ func (k Key) IsOther() bool {
 	return string(src) == Other && string(dest) == Other
 }
 
-// TallyOther returns what b has of each hour under tuples of Other, whoever named them so, in the order in
+// TallyOther returns what b has of each hour under tuples of Other, also where a client named them so, in the order in
 // which the hours first appear; nil if it has nothing.
 func (b *Batch) TallyOther() []HourTally {
 	var other Batch // of which the tally needs no keys

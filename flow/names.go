@@ -7,7 +7,7 @@ import (
 )
 
 // nameIndex finds the names of a batch again, so that each is written once. Its hash is keyed
-// with a secret: whoever could compute it could send names that all collide, and make each
+// with a secret: a client that could compute it could send names that all collide, and make each
 // search walk all of them.
 type nameIndex struct {
 	names  []indexedName // in order of their first appearance

@@ -74,7 +74,7 @@ func (s *Server) rightTo(needs access.Scopes, claim access.Claim) (*access.Right
 	return right, nil
 }
 
-// authorizationOf returns what a request has of that header. Of several nobody could know which one is
+// authorizationOf returns what a request has of that header. Of several it would not be known which one is
 // meant, so together they are refused as malformed.
 func authorizationOf(h *fasthttp.RequestHeader) []byte {
 	all := h.PeekAll(fasthttp.HeaderAuthorization)

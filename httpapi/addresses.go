@@ -6,7 +6,7 @@ import (
 )
 
 // siteBits is how much of an IPv6 address stands for its owner: a /64 is the least that a network is
-// given, and all of it is at the disposal of whoever has it.
+// given, and all of it is at the disposal of that customer.
 const siteBits = 64
 
 // addressKey returns what counts as one address: an IPv4 address, or the /64 of an IPv6 address. It is

@@ -27,7 +27,7 @@ const (
 	adminHeaderBytes = 16 << 10
 	adminHeaderTime  = 10 * time.Second
 	// adminAnswerTime is how long an answer may take, but a profile's: that takes as long as is asked
-	// for, by somebody with the right to.
+	// for, by a client with the scope.
 	adminAnswerTime = 30 * time.Second
 	adminIdleTime   = 2 * time.Minute
 )
@@ -169,7 +169,7 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	if r.ContentLength != 0 {
-		// Nobody here reads a body. What comes of it is dropped behind the answer, for so long.
+		// No route here reads a body. What comes of it is dropped behind the answer, for so long.
 		a.within(http.NewResponseController(w).SetReadDeadline)
 	}
 	to, p := a.find(r)
@@ -243,7 +243,7 @@ func (a *Admin) reload(w http.ResponseWriter, r *http.Request) {
 		panic("strings encode as JSON: " + err.Error())
 	}
 	w.Header().Set("Content-Type", jsonType)
-	_, _ = w.Write(text) // whoever asked may be gone
+	_, _ = w.Write(text) // the client may be gone
 }
 
 // reloadProblem makes a problem of an error of a reload. It is for an operator, who learns all of it.
@@ -273,7 +273,7 @@ func (a *Admin) through(handle fasthttp.RequestHandler) http.HandlerFunc {
 			}
 		}
 		w.WriteHeader(ctx.Response.StatusCode())
-		_, _ = w.Write(ctx.Response.Body()) // whoever asked may be gone
+		_, _ = w.Write(ctx.Response.Body()) // the client may be gone
 	}
 }
 
@@ -293,7 +293,7 @@ func (a *Admin) refuse(w http.ResponseWriter, r *http.Request, p *problem) {
 	}
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.status)
-	_, _ = w.Write(p.append(nil)) // whoever asked may be gone
+	_, _ = w.Write(p.append(nil)) // the client may be gone
 }
 
 // recovered is deferred around a handler.

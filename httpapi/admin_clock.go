@@ -34,5 +34,5 @@ func (a *Admin) acceptClock(w http.ResponseWriter, r *http.Request) {
 		panic("strings encode as JSON: " + err.Error())
 	}
 	w.Header().Set("Content-Type", jsonType)
-	_, _ = w.Write(text) // whoever asked may be gone
+	_, _ = w.Write(text) // the client may be gone
 }

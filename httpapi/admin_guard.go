@@ -17,8 +17,8 @@ import (
 // a browser reaches what its user alone should, and where there may be no tokens:
 //
 //   - By a name that resolves to this machine for the moment ("DNS rebinding") the page is of the same
-//     origin as this server to the browser, but Host has the name. An address is nobody's to
-//     resolve, nor is localhost.
+//     origin as this server to the browser, but Host has the name. An address needs no
+//     name server, nor does localhost.
 //   - To an address the page can send, though not read what comes of it, and Origin or Sec-Fetch-Site
 //     tell whose page it is. Old browsers tell neither of a GET, which changes nothing here.
 func (a *Admin) foreign(r *http.Request) *problem {

@@ -71,7 +71,7 @@ func (in *intake) clock() time.Time {
 }
 
 // enter takes a place, and with it the right to work on the body. The body is complete before that, so
-// that a slow client holds up nobody but itself.
+// that a slow client delays only itself.
 func (in *intake) enter() *problem {
 	s := in.server
 	entry := s.shares.Enter(&in.client.place, 0)
@@ -91,7 +91,7 @@ func (in *intake) enter() *problem {
 	return nil
 }
 
-// byteOrderMark is what some editors put before a text in UTF-8. No JSON begins with it, and whoever reads JSON may
+// byteOrderMark is what some editors put before a text in UTF-8. No JSON begins with it, and a reader of JSON may
 // skip it (RFC 8259, 8.1).
 var byteOrderMark = []byte("\ufeff")
 

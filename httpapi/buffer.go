@@ -17,7 +17,7 @@ const (
 )
 
 // bufferPools hold buffers not in use, by size, so that a large body's memory is never kept
-// for small ones. What nobody takes goes at the second garbage collection.
+// for small ones. What is not taken goes at the second garbage collection.
 var bufferPools [bufferSizes]sync.Pool
 
 // buffer is memory for a body. Its data is empty at first and grows to the capacity.

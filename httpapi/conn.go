@@ -224,7 +224,7 @@ type conns struct {
 	open      map[*conn]struct{}
 	addresses perAddress
 	count     atomic.Int64
-	// none is closed when the set becomes empty; nil while nobody waits for it.
+	// none is closed when the set becomes empty; nil while no caller waits for it.
 	none chan struct{}
 }
 
@@ -282,7 +282,7 @@ func (s *conns) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.open {
-		_ = c.Conn.Close() // whoever serves c sees it in the next read or write
+		_ = c.Conn.Close() // the goroutine that serves c sees it in the next read or write
 	}
 }
 

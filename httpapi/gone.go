@@ -7,10 +7,10 @@ import (
 )
 
 // lookEvery is how often a client is looked after at most while its answer is worked out: to look
-// costs a microsecond. An answer that takes less than this is given to anybody.
+// costs a microsecond. An answer that takes less than this is always given.
 const lookEvery = 5 * time.Millisecond
 
-// gone reports whether nobody waits for the answer any more. It is for query.Options.
+// gone reports whether the client has left. It is for query.Options.
 func (a *answer) gone() bool {
 	now := time.Since(a.server.epoch)
 	if now < a.look || a.gave {
@@ -23,7 +23,7 @@ func (a *answer) gone() bool {
 	return a.gave
 }
 
-// clientGone says that an answer was given up. Mostly nobody reads it; who closed the sending side
+// clientGone says that an answer was given up. Mostly it is not read; a client that closed the sending side
 // alone learns why there is no answer.
 func clientGone() *problem {
 	return &problem{

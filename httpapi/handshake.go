@@ -54,7 +54,7 @@ func plainHTTPProblem() *problem {
 	}
 }
 
-// failureOf tells why a handshake failed, or false if it is nobody's failure: a connection that is
+// failureOf tells why a handshake failed, or false if it is no failure: a connection that is
 // closed before anything was sent, as load balancers do to see whether a port is open, or by a stop.
 func failureOf(err error, w *wire) (handshakeFailure, bool) {
 	var timeout net.Error
@@ -86,7 +86,7 @@ func failureOf(err error, w *wire) (handshakeFailure, bool) {
 }
 
 // failed counts and logs a handshake that failed, answers a client that speaks HTTP in clear, and lets
-// others take what TLS has told them. What somebody must mend is a warning; of the rest the internet is
+// others take what TLS has told them. What an operator must mend is a warning; of the rest the internet is
 // full.
 func (c *conn) failed(err error) {
 	failure, ok := failureOf(err, &c.tls.wire)
@@ -110,7 +110,7 @@ func (c *conn) failed(err error) {
 	})
 }
 
-// answerInClear answers whoever does not speak TLS. If the answer cannot be written, nobody is there.
+// answerInClear answers a client that does not speak TLS. An answer that cannot be written is dropped.
 func (c *conn) answerInClear(p *problem) {
 	c.tls.server.metrics.refused(p)
 	_, _ = c.Conn.Write(p.raw())

@@ -82,7 +82,7 @@ func (s *Server) clientOf(ctx *fasthttp.RequestCtx, right *access.Right) *client
 
 // mayTake reports whether a client may hold so much more where so much is free: no more in all than is left
 // for others, unless it has no other request. So one client can fill half of the memory, two a third each, and
-// there is some for whoever comes next, as there is in a switch whose ports share its memory (A. K. Choudhury
+// there is some for the next client, as there is in a switch whose ports share its memory (A. K. Choudhury
 // and E. L. Hahne, Dynamic Queue Length Thresholds for Shared-Memory Packet Switches).
 func (c *clientState) mayTake(more, free int64) bool {
 	return c.requests.Load() == 1 || c.bytes.Load()+more <= free

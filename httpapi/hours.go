@@ -68,7 +68,7 @@ func (s *Server) getBoundHours(ctx *fasthttp.RequestCtx, bound *access.VPCs) {
 }
 
 // writeBoundHour appends {"hour":1,"bytes_tx":2,"bytes_rx":3}, and "expired_before":true to an hour that
-// is not whole: whoever adds its bytes up should know, whatever VPC is asked for.
+// is not whole: a client that adds its bytes up should know, whatever VPC is asked for.
 func (s *Server) writeBoundHour(r *flow.Row, dst []byte) []byte {
 	dst = append(dst, `{"hour":`...)
 	dst = strconv.AppendUint(dst, uint64(r.Hour), 10)

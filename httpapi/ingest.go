@@ -91,7 +91,7 @@ func (s *Server) postFlows(ctx *fasthttp.RequestCtx) {
 }
 
 // run takes the batch in, up to where reads see it. The body is complete before anything that
-// is scarce is asked for, so that a slow client holds up nobody but itself.
+// is scarce is asked for, so that a slow client delays only itself.
 func (in *intake) run() *problem {
 	head := &in.head
 	p := in.server.readHead(&in.ctx.Request.Header, head)

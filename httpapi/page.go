@@ -61,7 +61,7 @@ const (
 )
 
 // NewPage reads a page: index.html, and what is below assets/. Names that begin with a dot are
-// left out; any other file is an error, as nobody could get it.
+// left out; any other file is an error, as no client could get it.
 func NewPage(from fs.FS) (*Page, error) {
 	p := &Page{files: map[string]*pageFile{}}
 	err := fs.WalkDir(from, ".", func(name string, entry fs.DirEntry, err error) error {

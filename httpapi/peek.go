@@ -12,7 +12,7 @@ import (
 )
 
 // left reports whether the client has gone away: whether it has closed the connection, or its
-// sending side, which nobody can tell apart from here. It looks at what would be read next, and
+// sending side, which cannot be told apart from here. It looks at what would be read next, and
 // leaves it there. It may be called while the request is answered.
 func (c *conn) left() bool {
 	socket, ok := c.Conn.(syscall.Conn)

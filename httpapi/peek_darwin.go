@@ -1,4 +1,4 @@
 package httpapi
 
-// hungUp says no where nobody can ask for the end behind what is unread.
+// hungUp says no, since the system does not tell of an end behind unread bytes.
 func hungUp(uintptr) bool { return false }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// left says no where nobody can look at what would be read next. The answer is worked out to its
+// left says no where the system cannot tell what would be read next. The answer is worked out to its
 // end there, and cannot be written.
 func (c *conn) left() bool { return false }
 

@@ -12,7 +12,7 @@ type preference struct {
 const mostWanted = 1000
 
 // preferences returns the elements of a header that came with these values (RFC 9110, 12.4.2). One
-// that is not well-formed is left out: nobody can tell what it asks for.
+// that is not well-formed is left out: it cannot be told what it asks for.
 func preferences(values [][]byte) iter.Seq[preference] {
 	return func(yield func(preference) bool) {
 		for _, rest := range values {
@@ -38,7 +38,7 @@ func readPreference(element []byte) (preference, bool) {
 		key, value := cutUnquoted(parameter, '=')
 		if key = trimSpace(key); len(key) == 1 && key[0]|0x20 == 'q' {
 			p.weight = readWeight(trimSpace(value))
-			break // what follows are extensions that nobody has
+			break // what follows are extensions that do not exist
 		}
 	}
 	return p, len(p.name) > 0 && p.weight >= 0

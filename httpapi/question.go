@@ -37,7 +37,7 @@ type question struct {
 	limit     int
 	maxGroups int // the largest limit, but of names
 
-	bound *access.VPCs // of whoever asks
+	bound *access.VPCs // of the client
 }
 
 // readQuestion reads the parameters of ctx into q.

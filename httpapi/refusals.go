@@ -114,7 +114,7 @@ func (p *problem) withFields(fields []flow.FieldError, omitted int) *problem {
 	return p
 }
 
-// inDoubt says that nobody knows yet whether a batch counts.
+// inDoubt says that it is not known yet whether a batch counts.
 func inDoubt(err error, o *flow.Origin) *problem {
 	p := &problem{
 		status: fasthttp.StatusInternalServerError, reason: reasonInDoubt, cause: err,

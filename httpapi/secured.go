@@ -16,7 +16,7 @@ import (
 //	fasthttp -- conn, deadlines -- tls.Conn -- wire -- socket
 //
 // fasthttp does not know of it. It would shake hands before it takes a connection for one that a stop
-// may close, and go on if that failed. What is not said to be called by anybody belongs to the
+// may close, and go on if that failed. What is not said to be safe for any caller belongs to the
 // goroutine that serves the connection.
 type secured struct {
 	*tls.Conn
@@ -37,7 +37,7 @@ func (c *conn) secure(s *Server, t *TLS) {
 	c.tls.Conn = t.over(&c.tls.wire)
 }
 
-// readSecured is read for a connection with TLS. It shakes hands first; whoever cannot be understood
+// readSecured is read for a connection with TLS. It shakes hands first; a client that cannot be understood
 // is gone as far as HTTP is concerned.
 func (c *conn) readSecured(p []byte) (int, error) {
 	if !c.tls.shaken && !c.shakeHands() {
@@ -77,7 +77,7 @@ func (t *secured) write(p []byte) (int, error) {
 	return n, err
 }
 
-// end says that nothing more will come, so that the client knows that it has all. Anybody may call it;
+// end says that nothing more will come, so that the client knows that it has all. Any goroutine may call it;
 // it holds up a client's own goroutine alone, and that for seconds at most.
 func (t *secured) end() {
 	mode := wireHasty

@@ -115,7 +115,7 @@ func (t *TLS) Reload(files TLSFiles) error {
 	return err
 }
 
-// look reads the files if that was not done for a while. Whoever comes while another does goes on with
+// look reads the files if that was not done for a while. A caller that comes while another does goes on with
 // what there is.
 func (t *TLS) look() {
 	if t.now().UnixNano()-t.looked.Load() < int64(lookAfterFiles) || !t.mu.TryLock() {

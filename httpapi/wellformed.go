@@ -17,7 +17,7 @@ const maxExtra = 16 << 10
 // chunkFrame is what comes with the data of a chunk: its size in up to eight digits, and two line ends.
 const chunkFrame = 8 + 2 + 2
 
-// maxUnread is how much of a body that nobody reads fasthttp drops behind the answer, to keep the connection.
+// maxUnread is how much of an unread body fasthttp drops behind the answer, to keep the connection.
 const maxUnread = 256 << 10
 
 // preface begins a connection of HTTP/2. To an older server it looks like a request.
@@ -130,7 +130,7 @@ func usualLines(raw []byte) bool {
 }
 
 // codingFault looks at a line that may be Transfer-Encoding. fasthttp takes identity for it as well, which RFC
-// 9112 does not have any more: whoever sends it may mean a body without a length.
+// 9112 does not have any more: a client that sends it may mean a body without a length.
 func codingFault(line []byte) error {
 	if line[0] == '\t' {
 		return errFolded

@@ -67,7 +67,7 @@ func beyond(a, b uint64) uint64 {
 	return a - b
 }
 
-// others is what an hour holds of tuples that are no part of the workload. Nobody should
+// others is what an hour holds of tuples that are no part of the workload. No other sender should
 // change it during a run; a name that the server got wrong would.
 type others struct {
 	tuples uint64
@@ -90,7 +90,7 @@ func (a *account) stored(batch []Sample) {
 	a.countFlows(a.flows, batch)
 }
 
-// unknown adds a batch of which nobody can say whether the server counted it.
+// unknown adds a batch that the server may have counted or not.
 func (a *account) unknown(batch []Sample) {
 	a.mu.Lock()
 	if a.unsure == nil {

@@ -33,7 +33,7 @@ func (p *parcel) answered() bool {
 	return p.fresh+p.repeated > 0
 }
 
-// doubt enters a post after which nobody knows whether the batch counts.
+// doubt enters a post after which it is not known whether the batch counts.
 func (p *parcel) doubt() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

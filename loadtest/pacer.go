@@ -8,7 +8,7 @@ import (
 // Pacer says when requests are due: evenly, Rate of them a second, the first at once. It is a
 // pure function of its rate, so no delay of one request moves another.
 type Pacer struct {
-	// Rate is in requests per second. At 0 nothing is ever due: whoever sends does so as soon
+	// Rate is in requests per second. At 0 nothing is ever due: a sender sends as soon
 	// as the last answer came (a closed loop).
 	Rate float64
 }

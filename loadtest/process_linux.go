@@ -72,7 +72,7 @@ func parseStat(stat []byte) (name string, err error) {
 	if !more {
 		return "", fmt.Errorf("stat has no state: %q", stat)
 	}
-	// A process that nobody has waited for yet still has times, but no memory.
+	// A process that was not waited for yet still has times, but no memory.
 	if s := string(state); s == "Z" || s == "X" {
 		return "", errEnded
 	}

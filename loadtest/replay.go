@@ -81,7 +81,7 @@ type ReplayResult struct {
 	// Read is how many the source gave. Sent of them left for the server at least once.
 	Read, Sent uint64
 	// Stored were answered 200, Refused any other way that says they do not count, and of
-	// Unknown nobody can say: the last answer that could tell never came. These three add up to Sent.
+	// Unknown counts flows whose outcome is not known: the last answer that could tell never came. These three add up to Sent.
 	Stored, Refused, Unknown uint64
 	// Retries is how many POSTs were sent again.
 	Retries uint64

@@ -16,7 +16,7 @@ type target struct {
 	host string // the Host header
 	path string // what comes before the route: "" or "/api/v1"
 	tls  *tls.Config
-	// token is who sends, for a server that asks for it; "" is nobody.
+	// token authenticates the sender; "" sends none.
 	token string
 }
 

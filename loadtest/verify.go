@@ -62,7 +62,7 @@ type verifier struct {
 	target  *target
 	conn    *conn
 	timeout time.Duration
-	// alone is true if nobody else sends to the server, so that its whole ledger can be compared.
+	// alone is true if no other client sends to the server, so that its whole ledger can be compared.
 	alone bool
 
 	// before are the books before the load, now those of the moment being compared. Both are nil

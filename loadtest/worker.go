@@ -145,7 +145,7 @@ func (w *worker) exchange(due, now time.Time, read bool) result {
 }
 
 // settle enters the batch that was just sent into the account. A 4xx and a 503 say that the
-// batch was not taken. Without an answer, and with any other, nobody knows.
+// batch was not taken. Without an answer, and with any other, it is not known.
 func (w *worker) settle(res *result, answer []byte) {
 	var notSent *notSentError
 	switch {

@@ -11,7 +11,7 @@ import (
 	"flowd/shard"
 )
 
-// blockRef is an hour's block as of a checkpoint. Its file stays until nobody that found it in
+// blockRef is an hour's block as of a checkpoint. Its file stays until no reader that found it in
 // the table of hours may still want to open it.
 type blockRef struct {
 	engine *Engine

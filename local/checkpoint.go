@@ -291,7 +291,7 @@ func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
 	return old
 }
 
-// clean removes what the new state does not need. What it cannot remove is in nobody's way, and
+// clean removes what the new state does not need. What it cannot remove does no harm, and
 // goes with the next start.
 func (k *keeper) clean(c *cut, m *made, old []*blockRef) error {
 	if k.replaying == nil { // the view does not go on yet

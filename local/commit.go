@@ -17,11 +17,11 @@ import (
 type commit struct {
 	split  *shard.Split // the batch, divided
 	origin flow.Origin
-	flows  []byte // the batch as the log keeps it; empty if nobody needs it
+	flows  []byte // the batch as the log keeps it; empty if it is not needed
 	print  uint64 // of flows
 	tally  []flow.HourTally
 	folded []flow.HourTally // of tally, what counts under tuples of flow.Other
-	waits  bool             // whoever brought it waits for done
+	waits  bool             // the caller of Append waits for done
 	own    bool             // its handler holds the turn, and recycles it
 
 	record    []byte
@@ -115,7 +115,7 @@ func (e *Engine) commitLoop() {
 	}
 }
 
-// commit is a turn of the committer: c, and what waits behind it. Whoever calls it holds turn; all that
+// commit is a turn of the committer: c, and what waits behind it. The caller holds turn; all that
 // is the committer's is handed over by that.
 func (e *Engine) commit(c *commit) {
 	defer endOfProcess()

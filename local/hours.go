@@ -191,7 +191,7 @@ func (e *Engine) forget(label flow.Hour, h *hour) {
 	e.known.Delete(label)
 }
 
-// opensHours tells whether a batch may open an hour. Without a log nobody waits for what the committer
+// opensHours tells whether a batch may open an hour. Without a log no caller waits for what the committer
 // says, unless it does.
 func (e *Engine) opensHours(tally []flow.HourTally) bool {
 	for i := range tally {

@@ -47,8 +47,8 @@ type Options struct {
 	// MemoryBudget is how many bytes the shards should take. Beyond it hours leave memory, those
 	// first that were neither written nor read for longest.
 	MemoryBudget int64
-	// MemoryLimit is how many bytes the process may take before it must fear for its life; 0 is that
-	// nobody knows. Room tells how near it is.
+	// MemoryLimit is how many bytes the process may take before the kernel may end it; 0 if that is not
+	// known. Room tells how near it is.
 	MemoryLimit int64
 
 	// Parquet is how hours come into the folder that other programs read; the zero value is view.Link.

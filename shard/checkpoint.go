@@ -140,7 +140,7 @@ func (f *Frozen) settleBelow() {
 }
 
 // Install ends f, of which all that leaves memory is on disk now: it is dropped. It waits at most
-// until that is in the shards' queues, if Hours has returned before. Rows of f that nobody has asked
+// until that is in the shards' queues, if Hours has returned before. Rows of f that were not asked
 // for are gone; those that are being read stay as they are.
 func (f *Frozen) Install() {
 	t := f.end()
@@ -151,7 +151,7 @@ func (f *Frozen) Install() {
 }
 
 // Restore ends f as if it had never been begun, for a checkpoint that failed: what was frozen and
-// what came since are added up. It waits as Install does, and as there rows that nobody has asked
+// what came since are added up. It waits as Install does, and as there rows that were not asked
 // for are gone.
 func (f *Frozen) Restore() {
 	t := f.end()
@@ -183,7 +183,7 @@ func (h *FrozenHour) Rows() flow.Rows {
 	return r
 }
 
-// Close gives the rows up if nobody has asked for them, so that the shards need not keep them. It
+// Close gives the rows up if they were not asked for, so that the shards need not keep them. It
 // may be called more than once; Install and Restore do it for all hours.
 func (h *FrozenHour) Close() {
 	if h.rows != nil {

@@ -10,7 +10,7 @@ import (
 
 // numberedNames is the names of a dict's tuples by number, field by field, for readers who filter or add
 // up by some of them: four bytes in the place of a record, and what is known of a name is found by its
-// number instead of by its bytes. It is the readers' own: whoever first needs a field of some tuples
+// number instead of by its bytes. It is the readers' own: the reader that first needs a field of some tuples
 // numbers it, in its own time and not in the shard's. Ids and keys never change, so what is numbered stays
 // as it is; it goes with the dict.
 type numberedNames struct {

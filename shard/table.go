@@ -1,5 +1,5 @@
 // Package shard adds flows up. A Table hashes tuples onto shards; each shard is one goroutine
-// that owns its tuples and their totals and shares them with nobody, so the path of the data
+// that owns its tuples and their totals and shares them with no other goroutine, so the path of the data
 // has no locks: batches and questions reach a shard through one channel, in order.
 package shard
 

@@ -171,7 +171,7 @@ func (f *Folder) removeHour(hour flow.Hour) error {
 	}
 	delete(f.shown, hour)
 	delete(f.emptied, hour)
-	// A folder in which somebody has put something stays.
+	// A folder that holds other files stays.
 	_ = f.o.FS.Remove(f.path(path.Join(folder, hourFolder(hour))))
 	return nil
 }

@@ -96,7 +96,7 @@ const (
 	// failedRetry is how soon a change that failed is tried again at first, maxRetry how late at most.
 	failedRetry = time.Second
 	maxRetry    = time.Minute
-	// A file without rows stays for emptyAtLeast, so that whoever listed its hour still finds it. To take
+	// A file without rows stays for emptyAtLeast, so that a reader that listed its hour still finds it. To take
 	// away its name is a moment in which a reader can be between the two: so they go together, once one
 	// of them has been there for emptySweep.
 	emptyAtLeast = 10 * time.Minute

@@ -1,4 +1,4 @@
-// Package wal is the log: what was appended to it is on disk before anybody is told, and comes
+// Package wal is the log: what was appended to it is on disk before Append returns, and comes
 // back in the same order after a crash. It takes bytes and gives bytes, and knows nothing of what
 // they mean.
 //

@@ -31,7 +31,7 @@ import (
 //	                                                            +----------------------+
 //
 // The header's CRC32C is over the segment's salt and bytes 4 to 32, so a frame of an earlier
-// incarnation never verifies, and nobody who chooses what is in a payload can forge one. The
+// incarnation never verifies, and a client that chooses a payload cannot forge one. The
 // payload's CRC32C is over the payload alone. durable is the number of the first group that was not
 // yet known to be synced when this frame was written: with Fsync its own. All groups before it had
 // been synced, so if one of them does not verify, that is damage and no torn tail.

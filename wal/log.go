@@ -74,7 +74,7 @@ func (l *Log) Start() {
 	}
 }
 
-// Close ends what Start began, syncs what was written and closes the files. Nobody may be in
+// Close ends what Start began, syncs what was written and closes the files. No caller may be in
 // Append. It returns what the last sync returned, or the poison that there was. Closed twice it
 // does nothing.
 func (l *Log) Close() error {

@@ -9,7 +9,7 @@ import (
 	"flowd/disk"
 )
 
-// zeroed is what segments are filled with, in steps. Nobody writes to it.
+// zeroed is what segments are filled with, in steps. It is only read.
 var zeroed [1 << 20]byte
 
 // createSegment makes a segment with the given number, all zeros but for its header, and returns
@@ -49,7 +49,7 @@ func fill(f disk.File, from, to int64) error {
 	return nil
 }
 
-// reopenSegment makes a segment of the right size, whose groups nobody needs, into one without
+// reopenSegment makes a segment of the right size, whose groups are no longer needed, into one without
 // groups, under the name that it has. When the power fails on the way, it has its old header, with or
 // without its first groups, or it is unfinished.
 func reopenSegment(o *Options, number uint64) (*segment, error) {

@@ -83,7 +83,7 @@ func engineMetrics(stats func() local.Stats) func(io.Writer) {
 		if s.Recovered {
 			writeEngine(&text, &s)
 		}
-		// A scraper that hung up is no error of ours, and there is nobody left to tell.
+		// A scraper that hung up is no error of ours, and cannot be told.
 		_, _ = w.Write(text.Bytes())
 	}
 }

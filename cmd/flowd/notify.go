@@ -15,7 +15,7 @@ import (
 )
 
 // notifier tells the service manager that started the program how it does, as systemd's Type=notify
-// asks for: by datagrams to the socket that $NOTIFY_SOCKET names. Without that variable nobody asked,
+// asks for: by datagrams to the socket that $NOTIFY_SOCKET names. Without that variable no supervisor asked,
 // and the methods do nothing. They may be called from any goroutine.
 type notifier struct {
 	logger *slog.Logger

@@ -94,7 +94,7 @@ func rfc3339(unixMilli int64) string { return time.UnixMilli(unixMilli).UTC().Fo
 // listeners are what the server listens on.
 type listeners struct{ api, admin net.Listener } // admin is nil if there is none
 
-// listen listens. Given says that somebody chose the address for admin; without that, it is done without
+// listen listens. Given says that the address of admin was chosen; without that, it is done without
 // if its port is taken, as it is by a second server on a machine.
 func (c *serveCommand) listen(given bool, logger *slog.Logger) (l listeners, err error) {
 	if l.api, err = net.Listen("tcp", string(c.Listen)); err != nil {
@@ -196,7 +196,7 @@ func serverLimits(c *config.Config, places int) httpapi.Limits {
 	}
 }
 
-// clientRates returns the rates of each client. A burst that nobody chose is ten seconds of the rate, and
+// clientRates returns the rates of each client. A burst that was not set is ten seconds of the rate, and
 // never less than one batch may have.
 func clientRates(c *config.Config) limit.Rates {
 	r := limit.Rates{

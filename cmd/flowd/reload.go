@@ -23,7 +23,7 @@ import (
 // checked before any is changed, so that a server either has the new ones or goes on with the old.
 type reloader struct {
 	loader *config.Loader
-	lines  *logs.Limiter // whoever may reload may do so often
+	lines  *logs.Limiter // a client that may reload may do so often
 	level  *slog.LevelVar
 	gate   *access.Gate
 	tls    *httpapi.TLS // nil without TLS

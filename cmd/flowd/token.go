@@ -64,7 +64,7 @@ func (c *tokenCommand) right() (*access.Right, error) {
 	return right, nil
 }
 
-// Run makes a token. It is printed last: nobody should have one that is in no file.
+// Run makes a token. It is printed last: a token that is in no file is of no use.
 func (c *tokenCommand) Run(p *process, right *access.Right) error {
 	token := access.NewToken()
 	if c.AddTo != "" {

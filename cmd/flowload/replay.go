@@ -97,7 +97,7 @@ func (c *replayCmd) Run(e *env) error {
 	return err
 }
 
-// unusableError ends a replay that stored all that it read, but of which somebody expected more.
+// unusableError ends a replay that stored all that it read, but that was expected to store more.
 type unusableError struct{ text string }
 
 func (e *unusableError) Error() string { return e.text }

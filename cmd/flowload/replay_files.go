@@ -112,7 +112,7 @@ func newReadBar(w io.Writer, names []string) *readBar {
 	for _, name := range names {
 		info, err := os.Stat(name)
 		if err != nil || !info.Mode().IsRegular() {
-			total = -1 // nobody knows how much comes
+			total = -1 // the size is not known
 			break
 		}
 		total += info.Size()
@@ -152,6 +152,6 @@ type countedReader struct {
 
 func (r *countedReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
-	_ = r.bar.Add(n) // it fails where a file has grown, which harms nobody
+	_ = r.bar.Add(n) // it fails where a file has grown, which does no harm
 	return n, err
 }

@@ -44,7 +44,7 @@ func writeTokens(dir string, n int) (string, error) {
 	return file, os.WriteFile(file, []byte(text.String()), 0o600)
 }
 
-// guards measures a server with a thousand tokens, and rates that nobody reaches, beside one without.
+// guards measures a server with a thousand tokens, and rates that no client reaches, beside one without.
 func guards(ctx context.Context, b *bench) (err error) {
 	tokens, err := writeTokens(b.dir, 1000)
 	if err != nil {

@@ -17,7 +17,7 @@ var oneSize = size{flows: 1, bodies: 16_000}
 const oneMost = 1.6
 
 // oneFlow measures how long one client waits for its one flow to be on disk. In turn with each POST it
-// does the least that any log must do for that, so that both see the same disk, whoever else uses it.
+// does the least that any log must do for that, so that both see the same disk, whatever else uses it.
 func oneFlow(ctx context.Context, b *bench, dir string) (err error) {
 	s, err := b.startLogged(ctx, flowdName, filepath.Join(dir, "data"), "fsync")
 	if err != nil {

@@ -19,7 +19,7 @@ type process struct {
 	*child.Process
 	name string
 	url  string // http://host:port
-	// token is who asks, for a server that wants to know; "" is nobody.
+	// token authenticates the client; "" sends none.
 	token string
 }
 
@@ -82,7 +82,7 @@ func (p *process) pause() { p.signal(syscall.SIGSTOP) }
 
 func (p *process) resume() { p.signal(syscall.SIGCONT) }
 
-// signal fails if the process has ended, which whoever speaks to it next will see.
+// signal fails if the process has ended, which the next request to it will report.
 func (p *process) signal(s syscall.Signal) {
 	select {
 	case <-p.Exited(): // its number may be another's by now

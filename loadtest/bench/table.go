@@ -140,7 +140,7 @@ func (t *table) text(w io.Writer) {
 	for _, r := range append([]row{tableHead}, t.rows...) {
 		fmt.Fprintln(tw, strings.Join(r.cells(), "\t"))
 	}
-	_ = tw.Flush() // as with Fprintln, there is nobody else to tell
+	_ = tw.Flush() // as with Fprintln, the error has nowhere to go
 	for _, note := range t.notes {
 		fmt.Fprintf(w, "\n%s\n", note)
 	}

@@ -104,7 +104,7 @@ func (p *Process) printed() string {
 	return ""
 }
 
-// FreeAddr returns an address on loopback that nobody listens on, with a port below those that
+// FreeAddr returns an address on loopback on which no program listens, with a port below those that
 // the kernel gives to clients: one that is free while a server restarts stays free for it.
 func FreeAddr() (string, error) {
 	var err error

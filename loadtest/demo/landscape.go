@@ -15,7 +15,7 @@ type talk struct {
 	often float64
 	// lossy says that much of what is sent does not arrive.
 	lossy bool
-	// blind says which end has nobody to report it.
+	// blind says which end has no agent that reports it.
 	blind blindness
 }
 

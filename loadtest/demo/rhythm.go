@@ -22,7 +22,7 @@ type vpc struct {
 	east int
 	// size is its traffic beside that of the largest.
 	size float64
-	// office says that nobody is there but those who work on it.
+	// office is an app that is used in office hours alone.
 	office bool
 }
 

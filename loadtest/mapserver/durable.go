@@ -142,7 +142,7 @@ func (d *durable) serve(ctx context.Context, addr, dir string) error {
 }
 
 func (d *durable) recover(path string) error {
-	// Nobody looks at the table until ready is set.
+	// The table is not read until ready is set.
 	j, err := openJournal(path, d.count)
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ type journal struct {
 }
 
 // openJournal opens the file at path, made if need be, and calls each with what is in it. A last
-// line that was not written to its end is cut off: nobody was told that it counts.
+// line that was not written to its end is cut off: it was never answered.
 func openJournal(path string, each func(*record)) (*journal, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

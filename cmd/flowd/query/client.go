@@ -181,7 +181,7 @@ func (c *client) refused(response *http.Response, body io.Reader) error {
 }
 
 // patientBody reads a body however long it takes, but for silence. Time that passes between reads, as
-// whoever takes the answer is slow, is no silence of the server.
+// the reader of the answer is slow, is no silence of the server.
 type patientBody struct {
 	*client
 	ctx     context.Context

@@ -239,7 +239,7 @@ const (
 	plain  = "\x1b[0m"
 )
 
-// wordColours are those of words that somebody may look for.
+// wordColours are those of words that a reader may look for.
 var wordColours = map[string]string{"new": green, "gone": red, "a": yellow, "b": yellow, "no": red}
 
 func emphasis(colour bool) string {

@@ -7,7 +7,7 @@ import (
 	"flowd/disk"
 )
 
-// create makes the file name below dir of what fill writes, and syncs it and the folders, which are
+// create makes the file name below dir with the bytes that fill writes, and syncs it and the folders, which are
 // those between dir and the file, dir included. After an error it removes the file.
 func create(fsys disk.FS, dir, name string, fill func(*sink) error) (*sink, error) {
 	full := path.Join(dir, name)

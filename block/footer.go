@@ -29,7 +29,7 @@ type section struct {
 // sectionsKey is the footer's entry with the sections, a line each: from, length, CRC-32C in hex.
 const sectionsKey = "flowd.row_groups"
 
-// trailer is the length of what ends a Parquet file: four bytes of the footer's length, and its magic.
+// trailer is the length of the end of a Parquet file: four bytes of the footer's length, and its magic.
 const trailer = 8
 
 const magic = "PAR1"

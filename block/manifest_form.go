@@ -15,7 +15,7 @@ import (
 //	{\n  "generation": 7, ...\n}\n
 //
 // Every version has this first line: the format's version, the bytes that follow it, and the CRC-32C
-// of the line without its last nine bytes, and of what follows. So damage is told from a newer
+// of the line without its last nine bytes, and of the lines that follow. So damage is told from a newer
 // version, whatever that changed: a flipped bit in the 2 fails the checksum.
 //
 // Version 2 has the trusted clock, who opened an hour, and which hours expired. Version 1, which is

@@ -8,7 +8,7 @@ import (
 	"flowd/disk"
 )
 
-// WritePart makes the file name in the folder dir, which must not exist, of what write writes, and
+// WritePart makes the file name in the folder dir, which must not exist, with the bytes that write writes, and
 // syncs file and folder. After an error the file is removed as far as the disk lets it. The writer is
 // buffered, and not to be used after write returned.
 func WritePart(fsys disk.FS, dir, name string, write func(io.Writer) error) (Part, error) {

@@ -52,7 +52,7 @@ type sharedBlock struct {
 	users atomic.Int64
 }
 
-// take returns the number of a row group that no other scan gets, or false if there is none left.
+// take returns the number of a row group that no other scan gets, or false if none are left.
 func (b *sharedBlock) take() (int, bool) {
 	i := b.taken.Add(1) - 1
 	return int(i), i < int64(len(b.groups))

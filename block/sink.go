@@ -67,7 +67,7 @@ func (s *sink) flush() error {
 	return err
 }
 
-// put writes p at the end of what was written.
+// put appends p.
 func (s *sink) put(p []byte) error {
 	n, err := s.file.WriteAt(p, s.at)
 	if err == nil && n < len(p) {

@@ -12,7 +12,7 @@ import (
 )
 
 // Sweep removes the blocks and side files below the folder dir that m does not name, hour folders that
-// are empty then, and a manifest that was not finished. It returns the names of what it removed,
+// are empty then, and a manifest that was not finished. It returns the names of the files that it removed,
 // below dir, also beside an error. Files that this package would not have written are left alone, and
 // so are their folders. A nil m names nothing.
 func Sweep(fsys disk.FS, dir string, m *Manifest) ([]string, error) {

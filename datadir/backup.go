@@ -42,7 +42,7 @@ const unfinishedSuffix = ".unfinished"
 // MakeBackup copies a data folder, whether or not a server uses it. The copy has all that was
 // answered before the call, and is what a crash of the machine would have left some time after it:
 // batches are in it as a whole or not at all. It is complete, verified and durable when MakeBackup
-// returns nil; else there is none.
+// returns nil; else there is no backup.
 //
 // Blocks and windows are linked, or opened and copied at leisure: an open file stays, whatever the
 // server removes. Segments of the log are used again, so they must be copied before the next

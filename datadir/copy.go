@@ -138,7 +138,7 @@ func (b *copying) copyFile(ctx context.Context, name string, from disk.File) (er
 	return err
 }
 
-// write makes a file of the copy of what fill writes, and syncs it.
+// write makes a file of the copy with the bytes that fill writes, and syncs it.
 func (b *copying) write(name string, fill func(io.Writer) error) error {
 	file, err := b.o.FS.Create(path.Join(b.to, name))
 	if err != nil {

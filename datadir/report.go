@@ -18,7 +18,7 @@ type Report struct {
 	Log     Log      `json:"log"`
 	// Hours are those of the manifest, ascending.
 	Hours []Hour `json:"hours"`
-	// Parquet is the folder that other programs read, nil if there is none.
+	// Parquet is the folder that other programs read, nil if absent.
 	Parquet *Parquet `json:"parquet"`
 	// Unnamed are the files that the manifest does not name: of a checkpoint under way or one that
 	// did not come to its end, which the next start removes, and files that no server wrote.

@@ -78,7 +78,7 @@ func (s *survey) withoutManifest(ctx context.Context, r *Report, reading error) 
 	return r, nil
 }
 
-// look fills in r of what m names.
+// look fills in the part of r that m names.
 func (s *survey) look(ctx context.Context, r *Report, m *block.Manifest) error {
 	r.Manifest = manifestOf(m)
 	r.Damage = append(r.Damage, checkAccount(m)...)

@@ -200,7 +200,7 @@ func (r *reader) agent(t *agentTable) {
 		highest: binary.LittleEndian.Uint64(b[24:]),
 		seen:    binary.LittleEndian.Uint64(b[32:]),
 	}
-	// Sequence highest-d has bit d, and there is none before 0.
+	// Sequence highest-d has bit d, and sequences begin at 0.
 	if a.seen&1 == 0 || a.highest < flow.SeqWindow && a.seen>>a.highest > 1 {
 		r.err = &FormatError{at, fmt.Sprintf("an agent has seen the sequences %#x up to %d, which cannot be", a.seen, a.highest)}
 		return

@@ -18,7 +18,7 @@ type Origin struct {
 	Agent string
 	// Seq is the number of the batch, from 1, if Agent is given.
 	Seq uint64
-	// Sender is who is held to a share of what all clients have together. Records do not keep it.
+	// Sender is the client whose share of a common resource the batch counts against. Records do not keep it.
 	Sender Sender
 }
 

@@ -145,7 +145,7 @@ func (e *RecordVersionError) Error() string {
 
 // RecordError is a record that this program did not write so.
 type RecordError struct {
-	// Offset is where it is wrong, in bytes from the start of what was read.
+	// Offset is where it is wrong, in bytes from the start of the input.
 	Offset int
 	// What says what is wrong there.
 	What string

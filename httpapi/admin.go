@@ -213,7 +213,7 @@ func (a *Admin) find(r *http.Request) (adminRoute, *problem) {
 	case to.needs == 0:
 		return to, nil
 	}
-	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // it is none on a Unix socket, where all are one address
+	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // it is invalid on a Unix socket, where all are one address
 	_, p := a.server.rightTo(to.needs, access.Claim{
 		Addr:          addr.Addr().Unmap(),
 		Authorization: []byte(strings.Join(r.Header.Values("Authorization"), ",")),

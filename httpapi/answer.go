@@ -43,10 +43,10 @@ type answer struct {
 	flows  flowSource // memory of the source that most answers have
 
 	block  []byte      // the head's room, and text that is not yet written or compressed
-	packed packedBlock // the same of what is compressed
+	packed packedBlock // the same, compressed
 	packer packer      // nil if there is nothing more to compress
 	coded  encoding
-	read   int  // how much of what is to be written was taken by Read
+	read   int  // how many bytes Read has taken
 	more   bool // source has more
 	wire   net.Conn
 	form   framing
@@ -158,7 +158,7 @@ func (a *answer) out() *[]byte {
 	return &a.packed.data
 }
 
-// fill puts up to a block more of the text in place of what is in the block that goes out.
+// fill replaces the block that goes out by up to a block more of the text.
 func (a *answer) fill() (err error) {
 	*a.out() = (*a.out())[:blockHead]
 	if a.block, a.more, err = a.source.next(a.block, blockHead+blockBytes); err != nil || a.coded == noEncoding {

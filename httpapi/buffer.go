@@ -104,7 +104,7 @@ func (m *bodyMemory) grow(b *buffer, n int) *buffer {
 // growth is how many times larger a buffer of unknown destination becomes when it is full.
 const growth = 4
 
-// readAhead is how many times the memory of what has arrived a body of declared length gets at
+// readAhead is how many times the memory of the bytes that have arrived a body of declared length gets at
 // most, so that to hold much of the server's memory one must send much.
 const readAhead = 16
 

@@ -51,8 +51,8 @@ type conn struct {
 	// readDue and writeDue are the deadlines that are set, counted from epoch.
 	readDue, writeDue time.Duration
 
-	// buffer is all of what fasthttp reads heads into, and filled how far the last read of this request's
-	// head filled it; 0 if all of the head came with what was before it. Up to looked it was looked at.
+	// buffer is the memory that fasthttp reads heads into, and filled how far the last read of this request's
+	// head filled it; 0 if all of the head came with the request before it. Up to looked it was looked at.
 	buffer         []byte
 	filled, looked int
 	// active says that the first byte of a request is there.

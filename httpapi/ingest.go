@@ -53,7 +53,7 @@ type ingestHead struct {
 	length   int // -1: not declared
 }
 
-// intake is one POST on its way in, with what it holds meanwhile.
+// intake is one POST on its way in, and the resources that it holds.
 type intake struct {
 	server *Server
 	ctx    *fasthttp.RequestCtx

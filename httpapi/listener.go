@@ -132,7 +132,7 @@ func (l *listener) turnAway(nc net.Conn, answer []byte) {
 	}
 }
 
-// usher shows a client the way out. After one of TLS it takes a rest of what is left of its time, so
+// usher shows a client the way out. After one of TLS it takes a part of its remaining time, so
 // that those who are turned away cannot have more handshakes in a second than there are ushers.
 func (l *listener) usher(nc net.Conn, answer []byte) {
 	deadline := time.Now().Add(usherTime)

@@ -49,7 +49,7 @@ func (s *Server) panicked(cause any, target []byte) {
 }
 
 // panicPlace returns the function and line that panicked: the first of the stack that is not the runtime's,
-// below the call of what is deferred.
+// below the deferred call.
 func panicPlace() string {
 	var callers [64]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])

@@ -49,7 +49,7 @@ const (
 	indexFile   = "index.html"
 	assetFolder = "assets/"
 
-	// An asset has a hash of what is in it in its name, so it never changes under that name; the
+	// An asset has a hash of its content in its name, so it never changes under that name; the
 	// index names the assets, so it must be the newest.
 	cacheIndex = "no-cache"
 	cacheAsset = "public, max-age=31536000, immutable"

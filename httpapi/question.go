@@ -142,7 +142,7 @@ func (q *question) readDiffGroups(value string) (wrong string) {
 	return ""
 }
 
-// addGroup adds a name to group by, unless it is none, or there already.
+// addGroup adds a name to group by, unless it is absent, or there already.
 func (q *question) addGroup(name string) bool {
 	for f := range flow.FieldCount {
 		if f.String() == name && !q.groups.Has(f) {

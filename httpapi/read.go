@@ -21,7 +21,7 @@ var (
 	varyEncoding = []byte("Accept-Encoding")
 )
 
-// answer answers ctx with what ask returns, unless too many are answered already. What is known of
+// answer answers ctx with the result of ask, unless too many are answered already. What is known of
 // the answer only then, ask puts into the heading.
 func (s *Server) answer(ctx *fasthttp.RequestCtx, h heading, ask func(*answer, *heading) (source, error)) {
 	a, p := s.openAnswer(ctx)

@@ -9,7 +9,7 @@ import (
 	"flowd/flow"
 )
 
-// retryLater is how many seconds a client should wait for what does not pass by itself within a
+// retryLater is how many seconds a client should wait for a condition that does not pass within a
 // moment, such as a full disk.
 const retryLater = "10"
 

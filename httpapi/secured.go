@@ -141,7 +141,7 @@ const (
 type wire struct {
 	net.Conn
 	conn *conn
-	// deadline says that the deadline of what is written is set.
+	// deadline says that the write deadline is set.
 	deadline bool
 	// began says that something came.
 	began bool
@@ -176,5 +176,5 @@ func (w *wire) Write(p []byte) (int, error) {
 	return writeAtOnce(w.Conn, p)
 }
 
-// Close leaves the socket open for what the client still sends; conn.Close closes it.
+// Close leaves the socket open for bytes that the client still sends; conn.Close closes it.
 func (w *wire) Close() error { return nil }

@@ -164,7 +164,7 @@ func beginChunks(ctx *fasthttp.RequestCtx) {
 	}
 	c.chunks, c.looked, c.extra = true, 0, 0
 	if c.filled > 0 {
-		// What was read with the head. Where the head itself came with what was before it, that is not known.
+		// What was read with the head. Where the head itself came with the request before it, that is not known.
 		const lineEnd = 2
 		c.extra = max(c.filled-lineLen(&ctx.Request.Header)-lineEnd-len(ctx.Request.Header.RawHeaders()), 0)
 	}

@@ -12,7 +12,7 @@ import (
 // answer is the head of a response; its body is still to be read.
 type answer struct {
 	status  int
-	length  int64 // of what is unread; -1 when the body is chunked or ends with the connection
+	length  int64 // of the unread rest; -1 when the body is chunked or ends with the connection
 	chunked bool
 	close   bool
 }

@@ -148,7 +148,7 @@ func (v *verifier) steady(ctx context.Context, read func() error) error {
 // hasBooks tells whether the books were there before the load, and are now.
 func (v *verifier) hasBooks() bool { return v.before != nil && v.now != nil }
 
-// compareBooks compares the books with each other, and the whole with what was given.
+// compareBooks compares the books with each other, and the whole with the flows that were sent.
 func (v *verifier) compareBooks() {
 	if !v.hasBooks() {
 		return
@@ -187,7 +187,7 @@ func (v *verifier) compareBalance(whose string, a *ledgerAccount) {
 	}
 }
 
-// compareWhole compares what the ledger says of all flows that ever counted with what was given.
+// compareWhole compares the ledger's sum of all flows that ever counted with the flows that were sent.
 func (v *verifier) compareWhole() {
 	has := v.now.ledger.kept()
 	least := v.before.ledger.kept()

@@ -84,7 +84,7 @@ func (o *CrashOptions) check() error {
 }
 
 // Crash starts a server, kills it again and again while agents send it batches, starts it again
-// each time, and compares every total at the end with what was answered with 200. A batch without
+// each time, and compares every total at the end with the batches that were answered with 200. A batch without
 // an answer is sent again under the same name until it has one, so in the end each counts once.
 // Then the server is stopped by SIGTERM, started and compared once more.
 //

@@ -75,7 +75,7 @@ func (s *sender) post() result {
 	return res
 }
 
-// take enters an answer with 200, and complains of what is wrong with it.
+// take enters an answer with 200, and reports what is wrong with it.
 func (s *sender) take(b *parcel, text []byte, settled bool, tries int) {
 	var said struct {
 		Accepted  *int  `json:"accepted"`

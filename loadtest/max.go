@@ -193,7 +193,7 @@ func (s *Step) WriteText(w io.Writer) error {
 	return err
 }
 
-// WriteText writes the answer for people, nothing if there is none; the steps were written one by
+// WriteText writes the answer for people, nothing if it is absent; the steps were written one by
 // one.
 func (r *MaxReport) WriteText(w io.Writer) error {
 	text := ""

@@ -40,7 +40,7 @@ type Options struct {
 	// ServerPID is the process whose CPU and memory are reported. At 0 it is looked for.
 	ServerPID int
 	// ServerData is the folder of the server's data, on this machine. If it is given, the report
-	// has a row of samples of the server's memory and of what is in the folder.
+	// has a row of samples of the server's memory and of the size of the folder.
 	ServerData string
 	// Progress is where a bar is drawn, nil for nowhere.
 	Progress io.Writer

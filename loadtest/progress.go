@@ -18,7 +18,7 @@ func (l *load) showProgress() (stop func()) {
 }
 
 // showBar calls draw for a bar of so many steps now and then, until the returned function is
-// called. Without a place for it there is none.
+// called. Without a place for it nothing is shown.
 func showBar(w io.Writer, steps int64, draw func(*progressbar.ProgressBar)) (stop func()) {
 	if w == nil {
 		return func() {}

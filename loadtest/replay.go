@@ -207,7 +207,7 @@ func (r *replay) refused(batch *client.RefusedBatch) {
 	r.mu.Lock()
 	r.list(uint64(batch.Flows), batch.Reason)
 	r.mu.Unlock()
-	// Others than these are refused for what they are not; the next batch would fare no better.
+	// Other statuses say that the batch itself is refused; the next batch would fare no better.
 	if batch.Status != http.StatusBadRequest && batch.Status != http.StatusUnprocessableEntity {
 		r.giveUp("%s", batch.Reason)
 	}

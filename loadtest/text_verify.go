@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// writeText writes v for people, also if there is none.
+// writeText writes v for people, also if it is nil.
 func (v *Verification) writeText(b *strings.Builder) {
 	if v == nil {
 		b.WriteString("totals    not verified\n")

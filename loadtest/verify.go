@@ -8,7 +8,7 @@ import (
 	"flowd/flow"
 )
 
-// Verification is what the server holds at the end, compared with what it was given.
+// Verification is what the server holds at the end, compared with the flows that were sent.
 type Verification struct {
 	// OK is true if nothing differs.
 	OK bool `json:"ok"`

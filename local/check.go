@@ -13,7 +13,7 @@ type imbalance struct {
 	flows, bytes uint64
 }
 
-// check compares the account with what the shards and the blocks hold, and the account's parts
+// check compares the account with the sums of shards and blocks, and the account's parts
 // with each other, all as of one moment, and publishes the difference.
 func (k *keeper) check() {
 	var ledger flow.Ledger

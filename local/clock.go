@@ -120,7 +120,7 @@ func (e *Engine) agedBy(a *clock.Acceptance) (n int) {
 	return n
 }
 
-// readyStatus is the status of an engine that takes batches, with what an operator should know.
+// readyStatus is the status of an engine that takes batches, and the warnings for its operator.
 func (e *Engine) readyStatus() *flow.Status {
 	s := &flow.Status{}
 	r := e.stats.clock.Load()

@@ -42,7 +42,7 @@ type Engine struct {
 
 	// order is held while messages go out to all shards: by the committer for the batches of a
 	// group and to install a checkpoint, and shared by readers for their questions. So a read
-	// sees whole batches, and an hour's block together with what the shards hold beside it.
+	// sees whole batches, and an hour's block together with its totals in the shards.
 	order sync.RWMutex
 	// hours is written by the committer, with order held; others read it with order held.
 	hours map[flow.Hour]*hour

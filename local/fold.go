@@ -5,7 +5,7 @@ import "time"
 // fold has those flows of c count under the tuples of flow.Other whose tuples would be too many, in all or
 // for their VPC. The committer does it before c is written to the log, which thus has the flows as they
 // count, whatever the bounds are when it is replayed; what tells whether c comes again stays that of the
-// flows as they came. The shards are asked as of what was sent before, in the order of the log, so that two
+// flows as they came. The shards answer as of the batches that were sent before, in the order of the log, so that two
 // batches never take the same places.
 func (e *Engine) fold(c *commit) {
 	b := c.split.Batch()

@@ -67,7 +67,7 @@ func (e *Engine) enter(tally []flow.HourTally, outcome column, by *opener) {
 	}
 }
 
-// enterFolded notes how much of what was entered as stored was folded.
+// enterFolded notes the part of the stored flows that was folded.
 func (e *Engine) enterFolded(folded []flow.HourTally) {
 	for i := range folded {
 		t := folded[i].Tally()

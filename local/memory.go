@@ -155,7 +155,7 @@ func (k *keeper) measureMemory() {
 	k.table.SetShort(k.short())
 }
 
-// otherMemory returns the bytes that are alive but for the shards, with what Go takes beside the heap. Before is
+// otherMemory returns the bytes that are alive but for the shards, with the memory that Go takes beside the heap. Before is
 // what the shards had before the collection that tells it, so that what they drop meanwhile is not taken for
 // something else.
 func (k *keeper) otherMemory(before int64) int64 {

@@ -50,7 +50,7 @@ type replaying struct {
 	said    time.Time
 	spills  spills
 
-	mu     sync.Mutex // of what the workers share, and of the engine's account
+	mu     sync.Mutex // guards what the workers share, and the engine's account
 	flows  uint64
 	failed error
 }

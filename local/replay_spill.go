@@ -21,7 +21,7 @@ type spills struct {
 	due   int64 // bytes of the shards at which the next one is due; 0 before the first
 }
 
-// spillIfDue makes a checkpoint if the shards, with what is on its way to them, take more than the budget,
+// spillIfDue makes a checkpoint if the shards and the batches on their way to them take more than the budget,
 // and the record that was handed on last is the last of its group.
 func (r *replaying) spillIfDue() error {
 	e := r.engine

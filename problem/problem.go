@@ -32,7 +32,7 @@ type FieldError struct {
 	Detail  string `json:"detail"`
 }
 
-// Parse returns the problem in body, of an answer with this Content-Type. ok is false if it is none.
+// Parse returns the problem in body, of an answer with this Content-Type. ok is false if it is not a problem.
 func Parse(contentType string, body []byte) (p Problem, ok bool) {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	if strings.TrimSpace(mediaType) != MediaType || json.Unmarshal(body, &p) != nil {

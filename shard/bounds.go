@@ -29,7 +29,7 @@ type Admission struct {
 
 	since uint64               // flows since the hours were counted
 	all   level                // of all hours
-	hours map[flow.Hour]*level // those that may have more than half of what needs no shares
+	hours map[flow.Hour]*level // those that may have more than half of the tuples that need no shares
 
 	unsent  uint64        // flows of batches that were admitted since Sent
 	unasked []*flow.Batch // those of them that the shards were not asked about

@@ -83,7 +83,7 @@ func (p *population) add(found *population) {
 	}
 }
 
-// census finds out what s has of what c asks for, and which of the flows that order names are
+// census finds the part of c's question that s holds, and which of the flows that order names are
 // new, whose tuples have these hashes.
 func (s *shard) census(c *census, order []uint32, hashes []uint64, found *census) {
 	found.hours = make([]population, len(c.hours))

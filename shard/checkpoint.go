@@ -102,7 +102,7 @@ func (f *Frozen) Hours() []*FrozenHour {
 	return f.hours
 }
 
-// gather makes the hours of what the shards have of them.
+// gather makes the hours of the shards' parts of them.
 func (f *Frozen) gather() {
 	byLabel := make(map[flow.Hour]*FrozenHour)
 	for _, parts := range f.parts {

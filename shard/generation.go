@@ -105,7 +105,7 @@ func (s *shard) move(h *hour) {
 	s.drop(h)
 }
 
-// adopt adds the rest of what from reads to an hour that has dict d.
+// adopt adds the rest of the rows that from reads to an hour that has dict d.
 func (d *dict) adopt(from *snapshot, to *hour) {
 	var (
 		b      flow.Batch

@@ -20,7 +20,7 @@ import (
 // the hour is. The next flow finds no chunks, takes them back (takeBack), and if a reader is still
 // at work copies first the table of the chunks and then, before it writes to it, each chunk (own).
 // So an answer is the hour as of one moment, costs the shard some 25 µs at a million tuples, and
-// memory only for what changes meanwhile.
+// memory only for the changes meanwhile.
 type hour struct {
 	label  flow.Hour
 	chunks []chunk // none while they are lent

@@ -183,7 +183,7 @@ func (o *overlay) add(owner *snapshot, id uint32, row *flow.Row) {
 }
 
 // lookUp sets ids to those of the items of b that order names, whose hashes are given, and to noID
-// where there is none. It works in passes as applyBlock does.
+// where it is absent. It works in passes as applyBlock does.
 func (d *dict) lookUp(b *flow.Batch, order []uint32, hashes []uint64, ids []uint32) {
 	for len(order) > blockSize {
 		d.lookUpBlock(b, order[:blockSize], hashes[:blockSize], ids[:blockSize])

@@ -113,7 +113,7 @@ type HoursAnswer struct {
 	parts    [][]HourPart
 }
 
-// AskHours asks all shards for what hours they hold, and waits at most until the question is in
+// AskHours asks all shards for the hours that they hold, and waits at most until the question is in
 // their queues.
 func (t *Table) AskHours() *HoursAnswer {
 	a := &HoursAnswer{parts: make([][]HourPart, len(t.shards))}
@@ -138,7 +138,7 @@ func (a *HoursAnswer) Hours() []HourPart {
 	return merged
 }
 
-// Hours returns what is in memory of what hours, in ascending order.
+// Hours returns the hours that are in memory and their sums, in ascending order.
 func (t *Table) Hours() []flow.HourTotals {
 	parts := t.AskHours().Hours()
 	all := make([]flow.HourTotals, len(parts))

@@ -165,7 +165,7 @@ func (s *shard) isPart(label flow.Hour) bool {
 	return part
 }
 
-// summary returns what the shard holds of what hours, in no order.
+// summary returns the hours that the shard holds and their sums, in no order.
 func (s *shard) summary() []HourPart {
 	all := make([]HourPart, 0, len(s.hours)+len(s.frozen)-s.both)
 	for label, h := range s.hours {

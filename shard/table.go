@@ -29,7 +29,7 @@ type Options struct {
 
 // Table is the totals of all tuples in all hours. Its methods but SetBelow, Start and Close may be
 // called from any goroutine. Send, Ask, AskHours, Freeze, Install and Restore put a message in the
-// queue of every shard it concerns, and do not wait for what becomes of it. Of two that run at once
+// queue of every shard it concerns, and do not wait for its outcome. Of two that run at once
 // some shards may have one first and some the other: who minds keeps their calls apart, which is why
 // waiting is left to what they return.
 type Table struct {

@@ -77,7 +77,7 @@ func (s *shard) tallyDicts() {
 	}
 }
 
-// tally counts up to a number of tuples more, of what is being counted.
+// tally counts up to a number of tuples more, of those that are being counted.
 func (s *shard) tally(tuples int) {
 	for len(s.tallying) > 0 && tuples > 0 {
 		last := len(s.tallying) - 1

@@ -135,7 +135,7 @@ func (f *Folder) shows(hour flow.Hour, b block.File) bool {
 	return block.CheckCopy(f.o.FS, f.o.Data, FileName(hour), b) == nil
 }
 
-// removeAll removes the folder, but for what others have put there.
+// removeAll removes the folder, but not files that others have put there.
 func (f *Folder) removeAll() error {
 	names, err := f.o.FS.List(f.path(folder))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -192,7 +192,7 @@ func (f *Folder) write(name string, text []byte) error {
 	})
 }
 
-// create makes a file of what fill writes, and syncs it; after an error it removes the file.
+// create makes a file with the bytes that fill writes, and syncs it; after an error it removes the file.
 func (f *Folder) create(name string, fill func(io.Writer) error) error {
 	if err := f.remove(name); err != nil {
 		return err

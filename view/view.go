@@ -87,7 +87,7 @@ func hourOf(name string) (flow.Hour, bool) {
 
 const (
 	// patience is how long a file is not replaced because it is in use. A reader that has it open for
-	// longer goes on with what it has open, and fails if it opens it once more.
+	// longer goes on with the file it has open, and fails if it opens it once more.
 	patience = time.Minute
 	// closePatience is the same at the end of the server.
 	closePatience = time.Second

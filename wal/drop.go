@@ -63,7 +63,7 @@ func (l *Log) retire(sealed int, before uint64) {
 	// Of two intervals, since a drop that comes out of turn tells nothing about the next one.
 	wanted := int(max(used, l.used))
 	l.used = used
-	// A spare that is being made is none of those dropped any more.
+	// A spare that is being made is not a dropped segment any more.
 	others := len(l.sealed) + 1 + max(len(l.spares), wantedSpares)
 	room := int(l.o.KeepBytes/l.o.SegmentBytes) - others
 	if l.spaceErr != nil {

@@ -87,7 +87,7 @@ type header struct {
 	salt    uint64
 }
 
-// readHeader returns the header in b, and why it is none: "" if it is one.
+// readHeader returns the header in b, and the reason if it is not valid: "" if it is.
 func readHeader(b []byte) (header, string) {
 	if len(b) < headerBytes {
 		return header{}, fmt.Sprintf("%d bytes are no header", len(b))
@@ -138,7 +138,7 @@ func (f frame) put(b []byte, salted uint32) {
 	binary.LittleEndian.PutUint32(b, crc32.Update(salted, castagnoli, b[4:frameHeader]))
 }
 
-// readFrame returns the frame's header at the start of b, and why it is none: "" if it is one.
+// readFrame returns the frame's header at the start of b, and the reason if it is not valid: "" if it is.
 func readFrame(b []byte, salted uint32) (frame, string) {
 	says, is := binary.LittleEndian.Uint32(b), crc32.Update(salted, castagnoli, b[4:frameHeader])
 	if says != is {

@@ -125,7 +125,7 @@ func (c *copier) header() error {
 	return err
 }
 
-// next copies the next frame, and returns false where there is none.
+// next copies the next frame, and returns false at the end.
 func (c *copier) next() (bool, error) {
 	f, payload, why, err := c.look()
 	if err != nil {

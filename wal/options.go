@@ -79,7 +79,7 @@ const (
 	maxSegmentBytes = 1 << 30
 )
 
-// withDefaults returns o with what was left out filled in.
+// withDefaults returns o with defaults for the fields that are zero.
 func (o Options) withDefaults() (Options, error) {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = DefaultSegmentBytes

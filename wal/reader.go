@@ -32,10 +32,10 @@ type Reader struct {
 
 	group    uint64 // the group that must come next, or with first the last that may
 	first    bool   // no frame was seen yet
-	used     int    // index of the last segment with a group of the log, -1 if there is none
+	used     int    // index of the last segment with a group of the log, -1 if absent
 	ended    ending // where the frames ended last
-	blank    int    // index of the first unfinished segment, -1 if there is none
-	blankWhy string // why its header is none
+	blank    int    // index of the first unfinished segment, -1 if absent
+	blankWhy string // why its header is not valid
 	cutting  bool   // all that comes is torn, if nothing says otherwise
 
 	payload []byte // what is left of the frame's
@@ -77,7 +77,7 @@ type SegmentInfo struct {
 	Frames, FirstGroup, LastGroup uint64
 	// Records is the number of records in them.
 	Records uint64
-	// Torn is the number of bytes of what is cut.
+	// Torn is the number of bytes that are cut off.
 	Torn int64
 	// Unfinished is that the segment was being prepared when its writer ended.
 	Unfinished bool
@@ -133,7 +133,7 @@ func (r *Reader) measure() error {
 	return nil
 }
 
-// Next goes to the next record, and returns false when there is none or the log is damaged.
+// Next goes to the next record, and returns false at the end of the log, or if it is damaged.
 func (r *Reader) Next() bool {
 	for r.err == nil {
 		if r.left > 0 {
@@ -183,7 +183,7 @@ func (r *Reader) Torn() int64 { return r.torn }
 // goroutine may ask.
 func (r *Reader) Progress() (read, total int64) { return r.read.Load(), r.total.Load() }
 
-// Segments returns the segments from the position on, with what has been seen of them so far.
+// Segments returns the segments from the position on, as far as they were read.
 func (r *Reader) Segments() []SegmentInfo { return r.segments }
 
 // Close closes the file being read.

@@ -174,7 +174,7 @@ func (r *Reader) scan(off int64) (witness, error) {
 	return r.source.scan(off, r.group, r.group+uint64(r.total.Load()/frameHeader))
 }
 
-// tornBytes returns the bytes of what was begun behind the last frame.
+// tornBytes returns the bytes of a frame that was begun behind the last one.
 func (r *Reader) tornBytes(f frame, known bool, w witness) (int64, error) {
 	left := r.source.size - r.off
 	switch {

@@ -59,7 +59,7 @@ func (s *source) bytes(off, n int64) ([]byte, error) {
 	return s.window[from : from+n : from+n], nil
 }
 
-// frame returns the header of the frame at off, and why there is none: "" if there is one.
+// frame returns the header of the frame at off, and a reason if there is no frame: "" otherwise.
 func (s *source) frame(off int64) (frame, string, error) {
 	if off+frameHeader > s.size {
 		return frame{}, "the file ends", nil
@@ -90,14 +90,14 @@ func (s *source) payload(f frame, off int64) ([]byte, string, error) {
 
 // witness is what the headers of frames behind one that does not verify tell about it.
 type witness struct {
-	first   uint64 // group of the first of them; 0 if there is none
+	first   uint64 // group of the first of them; 0 if absent
 	durable uint64 // the most that one of them says
 	at      int64  // where that one is
 	end     int64  // behind the last of them
 }
 
 // scan looks for headers of frames from off on, at each place where one may begin, of groups from
-// low to high. A header that verifies is proof of what it says, even if its payload is torn.
+// low to high. A header that verifies proves its fields, even if its payload is torn.
 func (s *source) scan(off int64, low, high uint64) (witness, error) {
 	var w witness
 	for off+frameHeader <= s.size {
@@ -108,7 +108,7 @@ func (s *source) scan(off int64, low, high uint64) (witness, error) {
 		}
 		next := off + (n-frameHeader)/frameAlign*frameAlign + frameAlign
 		for at := int64(0); at+frameHeader <= n; at += frameAlign {
-			// Zeros and what a dropped segment left, which is most of what is seen here, are passed
+			// Zeros and what a dropped segment left, which is most of the bytes here, are passed
 			// for the number of the group alone.
 			if group := binary.LittleEndian.Uint64(b[at+16:]); group < low || group > high {
 				continue

@@ -20,7 +20,7 @@ type dataFolder struct {
 	Dir string `arg:"" name:"dir" help:"The data folder, as --data of flowd serve."`
 }
 
-// AfterApply is called by kong: that a folder is none of flowd is an error of the command line.
+// AfterApply is called by kong: that a folder is not flowd's is an error of the command line.
 func (d *dataFolder) AfterApply() error {
 	if err := datadir.Check(disk.OS, d.Dir); err != nil {
 		return fmt.Errorf("%s: %w", d.Dir, err)

@@ -23,11 +23,11 @@ type memoryLimit struct {
 	warnings []string
 }
 
-// goShare of a limit is left to Go. The rest is for what the kernel counts beside: sockets, pages of the
+// goShare of a limit is left to Go. The rest is for the memory that the kernel counts beside: sockets, pages of the
 // program and of files being written.
 const goShare = 0.9
 
-// findMemory looks for what bounds the memory of this process: GOMEMLIMIT, the limit of its cgroup, v1 or v2, or
+// findMemory finds the bounds of this process's memory: GOMEMLIMIT, the limit of its cgroup, v1 or v2, or
 // that the machine has no more. Of the first two it is the lesser.
 func findMemory(environ []string) memoryLimit {
 	cgroup, err := memlimit.FromCgroup()
@@ -55,7 +55,7 @@ func findMemory(environ []string) memoryLimit {
 }
 
 // chooseMemory makes a limit of GOMEMLIMIT, which is MaxInt64 if it is off, and those of the cgroup and of the
-// machine; each is 0 if there is none.
+// machine; each is 0 if absent.
 func chooseMemory(given int64, cgroup, machine uint64) memoryLimit {
 	m := memoryLimit{environment: given > 0}
 	switch {

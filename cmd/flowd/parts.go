@@ -92,7 +92,7 @@ func (c *serveCommand) adminOptions(r *reloader) httpapi.AdminOptions {
 func rfc3339(unixMilli int64) string { return time.UnixMilli(unixMilli).UTC().Format(time.RFC3339) }
 
 // listeners are what the server listens on.
-type listeners struct{ api, admin net.Listener } // admin is nil if there is none
+type listeners struct{ api, admin net.Listener } // admin may be nil
 
 // listen listens. Given says that the address of admin was chosen; without that, it is done without
 // if its port is taken, as it is by a second server on a machine.

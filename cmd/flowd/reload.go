@@ -128,7 +128,7 @@ func loadTokens(file string) (*access.List, error) {
 	return access.Parse(file, data)
 }
 
-// placed returns err with the places of what is wrong apart, if it has some.
+// placed returns err and, apart, the places of the mistakes, if it has some.
 func placed(err error) error {
 	found := &httpapi.ReloadError{}
 	var settings *config.Error

@@ -61,7 +61,7 @@ func fillTokens(next *os.File, path, target, token string, right *access.Right) 
 	return next.Sync()
 }
 
-// readTokens returns what is in the tokens file at path, nothing if there is none, and gives next, which is to
+// readTokens returns the content of the tokens file at path, nothing if the file is absent, and gives next, which is to
 // take its place, its mode and owner.
 func readTokens(path string, next *os.File) ([]byte, error) {
 	file, err := os.Open(path)

@@ -51,7 +51,7 @@ func (s *fileSource) Flow() *flow.Flow { return s.scanner.Flow() }
 // Err implements loadtest.Source.
 func (s *fileSource) Err() error { return errors.Join(s.errs...) }
 
-// open begins the next file. It returns false if there is none; of a file that cannot be
+// open begins the next file. It returns false if no file is left; of a file that cannot be
 // opened it keeps the error.
 func (s *fileSource) open() bool {
 	if len(s.names) == 0 {

@@ -2,7 +2,7 @@
 // cut, its calls can fail, and its process can be killed. It is pebble's crashable memory file
 // system, with the errors of pebble's errorfs, behind the interface of package disk.
 //
-// After a power cut a file has what was synced, and of what was not synced any of the blocks of
+// After a power cut a file has what was synced, and any of the unsynced blocks of
 // 4 KiB; a folder has the names that were synced, and of the others any. A sync that fails loses:
 // what was written before it counts as clean, as in an operating system, so that no later sync
 // makes it durable, unless it is written again.
@@ -47,7 +47,7 @@ type FS struct {
 	wrapped vfs.FS
 }
 
-// machine is what a killed process leaves: the files with what was not synced yet.
+// machine is what a killed process leaves: the files, also their unsynced bytes.
 type machine struct {
 	mu    sync.Mutex
 	mem   *vfs.MemFS

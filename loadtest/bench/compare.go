@@ -101,7 +101,7 @@ func (c *compared) build(ctx context.Context) (string, error) {
 			return "", err
 		}
 		c.progress("building %s", name)
-		// The file name is no part of what is built, so the base and the base again are the same program.
+		// The file name is not part of the build, so the base and the base again are the same program.
 		if _, err := command(ctx, folders[i], "go", "build", "-buildvcs=false", "-o", own.flowd, "./cmd/flowd"); err != nil {
 			return "", err
 		}

@@ -17,7 +17,7 @@ const (
 	comparedReplay = 3000
 )
 
-// comparing is one kind of what is compared.
+// comparing is one kind of comparison.
 type comparing struct {
 	name string
 	// settings are those of its servers, of which needed ones must be known to a program.
@@ -284,7 +284,7 @@ func (c *compared) questions(ctx context.Context) error {
 	return nil
 }
 
-// askTimes returns the median of what it takes to ask, in seconds.
+// askTimes returns the median time of a question, in seconds.
 func askTimes(ctx context.Context, p *process, path string, times int) (took float64, err error) {
 	conn, err := connect(p)
 	if err != nil {

@@ -14,7 +14,7 @@ var fileSystems = map[int64]string{
 	unix.OVERLAYFS_SUPER_MAGIC: "overlayfs", unix.NFS_SUPER_MAGIC: "NFS",
 }
 
-// fileSystem returns what kind of file system dir is on, inMemory if it is none of a disk.
+// fileSystem returns what kind of file system dir is on, inMemory if it is not on a disk.
 func fileSystem(dir string) (string, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(dir, &stat); err != nil {

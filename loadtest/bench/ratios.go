@@ -49,7 +49,7 @@ const (
 	byWall      = "wall"
 )
 
-// newRatioRow makes a row of what was found by side and round: flows by second where it is by
+// newRatioRow makes a row of the results by side and round: flows by second where it is by
 // processor time, else seconds.
 func newRatioRow(what, by, unit string, scale float64, found [][]float64) ratioRow {
 	lower := by == byWall

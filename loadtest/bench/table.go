@@ -42,7 +42,7 @@ type comparison struct {
 	// lower tells that less is better.
 	lower bool
 	unit  string
-	// goal is the least ratio; 0 if there is none.
+	// goal is the least ratio; 0 if absent.
 	goal float64
 	// most, if not 0, turns the ratio around: it is how many times what the rival takes flowd takes,
 	// at most so many.
@@ -80,7 +80,7 @@ func (t *table) limit(what string, flowd, most float64, unit string) {
 	})
 }
 
-// miss adds a row for what could not be measured.
+// miss adds a row for a measurement that failed.
 func (t *table) miss(what, why string) {
 	t.rows = append(t.rows, row{what: what, verdict: "missing: " + why, missing: true})
 }

@@ -26,7 +26,7 @@ type Process struct {
 // it started itself and that has not ended with it.
 const pipeDelay = time.Second
 
-// Start starts cmd in a group of its own, and keeps the end of what it prints, both where cmd has
+// Start starts cmd in a group of its own, and keeps the end of its output, both where cmd has
 // no other place for it. Name is what errors call it.
 //
 // On Linux the kernel kills the process when the thread that started it ends. A goroutine that
@@ -57,7 +57,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Exited is closed when the process has ended, in whatever way.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Output returns the end of what the process printed, at most some KiB.
+// Output returns the end of the process's output, at most some KiB.
 func (p *Process) Output() string { return p.output.String() }
 
 // Kill ends the process and those of its group by SIGKILL, and waits until it has ended.

@@ -2,7 +2,7 @@ package child
 
 import "sync"
 
-// tail keeps the end of what a process prints, for the case that it fails.
+// tail keeps the end of a process's output, for the case that it fails.
 type tail struct {
 	mu   sync.Mutex
 	text []byte

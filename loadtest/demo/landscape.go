@@ -13,7 +13,7 @@ type talk struct {
 	bytes, replies float64
 	// often is in what part of the hours there is traffic at full activity.
 	often float64
-	// lossy says that much of what is sent does not arrive.
+	// lossy says that many of the bytes sent do not arrive.
 	lossy bool
 	// blind says which end has no agent that reports it.
 	blind blindness

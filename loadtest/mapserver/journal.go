@@ -25,7 +25,7 @@ type journal struct {
 	waiting [][]byte
 }
 
-// openJournal opens the file at path, made if need be, and calls each with what is in it. A last
+// openJournal opens the file at path, made if need be, and calls each with every line of it. A last
 // line that was not written to its end is cut off: it was never answered.
 func openJournal(path string, each func(*record)) (*journal, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

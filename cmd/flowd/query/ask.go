@@ -37,7 +37,7 @@ type asker struct {
 	answers int      // written so far
 	before  *listing // the last of them, if it was a table
 	drawing bool     // on the other screen
-	title   string   // of what is drawn there
+	title   string   // of the frame drawn there
 	text    []byte
 }
 

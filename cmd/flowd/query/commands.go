@@ -68,7 +68,7 @@ type flags struct {
 	TokenFile string        `placeholder:"FILE" help:"File that has the token on its first line ($$FLOWD_TOKEN_FILE)."`
 	Format    string        `default:"auto" enum:"auto,table,json,ndjson,csv" placeholder:"FORMAT" help:"How the answer is written: table, json, ndjson or csv."`
 	Raw       bool          `help:"Bytes as plain numbers in a table."`
-	Watch     time.Duration `placeholder:"INTERVAL" help:"Ask again and again, with what changed since the last answer, until interrupted."`
+	Watch     time.Duration `placeholder:"INTERVAL" help:"Ask again and again, with the changes since the last answer, until interrupted."`
 	Timeout   time.Duration `default:"30s" help:"How long the server may be silent."`
 }
 
@@ -266,7 +266,7 @@ func (c *pairsQuery) Run(p *Process, f *flags) error {
 
 // namesQuery is "flowd query names".
 type namesQuery struct {
-	Field  string `required:"" enum:"src_app,dest_app,vpc_id" placeholder:"FIELD" help:"Names of what: src_app, dest_app or vpc_id."`
+	Field  string `required:"" enum:"src_app,dest_app,vpc_id" placeholder:"FIELD" help:"Whose names: src_app, dest_app or vpc_id."`
 	Prefix string `placeholder:"TEXT" help:"What they begin with."`
 	hourFlags
 	matchFlags

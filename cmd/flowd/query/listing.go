@@ -20,7 +20,7 @@ type column struct {
 	field       string
 	group, head string // the field in capitals if there is no head
 	kind        cellKind
-	// gain says that the field is part of what --watch shows the change of.
+	// gain says that --watch shows the change of the field.
 	gain bool
 }
 

@@ -10,7 +10,7 @@ import (
 // listingView is how a listing is shown.
 type listingView struct {
 	raw bool
-	// watched adds a column of what changed since before, which is nil for the first answer.
+	// watched adds a column of the changes since before, which is nil for the first answer.
 	watched bool
 	before  *listing
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flowd/problem"
 )
 
 // healthcheck runs the command, and returns its exit code and what it printed.
@@ -42,6 +44,9 @@ func TestHealthcheckSaysWhy(t *testing.T) {
 			return
 		}
 		w.Header().Set("Location", "/livez")
+		if strings.HasPrefix(body, "{") {
+			w.Header().Set("Content-Type", problem.MediaType)
+		}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}))
@@ -72,7 +77,7 @@ func TestHealthcheckSaysWhy(t *testing.T) {
 	}
 	server.Close()
 	if code, _, stderr := healthcheck(t, "--server", server.URL); code != exitRuntime || !strings.Contains(stderr, "connection refused") {
-		t.Errorf("of nobody: exit code %d, %q", code, stderr)
+		t.Errorf("of a closed port: exit code %d, %q", code, stderr)
 	}
 }
 

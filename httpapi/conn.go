@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,6 +125,11 @@ func (c *conn) Read(p []byte) (int, error) {
 		if p, err = c.inspect(p); err != nil {
 			return 0, err
 		}
+	}
+	if !c.active {
+		// The other goroutines run first. Under load the client's next request has then often arrived,
+		// which spares a read that finds nothing and a wait for the network poller.
+		runtime.Gosched()
 	}
 	first := c.buffer == nil
 	n, err := c.read(p)

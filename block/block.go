@@ -1,11 +1,7 @@
-// Package block keeps hours on disk: each as one Parquet file that other programs read as it is,
-// and the manifest, which says which files count.
+// Package block keeps hours on disk: each as one Parquet file that other programs read as it is.
 //
-// A file is garbage until a manifest names it. So blocks are written under their final names, and
-// only the manifest is replaced by a rename; what a crash leaves behind, Sweep removes.
+// A file is garbage until a manifest names it, so blocks are written under their final names:
 //
-//	MANIFEST                            what counts, since when, up to where in the log
-//	windows-00000007                    side file: the dedupe windows of generation 7
 //	hours/hour=482659/00000007.parquet  the hour 482659 as generation 7 wrote it
 //
 // Other programs do not read hours/: while a checkpoint runs, an hour that it writes has two files, of
@@ -53,28 +49,32 @@ type Sums struct {
 }
 
 const (
-	hoursFolder   = "hours"
-	hourPrefix    = "hour="
-	fileSuffix    = ".parquet"
-	windowsPrefix = "windows-"
+	// HoursFolder is the name of the folder of the blocks, below the data folder.
+	HoursFolder = "hours"
+	hourPrefix  = "hour="
+	fileSuffix  = ".parquet"
 )
 
 // FileName returns the name of the block that generation writes of hour.
 func FileName(hour flow.Hour, generation uint64) string {
-	return fmt.Sprintf("%s/%s%d/%08d%s", hoursFolder, hourPrefix, hour, generation, fileSuffix)
+	return fmt.Sprintf("%s/%s%d/%08d%s", HoursFolder, hourPrefix, hour, generation, fileSuffix)
 }
-
-// WindowsName returns the name of the side file with the dedupe windows of generation.
-func WindowsName(generation uint64) string { return fmt.Sprintf("%s%08d", windowsPrefix, generation) }
 
 // Hour returns the hour and the generation that f's name says.
 func (f *File) Hour() (hour flow.Hour, generation uint64, err error) {
 	folder, base := path.Split(f.Name)
-	digits, _ := strings.CutPrefix(folder, hoursFolder+"/"+hourPrefix)
+	digits, _ := strings.CutPrefix(folder, HoursFolder+"/"+hourPrefix)
 	h, errHour := strconv.ParseUint(strings.TrimSuffix(digits, "/"), 10, 31)
 	g, errFile := strconv.ParseUint(strings.TrimSuffix(base, fileSuffix), 10, 64)
 	if errHour != nil || errFile != nil || FileName(flow.Hour(h), g) != f.Name {
 		return 0, 0, fmt.Errorf("block: %q is not the name of a block, as %q is", f.Name, FileName(0, 1))
 	}
 	return flow.Hour(h), g, nil
+}
+
+// IsHourFolder reports whether a path below the data folder, with slashes, is that of an hour's folder.
+func IsHourFolder(folder string) bool {
+	f := File{Name: fmt.Sprintf("%s/%08d%s", folder, 0, fileSuffix)}
+	_, _, err := f.Hour()
+	return err == nil
 }

@@ -237,7 +237,7 @@ func TestABlockThatIsNoneIsRefused(t *testing.T) {
 func TestPart(t *testing.T) {
 	fsys := crashfs.New()
 	text := strings.Repeat("windows ", 100_000)
-	p, err := WritePart(fsys, "data", WindowsName(3), func(w io.Writer) error {
+	p, err := WritePart(fsys, "data", "windows-00000003", func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})
@@ -270,7 +270,7 @@ func TestPart(t *testing.T) {
 func TestPartThatFailsIsRemoved(t *testing.T) {
 	fsys := crashfs.New()
 	broken := errors.New("no more")
-	if _, err := WritePart(fsys, "data", WindowsName(3), func(io.Writer) error { return broken }); !errors.Is(err, broken) {
+	if _, err := WritePart(fsys, "data", "windows-00000003", func(io.Writer) error { return broken }); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	if names, err := fsys.List("data"); len(names) > 0 || err != nil {

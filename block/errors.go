@@ -18,14 +18,3 @@ func (e *CorruptError) Error() string {
 	}
 	return fmt.Sprintf("block: %s is damaged at byte %d: %s", e.Name, e.Offset, e.Reason)
 }
-
-// NewerError is a manifest that a newer version of the program wrote.
-type NewerError struct {
-	// Found is the format's version in the file, Known the newest that can be read.
-	Found, Known uint64
-}
-
-func (e *NewerError) Error() string {
-	return fmt.Sprintf("block: %s has format %d, and the newest known here is %d: start the version that wrote it",
-		ManifestName, e.Found, e.Known)
-}

@@ -10,6 +10,7 @@ import (
 
 	"flowd/block"
 	"flowd/disk"
+	"flowd/store/manifest"
 )
 
 // BackupOptions say what to copy and where to.
@@ -147,15 +148,15 @@ func (b *copying) make(ctx context.Context) (*Backup, error) {
 
 // capture takes all that one manifest names, and the log from there on, and returns it, and how many
 // were tried.
-func (b *copying) capture(ctx context.Context) (*block.Manifest, int, error) {
+func (b *copying) capture(ctx context.Context) (*manifest.Manifest, int, error) {
 	for tried := 1; tried <= attempts; tried++ {
-		m, err := block.ReadManifest(b.o.FS, b.o.From)
+		m, from, err := readManifest(b.o.FS, b.o.From)
 		if err != nil {
-			return nil, tried, &DamageError{[]Finding{findingOf(block.ManifestName, err)}}
+			return nil, tried, &DamageError{[]Finding{findingOf(manifest.Name, err)}}
 		}
 		err = b.takeFiles(ctx, m)
 		if err == nil {
-			err = b.copyLog(ctx, m.Log.Segment)
+			err = b.copyLog(ctx, from.Segment)
 		}
 		if ctx.Err() != nil {
 			return nil, tried, ctx.Err()
@@ -177,22 +178,22 @@ func (b *copying) capture(ctx context.Context) (*block.Manifest, int, error) {
 }
 
 // finish makes the copy durable, and writes its manifest.
-func (b *copying) finish(m *block.Manifest) error {
-	folders := []string{logFolder}
+func (b *copying) finish(m *manifest.Manifest) error {
+	folders := []string{manifest.LogFolder}
 	for i := range m.Hours {
 		if name := m.Hours[i].Block.Name; name != "" {
 			folders = append(folders, path.Dir(name))
 		}
 	}
 	if len(folders) > 1 {
-		folders = append(folders, hoursFolder)
+		folders = append(folders, block.HoursFolder)
 	}
 	for _, folder := range folders {
 		if err := b.o.FS.SyncDir(path.Join(b.to, folder)); err != nil {
 			return err
 		}
 	}
-	return block.WriteManifest(b.o.FS, b.to, m)
+	return manifest.Write(b.o.FS, b.to, m)
 }
 
 // release closes what is held.

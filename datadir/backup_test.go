@@ -13,8 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"flowd/block"
 	"flowd/disk"
+	"flowd/store/manifest"
 )
 
 // backup makes one that must work.
@@ -55,7 +55,7 @@ func TestBackupOfAStoppedServer(t *testing.T) {
 					made.Linked, made.Copied, made.Manifests, c.linked, len(batchHours)+1+3)
 			}
 			copied := files(t, to)
-			size := int64(-len(copied[block.ManifestName]))
+			size := int64(-len(copied[manifest.Name]))
 			for name, text := range copied {
 				size += int64(len(text))
 				if text != before[name] && !strings.HasPrefix(before[name], strings.TrimRight(text, "\x00")) {
@@ -133,8 +133,8 @@ func TestBackupOfDamage(t *testing.T) {
 		{"block", func(d damaged) { d.flip(d.block(), 100) }, "hours/"},
 		{"missing block", func(d damaged) { d.must(os.Remove(d.path(d.block()))) }, "hours/"},
 		{"missing segment", func(d damaged) { d.must(os.Remove(d.path(d.segment(1)))) }, "wal/"},
-		{"manifest", func(d damaged) { d.flip(block.ManifestName, 80) }, block.ManifestName},
-		{"newer manifest", damaged.newer, block.ManifestName},
+		{"manifest", func(d damaged) { d.flip(manifest.Name, 80) }, manifest.Name},
+		{"newer manifest", damaged.newer, manifest.Name},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := damaged{t, copyOf(t, from)}

@@ -8,8 +8,8 @@ import (
 	"io"
 	"path"
 
-	"flowd/block"
 	"flowd/disk"
+	"flowd/store/manifest"
 	"flowd/wal"
 )
 
@@ -23,7 +23,7 @@ const (
 
 // takeFiles links or holds the files that m names, and gives back those that an earlier manifest
 // named and m does not.
-func (b *copying) takeFiles(ctx context.Context, m *block.Manifest) error {
+func (b *copying) takeFiles(ctx context.Context, m *manifest.Manifest) error {
 	var names []string
 	for i := range m.Hours {
 		if name := m.Hours[i].Block.Name; name != "" {
@@ -158,18 +158,18 @@ func (b *copying) write(name string, fill func(io.Writer) error) error {
 // before one that was copied, though the server goes on. Segments without groups are left out behind
 // the last one with some.
 func (b *copying) copyLog(ctx context.Context, first uint64) error {
-	if err := removeAll(b.o.FS, path.Join(b.to, logFolder)); err != nil {
+	if err := removeAll(b.o.FS, path.Join(b.to, manifest.LogFolder)); err != nil {
 		return err
 	}
-	if err := b.o.FS.MkdirAll(path.Join(b.to, logFolder)); err != nil {
+	if err := b.o.FS.MkdirAll(path.Join(b.to, manifest.LogFolder)); err != nil {
 		return err
 	}
 	b.log, b.count = taken{}, 0
-	names, err := list(b.o.FS, path.Join(b.o.From, logFolder))
+	names, err := list(b.o.FS, path.Join(b.o.From, manifest.LogFolder))
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	heads, err := wal.Heads(b.o.FS, path.Join(b.o.From, logFolder))
+	heads, err := wal.Heads(b.o.FS, path.Join(b.o.From, manifest.LogFolder))
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (b *copying) copySegment(number uint64, needed bool) error {
 	var size int64
 	name := segmentFile(number)
 	err := b.write(name, func(w io.Writer) (err error) {
-		info, size, err = wal.CopySegment(w, b.o.FS, path.Join(b.o.From, logFolder), number)
+		info, size, err = wal.CopySegment(w, b.o.FS, path.Join(b.o.From, manifest.LogFolder), number)
 		if err != nil {
 			return &DamageError{[]Finding{findingOf(name, err)}}
 		}

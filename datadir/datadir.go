@@ -15,6 +15,7 @@
 package datadir
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,15 +23,11 @@ import (
 
 	"flowd/block"
 	"flowd/disk"
+	"flowd/store/manifest"
+	"flowd/wal"
 )
 
-const (
-	lockName    = "LOCK"
-	logFolder   = "wal"
-	hoursFolder = "hours"
-
-	parquetFolder = "parquet"
-)
+const parquetFolder = "parquet"
 
 // attempts is how many manifests are tried before giving up on a folder that changes all the time.
 const attempts = 10
@@ -51,7 +48,7 @@ const (
 // UseOf tells whether a server uses the folder. The lock cannot be looked at without taking it, so
 // it is held for an instant, in which a server that starts would find it taken.
 func UseOf(fsys disk.FS, dir string) Use {
-	name := path.Join(dir, lockName)
+	name := path.Join(dir, manifest.LockName)
 	// Looked for first, since taking the lock makes the file.
 	file, err := fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,7 +79,7 @@ func Check(fsys disk.FS, dir string) error {
 	}
 	for _, name := range names {
 		switch name {
-		case block.ManifestName, logFolder, hoursFolder, lockName:
+		case manifest.Name, manifest.LogFolder, block.HoursFolder, manifest.LockName:
 			return nil
 		}
 	}
@@ -98,10 +95,21 @@ func list(fsys disk.FS, folder string) ([]string, error) {
 	return names, err
 }
 
+// readManifest reads the manifest, and the position of the log that it names.
+func readManifest(fsys disk.FS, dir string) (m *manifest.Manifest, from wal.Position, err error) {
+	if m, err = manifest.Read(fsys, dir); err != nil {
+		return nil, from, err
+	}
+	if err := json.Unmarshal(m.Log, &from); err != nil {
+		return nil, from, &block.CorruptError{Name: manifest.Name, Offset: -1, Reason: err.Error()}
+	}
+	return m, from, nil
+}
+
 // changed tells whether the folder has another manifest than m by now. One that cannot be read any
 // more is none.
-func changed(fsys disk.FS, dir string, m *block.Manifest) (bool, error) {
-	now, err := block.ReadManifest(fsys, dir)
+func changed(fsys disk.FS, dir string, m *manifest.Manifest) (bool, error) {
+	now, err := manifest.Read(fsys, dir)
 	if err != nil {
 		return false, fmt.Errorf("the manifest was read, and cannot be read again: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"flowd/block"
 	"flowd/dedupe"
+	"flowd/store/manifest"
 	"flowd/wal"
 )
 
@@ -49,7 +50,7 @@ func (e *DamageError) Error() string {
 // findingOf says what an error of reading a file, which is below the folder, is about.
 func findingOf(file string, err error) Finding {
 	var corrupt *block.CorruptError
-	var newer *block.NewerError
+	var newer *manifest.NewerError
 	var log *wal.CorruptionError
 	var version *wal.VersionError
 	var windows *dedupe.FormatError
@@ -57,7 +58,7 @@ func findingOf(file string, err error) Finding {
 	case errors.As(err, &corrupt):
 		return Finding{corrupt.Name, corrupt.Offset, corrupt.Reason}
 	case errors.As(err, &newer):
-		return Finding{block.ManifestName, -1, fmt.Sprintf(
+		return Finding{manifest.Name, -1, fmt.Sprintf(
 			"is of a newer version: it has format %d, and the newest known here is %d", newer.Found, newer.Known)}
 	case errors.As(err, &log):
 		return Finding{segmentFile(log.Segment), log.Offset, log.Reason}
@@ -73,4 +74,4 @@ func findingOf(file string, err error) Finding {
 }
 
 // segmentFile returns the path of a segment below the folder.
-func segmentFile(number uint64) string { return path.Join(logFolder, wal.SegmentName(number)) }
+func segmentFile(number uint64) string { return path.Join(manifest.LogFolder, wal.SegmentName(number)) }

@@ -7,6 +7,7 @@ import (
 	"flowd/block"
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/store/manifest"
 )
 
 // rowsAtOnce is how many rows are taken from a block at once.
@@ -51,7 +52,7 @@ func sumRows(fsys disk.FS, dir string, f block.File) (sums block.Sums, err error
 }
 
 // compareSums compares what a block's rows add up to with the account of its hour.
-func compareSums(e *block.HourEntry, sums block.Sums) []Finding {
+func compareSums(e *manifest.Hour, sums block.Sums) []Finding {
 	var findings []Finding
 	differ := func(what string, is, should any) {
 		findings = append(findings, Finding{e.Block.Name, -1, fmt.Sprintf(
@@ -73,10 +74,10 @@ func compareSums(e *block.HourEntry, sums block.Sums) []Finding {
 }
 
 // checkAccount finds what does not add up in the manifest's account.
-func checkAccount(m *block.Manifest) []Finding {
+func checkAccount(m *manifest.Manifest) []Finding {
 	var findings []Finding
 	wrong := func(format string, values ...any) {
-		findings = append(findings, Finding{block.ManifestName, -1, fmt.Sprintf(format, values...)})
+		findings = append(findings, Finding{manifest.Name, -1, fmt.Sprintf(format, values...)})
 	}
 	balance := func(of string, a *flow.Account) {
 		sum := a.Stored
@@ -108,8 +109,8 @@ func words(t flow.Tally) string {
 }
 
 // unnamed returns the files in the folder that m does not name.
-func unnamed(fsys disk.FS, dir string, m *block.Manifest) ([]string, error) {
-	named := map[string]bool{block.ManifestName: true, lockName: true, logFolder: true, hoursFolder: true, parquetFolder: true}
+func unnamed(fsys disk.FS, dir string, m *manifest.Manifest) ([]string, error) {
+	named := map[string]bool{manifest.Name: true, manifest.LockName: true, manifest.LogFolder: true, block.HoursFolder: true, parquetFolder: true}
 	if m.Windows != nil {
 		named[m.Windows.Name] = true
 	}
@@ -129,13 +130,13 @@ func unnamed(fsys disk.FS, dir string, m *block.Manifest) ([]string, error) {
 	if err := look("."); err != nil {
 		return nil, err
 	}
-	folders, err := list(fsys, path.Join(dir, hoursFolder))
+	folders, err := list(fsys, path.Join(dir, block.HoursFolder))
 	if err != nil {
 		return nil, err
 	}
 	for _, folder := range folders {
 		// What is no folder was not put there by flowd: it cannot be listed.
-		if folder = path.Join(hoursFolder, folder); look(folder) != nil {
+		if folder = path.Join(block.HoursFolder, folder); look(folder) != nil {
 			found = append(found, folder)
 		}
 	}

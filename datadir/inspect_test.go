@@ -13,6 +13,8 @@ import (
 	"flowd/block"
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/store/manifest"
+	"flowd/wal"
 )
 
 func inspect(t testing.TB, dir string) *Report {
@@ -40,9 +42,9 @@ func TestInspect(t *testing.T) {
 	}
 	want := &Report{
 		Folder: d.dir, Use: UseNone,
-		Manifest: &Manifest{Generation: 2, Log: Position{2, 101}, Ledger: Account{Received: tally, Stored: tally}},
+		Manifest: &Manifest{Generation: 2, Log: wal.Position{Segment: 2, Group: 101}, Ledger: Account{Received: tally, Stored: tally}},
 		Windows:  &Windows{File: "windows-00000002", Agents: 1},
-		Log:      Log{End: Position{4, 301}, Groups: 200, Records: 200, Flows: 600},
+		Log:      Log{End: wal.Position{Segment: 4, Group: 301}, Groups: 200, Records: 200, Flows: 600},
 		Hours:    []Hour{hour(7), hour(480_000), hour(480_001)},
 		Parquet:  &Parquet{Hours: 3, Wrong: []Finding{}},
 		Unnamed:  []string{"notes.txt", "hours/hour=7/00000009.parquet", "hours/readme"},
@@ -82,7 +84,7 @@ func checkSegments(t *testing.T, r *Report) {
 
 func TestInspectWithoutManifest(t *testing.T) {
 	d := damaged{t, filled(t)}
-	d.must(os.Remove(d.path(block.ManifestName)))
+	d.must(os.Remove(d.path(manifest.Name)))
 	r := inspect(t, d.dir)
 	if r.Manifest != nil || len(r.Damage) != 1 || len(r.Log.Segments) != 5 {
 		t.Fatalf("report without a manifest: %+v", r)

@@ -6,9 +6,9 @@ import (
 	"io"
 	"path"
 
-	"flowd/block"
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/store/manifest"
 	"flowd/wal"
 )
 
@@ -23,24 +23,24 @@ type logReading struct {
 }
 
 func newLogReading(fsys disk.FS, dir string) *logReading {
-	l := &logReading{fsys: fsys, dir: path.Join(dir, logFolder), used: map[uint64]int64{}}
+	l := &logReading{fsys: fsys, dir: path.Join(dir, manifest.LogFolder), used: map[uint64]int64{}}
 	l.log.Segments = []Segment{} // not null in JSON
 	return l
 }
 
 // readLog returns the log from a position on, and what is wrong with it: nil, or the first finding,
 // behind which nothing was read. An error is that of the context.
-func readLog(ctx context.Context, fsys disk.FS, dir string, from block.Position) (Log, *Finding, error) {
+func readLog(ctx context.Context, fsys disk.FS, dir string, from wal.Position) (Log, *Finding, error) {
 	l := newLogReading(fsys, dir)
 	heads, err := l.heads()
 	if err != nil {
-		finding := findingOf(logFolder, err)
+		finding := findingOf(manifest.LogFolder, err)
 		return l.log, &finding, nil
 	}
-	l.log.End = Position(from)
-	reader, err := wal.NewReader(fsys, l.dir, wal.Position(from))
+	l.log.End = from
+	reader, err := wal.NewReader(fsys, l.dir, from)
 	if err != nil {
-		finding := findingOf(logFolder, err)
+		finding := findingOf(manifest.LogFolder, err)
 		l.segments(heads, nil, from)
 		return l.log, &finding, nil
 	}
@@ -51,10 +51,10 @@ func readLog(ctx context.Context, fsys disk.FS, dir string, from block.Position)
 	l.segments(heads, reader.Segments(), from)
 	l.log.Torn = reader.Torn()
 	if err != nil || found == nil {
-		l.log.End = Position(reader.Position())
+		l.log.End = reader.Position()
 		return l.log, nil, err
 	}
-	finding := findingOf(logFolder, found)
+	finding := findingOf(manifest.LogFolder, found)
 	return l.log, &finding, nil
 }
 
@@ -107,7 +107,7 @@ func (l *logReading) record(record []byte) (int, error) {
 }
 
 // segments puts together what heads say and what was read.
-func (l *logReading) segments(heads []wal.Head, read []wal.SegmentInfo, from block.Position) {
+func (l *logReading) segments(heads []wal.Head, read []wal.SegmentInfo, from wal.Position) {
 	known := map[uint64]wal.SegmentInfo{}
 	for _, info := range read {
 		known[info.Number] = info
@@ -137,7 +137,7 @@ func surveySegments(ctx context.Context, fsys disk.FS, dir string) (Log, []Findi
 	l := newLogReading(fsys, dir)
 	heads, err := l.heads()
 	if err != nil {
-		return l.log, []Finding{findingOf(logFolder, err)}, nil
+		return l.log, []Finding{findingOf(manifest.LogFolder, err)}, nil
 	}
 	var findings []Finding
 	for _, h := range heads {

@@ -1,8 +1,9 @@
 package datadir
 
 import (
-	"flowd/block"
 	"flowd/flow"
+	"flowd/store/manifest"
+	"flowd/wal"
 )
 
 // Report is what a data folder holds, as of one manifest. Its JSON is what flowd inspect prints.
@@ -29,20 +30,14 @@ type Report struct {
 	Damage []Finding `json:"damage"`
 }
 
-// Position is a place in the log: that of the next group.
-type Position struct {
-	Segment uint64 `json:"segment"`
-	Group   uint64 `json:"group"`
-}
-
 // Manifest is what the manifest says of the whole.
 type Manifest struct {
 	Generation uint64 `json:"generation"`
 	// Written is when, in milliseconds since the Unix epoch.
 	Written int64 `json:"written_ms"`
 	// Log is from where a start replays the log.
-	Log    Position `json:"log"`
-	Ledger Account  `json:"ledger"`
+	Log    wal.Position `json:"log"`
+	Ledger Account      `json:"ledger"`
 }
 
 // Windows are dedupe windows on disk.
@@ -56,7 +51,7 @@ type Windows struct {
 // Log is what a start would replay.
 type Log struct {
 	// End is the position behind the last group.
-	End Position `json:"end"`
+	End wal.Position `json:"end"`
 	// Groups, Records and Flows are those from the manifest's position on.
 	Groups  uint64 `json:"groups"`
 	Records uint64 `json:"records"`
@@ -152,15 +147,15 @@ func (s Sum) MarshalJSON() ([]byte, error) { return []byte(flow.Sum(s).String())
 
 func tallyOf(t flow.Tally) Tally { return Tally{t.Flows, Sum(t.BytesTx), Sum(t.BytesRx)} }
 
-func manifestOf(m *block.Manifest) *Manifest {
+func manifestOf(m *manifest.Manifest, from wal.Position) *Manifest {
 	a := &m.Ledger
 	return &Manifest{
-		Generation: m.Generation, Written: m.Written, Log: Position(m.Log),
+		Generation: m.Generation, Written: m.Written, Log: from,
 		Ledger: Account{tallyOf(a.Received), tallyOf(a.Stored), tallyOf(a.Duplicate), tallyOf(a.Rejected), tallyOf(a.Expired), tallyOf(a.Folded)},
 	}
 }
 
-func hourOf(e *block.HourEntry) Hour {
+func hourOf(e *manifest.Hour) Hour {
 	stored := &e.Account.Stored
 	return Hour{
 		Hour: e.Hour, Tuples: e.Tuples, Flows: stored.Flows, BytesTx: Sum(stored.BytesTx), BytesRx: Sum(stored.BytesRx),

@@ -11,7 +11,9 @@ import (
 	"flowd/block"
 	"flowd/dedupe"
 	"flowd/disk"
+	"flowd/store/manifest"
 	"flowd/view"
+	"flowd/wal"
 )
 
 // Inspect returns what the folder holds. It reads the manifest, the windows and the log as a start
@@ -49,11 +51,11 @@ func (s *survey) run(ctx context.Context) (*Report, error) {
 	for range attempts {
 		r := &Report{Folder: s.dir, Use: UseOf(s.fsys, s.dir), Whole: s.whole,
 			Hours: []Hour{}, Unnamed: []string{}, Damage: []Finding{}} // not null in JSON
-		m, err := block.ReadManifest(s.fsys, s.dir)
+		m, from, err := readManifest(s.fsys, s.dir)
 		if err != nil {
 			return s.withoutManifest(ctx, r, err)
 		}
-		if err := s.look(ctx, r, m); err != nil {
+		if err := s.look(ctx, r, m, from); err != nil {
 			return nil, err
 		}
 		if again, err := changed(s.fsys, s.dir, m); err != nil || !again {
@@ -65,7 +67,7 @@ func (s *survey) run(ctx context.Context) (*Report, error) {
 
 // withoutManifest reports what can be said when the manifest cannot be read.
 func (s *survey) withoutManifest(ctx context.Context, r *Report, reading error) (*Report, error) {
-	finding := findingOf(block.ManifestName, reading)
+	finding := findingOf(manifest.Name, reading)
 	if errors.Is(reading, fs.ErrNotExist) {
 		finding.What += ": without it nobody knows what counts"
 	}
@@ -78,9 +80,9 @@ func (s *survey) withoutManifest(ctx context.Context, r *Report, reading error) 
 	return r, nil
 }
 
-// look fills in the part of r that m names.
-func (s *survey) look(ctx context.Context, r *Report, m *block.Manifest) error {
-	r.Manifest = manifestOf(m)
+// look fills in the part of r that m names, and the log from a position on.
+func (s *survey) look(ctx context.Context, r *Report, m *manifest.Manifest, from wal.Position) error {
+	r.Manifest = manifestOf(m, from)
 	r.Damage = append(r.Damage, checkAccount(m)...)
 	if m.Windows != nil {
 		var finding *Finding
@@ -103,7 +105,7 @@ func (s *survey) look(ctx context.Context, r *Report, m *block.Manifest) error {
 	if err := s.parquet(ctx, r, m); err != nil {
 		return err
 	}
-	return s.log(ctx, r, m)
+	return s.log(ctx, r, from)
 }
 
 // A server changes an hour's file in parquet/ after the manifest, as soon as no reader uses it: so what
@@ -114,9 +116,9 @@ const (
 )
 
 // parquet holds the folder that other programs read to m.
-func (s *survey) parquet(ctx context.Context, r *Report, m *block.Manifest) error {
+func (s *survey) parquet(ctx context.Context, r *Report, m *manifest.Manifest) error {
 	for try := 1; ; try++ {
-		found, err := view.Check(s.fsys, s.dir, m, s.whole)
+		found, err := view.Check(s.fsys, s.dir, m.Blocks(), s.whole)
 		if err != nil {
 			r.Parquet = &Parquet{Wrong: []Finding{findingOf(parquetFolder, err)}}
 			return nil
@@ -146,7 +148,7 @@ func (s *survey) parquet(ctx context.Context, r *Report, m *block.Manifest) erro
 }
 
 // hour looks at the block of an hour.
-func (s *survey) hour(e *block.HourEntry) []Finding {
+func (s *survey) hour(e *manifest.Hour) []Finding {
 	if e.Block == (block.File{}) {
 		return nil
 	}
@@ -195,10 +197,10 @@ func (s *survey) readWindows(p *block.Part) (dedupe.Stats, error) {
 
 // log reads the log. What seems wrong is read again: it may be that a server wrote it between two
 // reads, while damage stays where it is.
-func (s *survey) log(ctx context.Context, r *Report, m *block.Manifest) error {
+func (s *survey) log(ctx context.Context, r *Report, from wal.Position) error {
 	var before *Finding
 	for range attempts {
-		log, finding, err := readLog(ctx, s.fsys, s.dir, m.Log)
+		log, finding, err := readLog(ctx, s.fsys, s.dir, from)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package datadir
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -13,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"flowd/block"
 	"flowd/disk"
+	"flowd/store/manifest"
 	"flowd/wal"
 )
 
@@ -52,30 +53,37 @@ func (d damaged) flip(name string, at int) {
 	})
 }
 
-func (d damaged) manifest() *block.Manifest {
+func (d damaged) manifest() *manifest.Manifest {
 	d.t.Helper()
-	m, err := block.ReadManifest(disk.OS, d.dir)
+	m, err := manifest.Read(disk.OS, d.dir)
 	d.must(err)
 	return m
 }
 
+// logPosition returns from where the log goes on, as the manifest has it.
+func (d damaged) logPosition() (from wal.Position) {
+	d.t.Helper()
+	d.must(json.Unmarshal(d.manifest().Log, &from))
+	return from
+}
+
 // rewrite changes the manifest in a way that its writer might have.
-func (d damaged) rewrite(change func(*block.Manifest)) {
+func (d damaged) rewrite(change func(*manifest.Manifest)) {
 	d.t.Helper()
 	m := d.manifest()
 	change(m)
-	d.must(block.WriteManifest(disk.OS, d.dir, m))
+	d.must(manifest.Write(disk.OS, d.dir, m))
 }
 
 // segment returns the segment that is so many behind the manifest's position.
-func (d damaged) segment(n uint64) string { return segmentFile(d.manifest().Log.Segment + n) }
+func (d damaged) segment(n uint64) string { return segmentFile(d.logPosition().Segment + n) }
 
 // block returns the first hour's.
 func (d damaged) block() string { return d.manifest().Hours[0].Block.Name }
 
 // newer makes the manifest one of the next version.
 func (d damaged) newer() {
-	d.change(block.ManifestName, func(b []byte) []byte {
+	d.change(manifest.Name, func(b []byte) []byte {
 		_, body, _ := bytes.Cut(b, []byte("\n"))
 		head := fmt.Sprintf("flowd-manifest 3 length %08d crc32c ", len(body))
 		sum := crc32.Checksum(append([]byte(head), body...), crc32.MakeTable(crc32.Castagnoli))
@@ -85,11 +93,11 @@ func (d damaged) newer() {
 
 // alien puts a record into the log that no batch was.
 func (d damaged) alien() {
-	r, err := wal.NewReader(disk.OS, d.path(logFolder), wal.Position(d.manifest().Log))
+	r, err := wal.NewReader(disk.OS, d.path(manifest.LogFolder), d.logPosition())
 	d.must(err)
 	for r.Next() {
 	}
-	l, err := wal.Open(wal.Options{Dir: d.path(logFolder), SegmentBytes: 16 << 10}, r)
+	l, err := wal.Open(wal.Options{Dir: d.path(manifest.LogFolder), SegmentBytes: 16 << 10}, r)
 	d.must(errors.Join(err, r.Close()))
 	_, err = l.Append([][]byte{{9, 9, 9}})
 	d.must(errors.Join(err, l.Close()))
@@ -102,7 +110,7 @@ func TestVerifyNamesDamage(t *testing.T) {
 	dir := filled(t)
 	m := damaged{t, dir}.manifest()
 	blockName, windows := m.Hours[0].Block.Name, m.Windows.Name
-	segment := func(n uint64) string { return segmentFile(m.Log.Segment + n) }
+	segment := damaged{t, dir}.segment
 	const somewhere = -2
 	for _, c := range []struct {
 		name   string
@@ -115,7 +123,7 @@ func TestVerifyNamesDamage(t *testing.T) {
 		{"flipped byte in a frame", func(d damaged) { d.flip(d.segment(1), firstFrame+2) }, segment(1), firstFrame, "CRC of the frame"},
 		{"flipped byte in a segment's header", func(d damaged) { d.flip(d.segment(1), 20) }, segment(1), 0, "CRC is"},
 		{"missing segment", func(d damaged) { d.must(os.Remove(d.path(d.segment(1)))) }, segment(1), 0, "missing"},
-		{"missing log", func(d damaged) { d.must(os.RemoveAll(d.path(logFolder))) }, "wal", -1, "missing"},
+		{"missing log", func(d damaged) { d.must(os.RemoveAll(d.path(manifest.LogFolder))) }, "wal", -1, "missing"},
 		{"empty segment", func(d damaged) { d.must(os.Truncate(d.path(d.segment(1)), 0)) }, segment(1), 0, "0 bytes"},
 		{"wrong order", func(d damaged) {
 			first, second := d.path(d.segment(0)), d.path(d.segment(1))
@@ -128,26 +136,26 @@ func TestVerifyNamesDamage(t *testing.T) {
 		{"flipped byte in a block's footer", func(d damaged) { d.flip(d.block(), -20) }, blockName, somewhere, "footer"},
 		{"short block", func(d damaged) { d.must(os.Truncate(d.path(d.block()), 50)) }, blockName, -1, "it has 50 bytes"},
 		{"missing block", func(d damaged) { d.must(os.Remove(d.path(d.block()))) }, blockName, -1, "is missing"},
-		{"flipped byte in the manifest", func(d damaged) { d.flip(block.ManifestName, -30) }, "MANIFEST", -1, "checksum"},
+		{"flipped byte in the manifest", func(d damaged) { d.flip(manifest.Name, -30) }, "MANIFEST", -1, "checksum"},
 		{"empty manifest", func(d damaged) { d.must(os.Truncate(d.path("MANIFEST"), 0)) }, "MANIFEST", -1, "empty"},
 		{"missing manifest", func(d damaged) { d.must(os.Remove(d.path("MANIFEST"))) }, "MANIFEST", -1, "is missing"},
 		{"newer manifest", damaged.newer, "MANIFEST", -1, "of a newer version: it has format 3"},
 		{"flipped byte in the windows", func(d damaged) { d.flip(windows, 30) }, windows, -1, "checksum"},
 		{"missing windows", func(d damaged) { d.must(os.Remove(d.path(windows))) }, windows, -1, "is missing"},
 		{"sums", func(d damaged) {
-			d.rewrite(func(m *block.Manifest) {
+			d.rewrite(func(m *manifest.Manifest) {
 				for _, a := range []*uint64{&m.Hours[0].Account.Stored.BytesTx.Lo, &m.Ledger.Stored.BytesTx.Lo,
 					&m.Hours[0].Account.Received.BytesTx.Lo, &m.Ledger.Received.BytesTx.Lo} {
 					*a++
 				}
 			})
 		}, blockName, -1, "its rows have 4950 bytes sent, and the account of hour 7 has 4951"},
-		{"tuples", func(d damaged) { d.rewrite(func(m *block.Manifest) { m.Hours[0].Tuples++ }) },
+		{"tuples", func(d damaged) { d.rewrite(func(m *manifest.Manifest) { m.Hours[0].Tuples++ }) },
 			blockName, -1, "its rows have 100 tuples, and the account of hour 7 has 101"},
-		{"balance", func(d damaged) { d.rewrite(func(m *block.Manifest) { m.Ledger.Duplicate.Flows++ }) },
+		{"balance", func(d damaged) { d.rewrite(func(m *manifest.Manifest) { m.Ledger.Duplicate.Flows++ }) },
 			"MANIFEST", -1, "of all flows 300 flows"},
 		{"hours", func(d damaged) {
-			d.rewrite(func(m *block.Manifest) { m.Ledger.Stored.Flows++; m.Ledger.Received.Flows++ })
+			d.rewrite(func(m *manifest.Manifest) { m.Ledger.Stored.Flows++; m.Ledger.Received.Flows++ })
 		}, "MANIFEST", -1, "the hours hold 300 flows"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,17 +9,18 @@ import (
 	"flowd/block"
 	"flowd/flow"
 	"flowd/shard"
+	"flowd/store/manifest"
 )
 
 // blockRef is an hour's block as of a checkpoint. Its file stays until no reader that found it in
 // the table of hours may still want to open it.
 type blockRef struct {
 	engine *Engine
-	entry  block.HourEntry
+	entry  manifest.Hour
 	users  atomic.Int32 // the table of hours is one of them
 }
 
-func (e *Engine) newBlock(entry block.HourEntry) *blockRef {
+func (e *Engine) newBlock(entry manifest.Hour) *blockRef {
 	b := &blockRef{engine: e, entry: entry}
 	b.users.Store(1)
 	return b

@@ -13,6 +13,7 @@ import (
 	"flowd/dedupe"
 	"flowd/flow"
 	"flowd/shard"
+	"flowd/store/manifest"
 	"flowd/wal"
 )
 
@@ -41,8 +42,8 @@ type cut struct {
 	received    uint64
 	// recordsUntil is that of the manifest.
 	recordsUntil int64
-	expired      []block.HourRange // once the checkpoint has taken effect
-	fillers      string            // who sent most, if hours go for their bytes
+	expired      []manifest.HourRange // once the checkpoint has taken effect
+	fillers      string               // who sent most, if hours go for their bytes
 }
 
 // hourCut is an hour at the cut. Its block is the one before.
@@ -58,7 +59,7 @@ type hourCut struct {
 }
 
 // entry returns what the manifest knows of the hour, with a block.
-func (h *hourCut) entry(of block.HourEntry) block.HourEntry {
+func (h *hourCut) entry(of manifest.Hour) manifest.Hour {
 	of.Account = h.account
 	of.LastWrite, of.Slack, of.Gaps = h.written.Time, h.written.Slack, h.written.Gaps
 	of.OpenedBy, of.Live, of.ExpiredBefore = h.openedBy, h.live, h.expiredBefore
@@ -67,8 +68,8 @@ func (h *hourCut) entry(of block.HourEntry) block.HourEntry {
 
 // made is what a checkpoint has written.
 type made struct {
-	manifest block.Manifest
-	blocks   map[flow.Hour]block.HourEntry // new ones
+	manifest manifest.Manifest
+	blocks   map[flow.Hour]manifest.Hour // new ones
 	windows  string
 	// inDoubt says that the manifest has taken effect although writing it failed: whether a restart
 	// finds it or the one before, only the next checkpoint makes certain. Until then the files of
@@ -106,7 +107,7 @@ func (k *keeper) tryCheckpoint(acceptClock bool) error {
 	}
 	// Asked for here, so that the barrier has passed when the hours are read.
 	hours := c.frozen.Hours()
-	m := &made{blocks: make(map[flow.Hour]block.HourEntry)}
+	m := &made{blocks: make(map[flow.Hour]manifest.Hour)}
 	err = k.write(c, hours, m)
 	for _, h := range hours {
 		h.Close()
@@ -185,12 +186,12 @@ func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
 			return fmt.Errorf("hour %d: %w", h.Hour, err)
 		}
 	}
-	m.manifest = block.Manifest{
+	m.manifest = manifest.Manifest{
 		Generation: c.generation, Written: c.at, Clock: &c.clock.State,
 		RecordsUntil: c.recordsUntil,
-		Log:          block.Position(c.position), Ledger: c.account, Expired: c.expired,
+		Log:          encodePosition(c.position), Ledger: c.account, Expired: c.expired,
 	}
-	name := block.WindowsName(c.generation)
+	name := manifest.WindowsName(c.generation)
 	part, err := block.WritePart(k.o.FS, k.o.Dir, name, func(w io.Writer) error {
 		_, err := c.windows.WriteTo(w)
 		return err
@@ -212,8 +213,8 @@ func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
 			return fmt.Errorf("hour %d: the account has %d flows, and the shards do not know it", label, h.account.Stored.Flows)
 		}
 	}
-	slices.SortFunc(m.manifest.Hours, func(a, b block.HourEntry) int { return cmp.Compare(a.Hour, b.Hour) })
-	err = block.WriteManifest(k.o.FS, k.o.Dir, &m.manifest)
+	slices.SortFunc(m.manifest.Hours, func(a, b manifest.Hour) int { return cmp.Compare(a.Hour, b.Hour) })
+	err = manifest.Write(k.o.FS, k.o.Dir, &m.manifest)
 	if err != nil {
 		m.inDoubt = k.replaced(c.generation)
 	}
@@ -222,7 +223,7 @@ func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
 
 // replaced tells whether the manifest is that of a generation, or cannot be read.
 func (k *keeper) replaced(generation uint64) bool {
-	found, err := block.ReadManifest(k.o.FS, k.o.Dir)
+	found, err := manifest.Read(k.o.FS, k.o.Dir)
 	return err != nil || found.Generation == generation
 }
 
@@ -251,7 +252,7 @@ func (k *keeper) writeHour(c *cut, h *shard.FrozenHour, m *made) error {
 	if err != nil {
 		return err
 	}
-	m.blocks[h.Hour] = of.entry(block.HourEntry{Hour: h.Hour, Tuples: sums.Rows, Saturated: saturated, Block: file})
+	m.blocks[h.Hour] = of.entry(manifest.Hour{Hour: h.Hour, Tuples: sums.Rows, Saturated: saturated, Block: file})
 	k.stats.rowsWritten.Add(int64(sums.Rows))
 	if saturated == 0 && (sums.BytesTx != held.BytesTx || sums.BytesRx != held.BytesRx) {
 		k.stats.imbalancedBlocks.Add(1)
@@ -295,7 +296,7 @@ func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
 // goes with the next start.
 func (k *keeper) clean(c *cut, m *made, old []*blockRef) error {
 	if k.replaying == nil { // the view does not go on yet
-		k.view.Follow(&m.manifest) // before blocks go that it may still be linking
+		k.view.Follow(m.manifest.Blocks()) // before blocks go that it may still be linking
 	}
 	for _, b := range old {
 		b.release()

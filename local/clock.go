@@ -6,9 +6,9 @@ import (
 	"math"
 	"time"
 
-	"flowd/block"
 	"flowd/clock"
 	"flowd/flow"
+	"flowd/store/manifest"
 )
 
 // clockReport is how the clocks stand, and how many hours would expire if the time held were counted.
@@ -29,7 +29,7 @@ type recorded struct {
 }
 
 // recordedFrom returns the clock of the records after m.
-func (e *Engine) recordedFrom(m *block.Manifest) recorded {
+func (e *Engine) recordedFrom(m *manifest.Manifest) recorded {
 	hold := e.clock.Hold()
 	if m.Clock != nil {
 		r := recorded{from: *m.Clock, least: m.Written, most: math.MaxInt64, hold: hold}
@@ -101,7 +101,7 @@ func (k *keeper) writeClock() error {
 	m := *k.manifest
 	state := k.clock.State()
 	m.Clock = &state
-	if err := block.WriteManifest(k.o.FS, k.o.Dir, &m); err != nil {
+	if err := manifest.Write(k.o.FS, k.o.Dir, &m); err != nil {
 		return fmt.Errorf("the trusted time was not written: %w", err)
 	}
 	k.manifest, k.clockAt, k.clockMoved = &m, state.Time, false

@@ -14,9 +14,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/google/go-cmp/cmp"
 
-	"flowd/block"
 	"flowd/disk/crashfs"
 	"flowd/flow"
+	"flowd/store/manifest"
 	"flowd/view"
 )
 
@@ -160,11 +160,11 @@ func (run *crashRun) account(e *Engine) error {
 // checkpoint that the engine makes meanwhile does shortly after.
 func (run *crashRun) parquet() error {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		m, err := block.ReadManifest(run.fs, run.o.Dir)
+		m, err := manifest.Read(run.fs, run.o.Dir)
 		if err != nil {
 			return err
 		}
-		found, err := view.Check(run.fs, run.o.Dir, m, true)
+		found, err := view.Check(run.fs, run.o.Dir, m.Blocks(), true)
 		if err != nil || len(found.Wrong) == 0 {
 			return err
 		}

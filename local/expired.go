@@ -3,8 +3,8 @@ package local
 import (
 	"slices"
 
-	"flowd/block"
 	"flowd/flow"
+	"flowd/store/manifest"
 )
 
 // expiredMost is how many hours that expired are remembered.
@@ -35,23 +35,23 @@ func (x *expiredHours) add(label flow.Hour) {
 }
 
 // with returns the hours that are remembered once some more have expired.
-func (x *expiredHours) with(more []flow.Hour) []block.HourRange {
+func (x *expiredHours) with(more []flow.Hour) []manifest.HourRange {
 	all := slices.Concat(x.order, more)
 	slices.Sort(all)
 	all = slices.Compact(all)
-	var ranges []block.HourRange
+	var ranges []manifest.HourRange
 	for _, label := range all {
 		if n := len(ranges); n > 0 && ranges[n-1].To+1 == label {
 			ranges[n-1].To = label
 			continue
 		}
-		ranges = append(ranges, block.HourRange{From: label, To: label})
+		ranges = append(ranges, manifest.HourRange{From: label, To: label})
 	}
 	return ranges
 }
 
 // readRanges remembers what a manifest does.
-func (x *expiredHours) readRanges(ranges []block.HourRange) {
+func (x *expiredHours) readRanges(ranges []manifest.HourRange) {
 	for _, r := range ranges {
 		for label := r.From; ; label++ {
 			x.add(label)

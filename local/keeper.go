@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"flowd/block"
+	"flowd/store/manifest"
 )
 
 // keeper is the goroutine that keeps memory, log and disk within their bounds: it makes the
@@ -21,11 +21,11 @@ type keeper struct {
 	sideFile   string // with the windows, of the last checkpoint
 	doubtful   []*made
 	begun      time.Time
-	took       time.Duration   // the last checkpoint
-	covered    atomic.Uint64   // flows received before it
-	manifest   *block.Manifest // that is on disk; nil without a folder
-	clockAt    int64           // trusted time that it has, Unix milliseconds
-	clockMoved bool            // since
+	took       time.Duration      // the last checkpoint
+	covered    atomic.Uint64      // flows received before it
+	manifest   *manifest.Manifest // that is on disk; nil without a folder
+	clockAt    int64              // trusted time that it has, Unix milliseconds
+	clockMoved bool               // since
 	failures   int
 	checked    time.Time
 	last       atomic.Int64 // when the last checkpoint succeeded, Unix milliseconds

@@ -10,6 +10,7 @@ import (
 	"flowd/dedupe"
 	"flowd/disk"
 	"flowd/shard"
+	"flowd/store/manifest"
 	"flowd/view"
 	"flowd/wal"
 )
@@ -140,5 +141,5 @@ func (o *Options) logOptions() wal.Options {
 	return log
 }
 
-func (o *Options) logDir() string   { return o.Dir + "/wal" }
-func (o *Options) lockName() string { return o.Dir + "/LOCK" }
+func (o *Options) logDir() string   { return o.Dir + "/" + manifest.LogFolder }
+func (o *Options) lockName() string { return o.Dir + "/" + manifest.LockName }

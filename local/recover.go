@@ -1,6 +1,7 @@
 package local
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"flowd/dedupe"
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/store/manifest"
 	"flowd/wal"
 )
 
@@ -33,7 +35,11 @@ func (e *Engine) recover() (err error) {
 	if err := e.adopt(m); err != nil {
 		return err
 	}
-	reader, err := wal.NewReader(e.o.FS, e.o.logDir(), wal.Position(m.Log))
+	from, err := decodePosition(m)
+	if err != nil {
+		return err
+	}
+	reader, err := wal.NewReader(e.o.FS, e.o.logDir(), from)
 	if err != nil {
 		return err
 	}
@@ -76,19 +82,19 @@ func (e *Engine) lock() error {
 }
 
 // manifest reads the manifest, or writes the first one into a new folder.
-func (e *Engine) manifest() (*block.Manifest, error) {
-	m, err := block.ReadManifest(e.o.FS, e.o.Dir)
+func (e *Engine) manifest() (*manifest.Manifest, error) {
+	m, err := manifest.Read(e.o.FS, e.o.Dir)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return m, err
 	}
-	for _, folder := range []string{e.o.logDir(), e.o.Dir + "/hours"} {
+	for _, folder := range []string{e.o.logDir(), e.o.Dir + "/" + block.HoursFolder} {
 		names, err := e.o.FS.List(folder)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		if len(names) > 0 {
 			return nil, fmt.Errorf("%s has no %s, but %s has %d files: the manifest is lost; "+
-				"restore it from a backup, or choose another folder with --data", e.o.Dir, block.ManifestName, folder, len(names))
+				"restore it from a backup, or choose another folder with --data", e.o.Dir, manifest.Name, folder, len(names))
 		}
 	}
 	if err := e.o.FS.MkdirAll(e.o.logDir()); err != nil {
@@ -99,12 +105,12 @@ func (e *Engine) manifest() (*block.Manifest, error) {
 		return nil, err
 	}
 	state := e.clock.Accept(false).State
-	m = &block.Manifest{Written: state.Time, Clock: &state}
-	return m, block.WriteManifest(e.o.FS, e.o.Dir, m)
+	m = &manifest.Manifest{Written: state.Time, Clock: &state, Log: encodePosition(wal.Position{})}
+	return m, manifest.Write(e.o.FS, e.o.Dir, m)
 }
 
 // adopt takes over what m says.
-func (e *Engine) adopt(m *block.Manifest) error {
+func (e *Engine) adopt(m *manifest.Manifest) error {
 	e.account = m.Ledger
 	labels := make([]flow.Hour, 0, len(m.Hours))
 	for _, entry := range m.Hours {
@@ -160,33 +166,35 @@ func (e *Engine) checkSize(f block.File) error {
 
 // goOn removes what an unfinished checkpoint left, unless that was done before, and opens the log behind
 // what was replayed. M is the manifest as it is by now.
-func (e *Engine) goOn(m *block.Manifest, reader *wal.Reader, swept bool) error {
+func (e *Engine) goOn(m *manifest.Manifest, reader *wal.Reader, swept bool) error {
 	// If the replay made checkpoints, the folder was swept before them, and the files there are the keeper's.
 	if !swept {
 		if err := e.sweep(m); err != nil {
 			return err
 		}
 	}
-	e.view.Repair(m)
+	e.view.Repair(m.Blocks())
 	if torn := reader.Torn(); torn > 0 {
 		e.stats.tornBytes.Store(torn)
 		e.o.Logger.Warn("the end of the log was cut off: it was written when the server ended, and nobody was told that it counts", "bytes", torn)
 	}
-	e.position = wal.Position(m.Log)
+	var err error
+	if e.position, err = decodePosition(m); err != nil {
+		return err
+	}
 	if len(reader.Segments()) > 0 {
 		e.position = reader.Position()
 	}
 	if !e.o.Logged {
 		return nil
 	}
-	var err error
 	e.log, err = wal.Open(e.o.logOptions(), reader)
 	return err
 }
 
 // sweep removes what a checkpoint that m does not know has left.
-func (e *Engine) sweep(m *block.Manifest) error {
-	removed, err := block.Sweep(e.o.FS, e.o.Dir, m)
+func (e *Engine) sweep(m *manifest.Manifest) error {
+	removed, err := manifest.Sweep(e.o.FS, e.o.Dir, m)
 	if err != nil {
 		return err
 	}
@@ -194,4 +202,18 @@ func (e *Engine) sweep(m *block.Manifest) error {
 		e.o.Logger.Info("removed what an unfinished checkpoint left", "file", name)
 	}
 	return nil
+}
+
+// encodePosition returns p as the manifest keeps it.
+func encodePosition(p wal.Position) manifest.Position {
+	text, _ := p.MarshalJSON() // which does not fail
+	return text
+}
+
+// decodePosition returns the position of the log that m names.
+func decodePosition(m *manifest.Manifest) (p wal.Position, err error) {
+	if err := json.Unmarshal(m.Log, &p); err != nil {
+		return p, fmt.Errorf("%s: %w", manifest.Name, err)
+	}
+	return p, nil
 }

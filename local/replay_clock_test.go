@@ -10,10 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"flowd/block"
 	"flowd/clock"
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/store/manifest"
 )
 
 // replayedClock is what a start makes of the times in the log.
@@ -123,11 +123,11 @@ func TestRecordsUntil(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &block.Manifest{Written: c.at, Clock: &c.clock.State, RecordsUntil: c.recordsUntil}
-	if err := errors.Join(os.MkdirAll(o.Dir, 0o700), block.WriteManifest(disk.OS, o.Dir, m)); err != nil {
+	m := &manifest.Manifest{Written: c.at, Log: encodePosition(c.position), Clock: &c.clock.State, RecordsUntil: c.recordsUntil}
+	if err := errors.Join(os.MkdirAll(o.Dir, 0o700), manifest.Write(disk.OS, o.Dir, m)); err != nil {
 		t.Fatal(err)
 	}
-	if m, err = block.ReadManifest(disk.OS, o.Dir); err != nil {
+	if m, err = manifest.Read(disk.OS, o.Dir); err != nil {
 		t.Fatal(err)
 	}
 	later := e.recordedFrom(m)

@@ -15,10 +15,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/google/go-cmp/cmp"
 
-	"flowd/block"
 	"flowd/disk"
 	"flowd/disk/crashfs"
 	"flowd/flow"
+	"flowd/store/manifest"
 )
 
 // spillLog fills a log that no checkpoint has shortened, and returns what a start must find. The
@@ -100,7 +100,7 @@ func TestReplayExpiresNothing(t *testing.T) {
 	if err := e.recover(); err != nil { // not Open, whose keeper lets hours expire
 		t.Fatal(err)
 	}
-	m, err := block.ReadManifest(disk.OS, o.Dir)
+	m, err := manifest.Read(disk.OS, o.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,19 +9,16 @@ import (
 	"strconv"
 	"time"
 
-	"flowd/block"
 	"flowd/disk"
 	"flowd/flow"
 )
 
-// plan finds what m changes. Hours that are as m has them are not touched.
-func (f *Folder) plan(m *block.Manifest) {
-	f.planned = m
-	want := make(map[flow.Hour]string, len(m.Hours))
-	for i := range m.Hours {
-		if name := m.Hours[i].Block.Name; name != none {
-			want[m.Hours[i].Hour] = name
-		}
+// plan finds what blocks change. Hours whose file is their block already are not touched.
+func (f *Folder) plan(blocks *Blocks) {
+	f.planned = blocks
+	want := make(map[flow.Hour]string, len(*blocks))
+	for hour, b := range *blocks {
+		want[hour] = b.Name
 	}
 	for hour := range f.shown {
 		if _, kept := want[hour]; !kept {
@@ -45,8 +42,8 @@ func (f *Folder) plan(m *block.Manifest) {
 // pass makes the changes that can be made, by force also of files in use, and returns how many are left
 // because of that, and how many failed.
 func (f *Folder) pass(forced bool) (inUse, failures int) {
-	if m := f.latest.Load(); m != nil && m != f.planned {
-		f.plan(m)
+	if latest := f.latest.Load(); latest != nil && latest != f.planned {
+		f.plan(latest)
 	}
 	now := time.Now()
 	for _, hour := range slices.Sorted(maps.Keys(f.changes)) {

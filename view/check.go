@@ -30,10 +30,10 @@ type Wrong struct {
 	What string
 }
 
-// Check compares the folder with m; it is nil if there is no such folder. A whole check reads all bytes
+// Check compares the folder with the blocks that the manifest names; it is nil if there is no such folder. A whole check reads all bytes
 // of files that are copies; else only their footers. While a server works, and after it was killed, an
 // hour's file may be that of the checkpoint before, which is among Wrong.
-func Check(fsys disk.FS, data string, m *block.Manifest, whole bool) (*Found, error) {
+func Check(fsys disk.FS, data string, blocks Blocks, whole bool) (*Found, error) {
 	names, err := fsys.List(path.Join(data, folder))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -45,7 +45,7 @@ func Check(fsys disk.FS, data string, m *block.Manifest, whole bool) (*Found, er
 	if err != nil {
 		return nil, err
 	}
-	c := &check{fsys: fsys, data: data, whole: whole, columns: columns, blocks: blocksOf(m)}
+	c := &check{fsys: fsys, data: data, whole: whole, columns: columns, blocks: blocks}
 	left := maps.Clone(c.blocks)
 	for _, name := range names {
 		hour, ok := hourOf(name)
@@ -73,7 +73,7 @@ type check struct {
 	data    string
 	whole   bool
 	columns []byte
-	blocks  map[flow.Hour]block.File
+	blocks  Blocks
 	found   Found
 }
 

@@ -14,6 +14,7 @@ import (
 	"flowd/clock"
 	"flowd/disk/crashfs"
 	"flowd/flow"
+	"flowd/store/manifest"
 )
 
 const (
@@ -54,7 +55,7 @@ func (l *life) live() error {
 		l.inject = l.calls()
 		l.mem.Inject(l.inject)
 		f := l.unrepaired(l.mode)
-		f.Repair(l.m)
+		f.Repair(l.m.Blocks())
 		for range l.rng.IntN(crashCheckpoints) {
 			if !l.work(f) {
 				break
@@ -72,19 +73,19 @@ func (l *life) live() error {
 // start reads the manifest, and repairs the folder without faults.
 func (l *life) start() error {
 	l.mem.Inject(l.sabotage)
-	m, err := block.ReadManifest(l.fs, l.dir)
+	m, err := manifest.Read(l.fs, l.dir)
 	if err != nil {
-		m = &block.Manifest{Clock: &clock.State{}}
-		if err := block.WriteManifest(l.fs, l.dir, m); err != nil {
+		m = &manifest.Manifest{Log: manifest.Position("{}"), Clock: &clock.State{}}
+		if err := manifest.Write(l.fs, l.dir, m); err != nil {
 			return err
 		}
 	}
 	l.m = m
-	if _, err := block.Sweep(l.fs, l.dir, m); err != nil {
+	if _, err := manifest.Sweep(l.fs, l.dir, m); err != nil {
 		return err
 	}
 	l.folder(l.mode)
-	found, err := Check(l.fs, l.dir, l.m, true)
+	found, err := Check(l.fs, l.dir, l.m.Blocks(), true)
 	if err == nil && len(found.Wrong) > 0 {
 		err = fmt.Errorf("%+v", found.Wrong)
 	}
@@ -117,8 +118,8 @@ func (l *life) calls() func(errorfs.Op) error {
 
 // work makes a checkpoint as the engine does, and returns whether the server goes on.
 func (l *life) work(f *Folder) bool {
-	next := &block.Manifest{Generation: l.m.Generation + 1 + uint64(l.rng.IntN(2)), Clock: &clock.State{}}
-	blocks := blocksOf(l.m)
+	next := &manifest.Manifest{Log: manifest.Position("{}"), Generation: l.m.Generation + 1 + uint64(l.rng.IntN(2)), Clock: &clock.State{}}
+	blocks := l.m.Blocks()
 	var old []block.File
 	for hour := range flow.Hour(crashHours) {
 		switch l.rng.IntN(4) {
@@ -143,11 +144,11 @@ func (l *life) work(f *Folder) bool {
 		}
 	}
 	next.Hours = entries(blocks)
-	if block.WriteManifest(l.fs, l.dir, next) != nil {
+	if manifest.Write(l.fs, l.dir, next) != nil {
 		return false
 	}
 	l.m = next
-	f.Follow(next)
+	f.Follow(next.Blocks())
 	for _, b := range old {
 		if b != (block.File{}) {
 			_ = block.Remove(l.fs, l.dir, b) // the next start does it

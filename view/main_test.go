@@ -17,6 +17,7 @@ import (
 	"flowd/clock"
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/store/manifest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,7 +27,7 @@ type data struct {
 	t   testing.TB
 	fs  disk.FS
 	dir string
-	m   *block.Manifest
+	m   *manifest.Manifest
 	log bytes.Buffer
 }
 
@@ -41,7 +42,7 @@ func (d *data) must(err error) {
 func (d *data) folder(mode Mode) *Folder {
 	d.t.Helper()
 	f := d.unrepaired(mode)
-	f.Repair(d.m)
+	f.Repair(d.m.Blocks())
 	f.pass(false) // of copies
 	return f
 }
@@ -77,13 +78,13 @@ func (d *data) write(hour flow.Hour, generation uint64) (block.File, error) {
 }
 
 // checkpoint writes some hours anew, and a manifest with them and those of the last but the expired.
-func (d *data) checkpoint(changed []flow.Hour, expired ...flow.Hour) *block.Manifest {
+func (d *data) checkpoint(changed []flow.Hour, expired ...flow.Hour) *manifest.Manifest {
 	d.t.Helper()
-	next := &block.Manifest{Generation: 1, Clock: &clock.State{}}
+	next := &manifest.Manifest{Log: manifest.Position("{}"), Generation: 1, Clock: &clock.State{}}
 	blocks := map[flow.Hour]block.File{}
 	if d.m != nil {
 		next.Generation = d.m.Generation + 1
-		blocks = blocksOf(d.m)
+		blocks = d.m.Blocks()
 	}
 	for _, hour := range changed {
 		file, err := d.write(hour, next.Generation)
@@ -94,16 +95,16 @@ func (d *data) checkpoint(changed []flow.Hour, expired ...flow.Hour) *block.Mani
 		delete(blocks, hour)
 	}
 	next.Hours = entries(blocks)
-	d.must(block.WriteManifest(d.fs, d.dir, next))
+	d.must(manifest.Write(d.fs, d.dir, next))
 	d.m = next
 	return next
 }
 
 // entries returns the hours of a manifest, ascending.
-func entries(blocks map[flow.Hour]block.File) (hours []block.HourEntry) {
+func entries(blocks map[flow.Hour]block.File) (hours []manifest.Hour) {
 	for hour := range flow.Hour(100) {
 		if b, ok := blocks[hour]; ok {
-			hours = append(hours, block.HourEntry{Hour: hour, Block: b})
+			hours = append(hours, manifest.Hour{Hour: hour, Block: b})
 		}
 	}
 	return hours
@@ -121,7 +122,7 @@ func (d *data) shows() map[string]uint64 {
 		if bytes.Equal(text, columns) {
 			found[name] = 0
 		}
-		for _, b := range blocksOf(d.m) {
+		for _, b := range d.m.Blocks() {
 			if all, err := read(d.fs, path.Join(d.dir, b.Name)); err == nil && bytes.Equal(all, text) {
 				_, found[name], _ = b.Hour()
 			}
@@ -182,7 +183,7 @@ func (d *data) want(want map[string]uint64) {
 		d.t.Errorf("the folder shows (-want +got):\n%s", diff)
 	}
 	for _, whole := range []bool{false, true} {
-		found, err := Check(d.fs, d.dir, d.m, whole)
+		found, err := Check(d.fs, d.dir, d.m.Blocks(), whole)
 		d.must(err)
 		if len(found.Wrong) > 0 || found.Hours != len(d.m.Hours) || found.Hours+found.Empty != len(want)-1 {
 			d.t.Errorf("the check finds %+v", found)

@@ -16,10 +16,10 @@ import (
 	"flowd/flow"
 )
 
-// Repair makes the folder what m says, whatever a crash left there, before Start. Of files that
+// Repair has the folder show blocks, whatever a crash left there, before Start. Of files that
 // are in use, and of copies, it leaves the rest to the goroutine. What fails is logged: the data does not
 // need the folder.
-func (f *Folder) Repair(m *block.Manifest) {
+func (f *Folder) Repair(blocks Blocks) {
 	if f == nil {
 		return
 	}
@@ -28,7 +28,7 @@ func (f *Folder) Repair(m *block.Manifest) {
 	case f.off:
 		err = errors.Join(err, f.removeAll())
 	case err == nil:
-		err = f.look(m)
+		err = f.look(blocks)
 	}
 	if err != nil {
 		f.o.Logger.Warn("the folder parquet/ could not be looked through", "error", err)
@@ -36,8 +36,8 @@ func (f *Folder) Repair(m *block.Manifest) {
 	if f.off {
 		return
 	}
-	f.latest.Store(m)
-	f.plan(m)
+	f.latest.Store(&blocks)
+	f.plan(&blocks)
 	if f.o.Mode == Link {
 		f.pass(false)
 	}
@@ -82,12 +82,11 @@ func noLinks(err error) bool {
 }
 
 // look finds out what the folder shows, and removes what is on its way to its place.
-func (f *Folder) look(m *block.Manifest) error {
+func (f *Folder) look(blocks Blocks) error {
 	names, err := f.o.FS.List(f.path(folder))
 	if err != nil {
 		return err
 	}
-	blocks := blocksOf(m)
 	for _, name := range names {
 		if strings.HasPrefix(name, newPrefix) {
 			if err := f.remove(path.Join(folder, name)); err != nil {
@@ -114,16 +113,6 @@ func (f *Folder) look(m *block.Manifest) error {
 
 // unknown is the name of no block.
 const unknown = "?"
-
-func blocksOf(m *block.Manifest) map[flow.Hour]block.File {
-	blocks := make(map[flow.Hour]block.File, len(m.Hours))
-	for i := range m.Hours {
-		if m.Hours[i].Block.Name != none {
-			blocks[m.Hours[i].Hour] = m.Hours[i].Block
-		}
-	}
-	return blocks
-}
 
 // shows tells whether the hour's file is the block. A copy is known by its footer, which has the
 // checksums of all that is before it, and was synced with it.

@@ -52,7 +52,7 @@ func TestRepair(t *testing.T) {
 				d.folder(mode)
 				d.want(map[string]uint64{"hour=1": 1, "hour=2": 1})
 				c.change(d)
-				found, err := Check(d.fs, d.dir, d.m, true)
+				found, err := Check(d.fs, d.dir, d.m.Blocks(), true)
 				d.must(err)
 				switch {
 				case found == nil:
@@ -95,7 +95,7 @@ func TestCheckOfACopy(t *testing.T) {
 	for i := range text {
 		text[i] ^= 1
 		d.must(os.WriteFile(d.file(1), text, 0o600))
-		if found, err := Check(d.fs, d.dir, d.m, true); err != nil || len(found.Wrong) != 1 {
+		if found, err := Check(d.fs, d.dir, d.m.Blocks(), true); err != nil || len(found.Wrong) != 1 {
 			t.Fatalf("byte %d: %+v, %v", i, found, err)
 		}
 		text[i] ^= 1
@@ -109,13 +109,13 @@ func TestOff(t *testing.T) {
 	d.folder(Link)
 	d.must(os.WriteFile(path.Join(d.dir, "parquet/hour=1/notes"), nil, 0o600))
 	d.must(os.WriteFile(path.Join(d.dir, newName("1")), nil, 0o600))
-	found, err := Check(d.fs, d.dir, d.m, true)
+	found, err := Check(d.fs, d.dir, d.m.Blocks(), true)
 	if err != nil || len(found.Wrong) != 1 || found.Wrong[0] != (Wrong{"parquet/hour=1/notes", "is not a file of flowd"}) {
 		t.Errorf("the check finds %+v, %v", found, err)
 	}
 	f := d.folder(Off)
 	f.Start()
-	f.Follow(d.checkpoint([]flow.Hour{1}))
+	f.Follow(d.checkpoint([]flow.Hour{1}).Blocks())
 	f.Close()
 	if names, err := disk.OS.List(path.Join(d.dir, folder)); err != nil || len(names) != 1 || names[0] != "hour=1" {
 		t.Errorf("there are %v, %v", names, err)

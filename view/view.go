@@ -103,12 +103,15 @@ const (
 	emptySweep   = time.Hour
 )
 
+// Blocks are the blocks that a manifest names, by hour.
+type Blocks map[flow.Hour]block.File
+
 // Folder keeps the folder. A nil *Folder keeps none. Follow may be called by one goroutine at a time.
 type Folder struct {
 	o       Options
 	columns []byte // a file without rows
 
-	latest atomic.Pointer[block.Manifest]
+	latest atomic.Pointer[Blocks]
 	woken  chan struct{} // holds one
 	stop   chan struct{}
 	ending sync.WaitGroup
@@ -116,7 +119,7 @@ type Folder struct {
 
 	// What follows belongs to Repair, then to the folder's goroutine, then to Close.
 	off     bool
-	planned *block.Manifest
+	planned *Blocks
 	shown   map[flow.Hour]string // the block under the hour's name; none for a file without rows
 	changes map[flow.Hour]*change
 	emptied map[flow.Hour]time.Time // since when the hour has a file without rows
@@ -153,13 +156,13 @@ func (f *Folder) Start() {
 	}
 }
 
-// Follow has the folder show m, which must be durable, and not be changed any more. It does not wait for
-// that. The blocks that m names must stay until the next call.
-func (f *Folder) Follow(m *block.Manifest) {
+// Follow has the folder show blocks, which must be those of a manifest that is durable, and must not be changed any more. It does not wait for
+// that. The blocks must stay until the next call.
+func (f *Folder) Follow(blocks Blocks) {
 	if f == nil || f.off {
 		return
 	}
-	f.latest.Store(m)
+	f.latest.Store(&blocks)
 	select {
 	case f.woken <- struct{}{}:
 	default:

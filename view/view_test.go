@@ -43,7 +43,7 @@ func TestFollows(t *testing.T) {
 			step := func(touched int, want map[string]uint64) {
 				t.Helper()
 				count.renamed = 0
-				f.Follow(d.m)
+				f.Follow(d.m.Blocks())
 				if inUse, failures := f.pass(false); inUse+failures > 0 {
 					t.Errorf("%d files are in use, %d changes fail", inUse, failures)
 				}
@@ -93,7 +93,7 @@ func TestFileInUse(t *testing.T) {
 		reader, err := os.Open(path.Join(d.dir, FileName(1)))
 		d.must(err)
 		d.checkpoint([]flow.Hour{2}, 1)
-		f.Follow(d.m)
+		f.Follow(d.m.Blocks())
 		for range 3 {
 			if inUse, failures := f.pass(false); inUse != 1 || failures != 0 || f.Behind() != 1 {
 				t.Errorf("%d files are in use, %d changes fail, %d behind", inUse, failures, f.Behind())
@@ -138,7 +138,7 @@ func TestGoroutine(t *testing.T) {
 	f.Start()
 	reader, err := os.Open(path.Join(d.dir, FileName(1)))
 	d.must(err)
-	f.Follow(d.checkpoint([]flow.Hour{1, 2}))
+	f.Follow(d.checkpoint([]flow.Hour{1, 2}).Blocks())
 	settled := func(done func() bool) {
 		t.Helper()
 		for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
@@ -150,7 +150,7 @@ func TestGoroutine(t *testing.T) {
 	settled(func() bool { return d.shows()["hour=2"] == 2 })
 	d.must(reader.Close())
 	settled(func() bool { return d.shows()["hour=1"] == 2 && f.Behind() == 0 })
-	f.Follow(d.checkpoint([]flow.Hour{1, 3}, 2))
+	f.Follow(d.checkpoint([]flow.Hour{1, 3}, 2).Blocks())
 	f.Close() // makes it, whether or not the goroutine did
 	d.want(map[string]uint64{"hour=1": 3, "hour=2": 0, "hour=3": 3})
 }
@@ -170,13 +170,13 @@ func TestNoHardLinks(t *testing.T) {
 		d.checkpoint([]flow.Hour{1})
 		f := d.folder(Copy)
 		d.want(map[string]uint64{"hour=1": 1})
-		f.Follow(d.checkpoint([]flow.Hour{1, 2}, 1))
+		f.Follow(d.checkpoint([]flow.Hour{1, 2}, 1).Blocks())
 		f.pass(false)
 		d.want(map[string]uint64{"hour=1": 0, "hour=2": 2})
 
 		f = d.folder(Link)
 		f.Start()
-		f.Follow(d.m)
+		f.Follow(d.m.Blocks())
 		f.Close()
 		if found := d.shows(); len(found) > 0 {
 			t.Errorf("%v: the folder shows %v", cause, found)
@@ -184,7 +184,7 @@ func TestNoHardLinks(t *testing.T) {
 		if text := d.log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "set parquet-folder to copy") {
 			t.Errorf("%v: it was logged: %s", cause, text)
 		}
-		if found, err := Check(d.fs, d.dir, d.m, true); found != nil || err != nil {
+		if found, err := Check(d.fs, d.dir, d.m.Blocks(), true); found != nil || err != nil {
 			t.Errorf("%v: the check finds %+v, %v", cause, found, err)
 		}
 	}
@@ -198,7 +198,7 @@ func TestFullDisk(t *testing.T) {
 	d.must(mem.MkdirAll("data"))
 	d.checkpoint([]flow.Hour{1, 2, 3})
 	f := d.folder(Link)
-	f.Follow(d.checkpoint([]flow.Hour{2}, 1))
+	f.Follow(d.checkpoint([]flow.Hour{2}, 1).Blocks())
 	mem.Inject(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpLink || op.Kind == errorfs.OpCreate {
 			return &os.PathError{Op: "link", Path: op.Path, Err: syscall.ENOSPC}

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"flowd/block"
 	"flowd/disk"
+	"flowd/store/manifest"
 )
 
 // age makes the folder one that was left so long ago.
 func age(t *testing.T, folder string, by time.Duration) {
 	t.Helper()
-	m, err := block.ReadManifest(disk.OS, folder)
+	m, err := manifest.Read(disk.OS, folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func age(t *testing.T, folder string, by time.Duration) {
 	for i := range m.Hours {
 		m.Hours[i].LastWrite -= ms
 	}
-	if err := block.WriteManifest(disk.OS, folder, m); err != nil {
+	if err := manifest.Write(disk.OS, folder, m); err != nil {
 		t.Fatal(err)
 	}
 }

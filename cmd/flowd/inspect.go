@@ -13,6 +13,7 @@ import (
 	"flowd/disk"
 	"flowd/flow"
 	"flowd/humanize"
+	"flowd/wal"
 )
 
 // dataFolder is the argument of the commands that look at a data folder.
@@ -114,8 +115,8 @@ func writeLog(w io.Writer, r *datadir.Report) {
 	fmt.Fprintf(w, "to replay\t%s in %d batches and %d groups, %s\n",
 		humanize.Count(l.Flows, "flow"), l.Records, l.Groups, humanize.Size(l.Bytes))
 	from := r.Manifest.Log
-	if from == (datadir.Position{}) {
-		from = datadir.Position{Segment: 1, Group: 1} // no checkpoint yet
+	if from == (wal.Position{}) {
+		from = wal.Position{Segment: 1, Group: 1} // no checkpoint yet
 	}
 	fmt.Fprintf(w, "\tfrom segment %d, group %d to segment %d, group %d\n", from.Segment, from.Group, l.End.Segment, l.End.Group)
 	if l.Torn > 0 && r.Use == datadir.UseNone {

@@ -17,6 +17,7 @@ import (
 	"flowd/block"
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/store/manifest"
 )
 
 func TestParseReplayed(t *testing.T) {
@@ -74,7 +75,7 @@ func TestWriteHours(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := block.ReadManifest(disk.OS, dir)
+	m, err := manifest.Read(disk.OS, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

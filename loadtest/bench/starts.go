@@ -14,6 +14,7 @@ import (
 	"flowd/disk"
 	"flowd/flow"
 	"flowd/loadtest"
+	"flowd/store/manifest"
 )
 
 // The data that a server starts with, and how soon it is to be ready.
@@ -112,7 +113,7 @@ func startRows(tuples int) ([]flow.Row, error) {
 func writeHours(ctx context.Context, dir string, first flow.Hour, rows []flow.Row) (int64, error) {
 	const generation = 1
 	now := time.Now().UnixMilli()
-	entries := make([]block.HourEntry, startHours)
+	entries := make([]manifest.Hour, startHours)
 	errs := make([]error, startHours)
 	write := func(i int) {
 		if errs[i] = ctx.Err(); errs[i] != nil {
@@ -121,7 +122,7 @@ func writeHours(ctx context.Context, dir string, first flow.Hour, rows []flow.Ro
 		hour := first + flow.Hour(i)
 		file, sums, err := block.Write(disk.OS, dir, &hourRows{rows, hour}, block.Options{Hour: hour, Generation: generation})
 		stored := flow.Tally{Flows: sums.Rows, BytesTx: sums.BytesTx, BytesRx: sums.BytesRx}
-		entries[i] = block.HourEntry{
+		entries[i] = manifest.Hour{
 			Hour: hour, Account: flow.Account{Received: stored, Stored: stored},
 			Tuples: sums.Rows, LastWrite: now, Block: file,
 		}
@@ -141,12 +142,12 @@ func writeHours(ctx context.Context, dir string, first flow.Hour, rows []flow.Ro
 		return 0, err
 	}
 	settled := clock.Settled(now)
-	m := block.Manifest{Generation: generation, Written: now, Clock: &settled, Hours: entries}
+	m := manifest.Manifest{Generation: generation, Written: now, Clock: &settled, Hours: entries}
 	for i := range entries {
 		m.Ledger.Received.Add(entries[i].Account.Received)
 		m.Ledger.Stored.Add(entries[i].Account.Stored)
 	}
-	return entries[0].Block.Size, block.WriteManifest(disk.OS, dir, &m)
+	return entries[0].Block.Size, manifest.Write(disk.OS, dir, &m)
 }
 
 // hourRows is a cursor over rows as those of an hour.

@@ -1,4 +1,4 @@
-package block
+package manifest
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-json"
 
+	"flowd/block"
 	"flowd/clock"
 	"flowd/flow"
 )
@@ -14,15 +15,15 @@ import (
 // manifestForm is a Manifest as JSON. It is apart from Manifest so that a field can be renamed in one
 // without the other.
 type manifestForm struct {
-	Generation uint64       `json:"generation"`
-	Written    int64        `json:"written_ms"`
-	Clock      *clockForm   `json:"clock,omitempty"`
-	Until      int64        `json:"records_until_ms,omitempty"`
-	Log        positionForm `json:"log"`
-	Windows    *partForm    `json:"windows,omitempty"`
-	Ledger     accountForm  `json:"ledger"`
-	Expired    []rangeForm  `json:"expired,omitempty"`
-	Hours      []hourForm   `json:"hours,omitempty"`
+	Generation uint64      `json:"generation"`
+	Written    int64       `json:"written_ms"`
+	Clock      *clockForm  `json:"clock,omitempty"`
+	Until      int64       `json:"records_until_ms,omitempty"`
+	Log        Position    `json:"log"`
+	Windows    *partForm   `json:"windows,omitempty"`
+	Ledger     accountForm `json:"ledger"`
+	Expired    []rangeForm `json:"expired,omitempty"`
+	Hours      []hourForm  `json:"hours,omitempty"`
 }
 
 type clockForm struct {
@@ -72,9 +73,13 @@ func (f *manifestForm) marshal() ([]byte, error) {
 	return append(text, "\n  ]\n}\n"...), nil
 }
 
-type positionForm struct {
-	Segment uint64 `json:"segment"`
-	Group   uint64 `json:"group"`
+// compact returns text without the white space that marshal put into it.
+func compact(text json.RawMessage) json.RawMessage {
+	var out bytes.Buffer
+	if json.Compact(&out, text) != nil {
+		return nil
+	}
+	return out.Bytes()
 }
 
 type partForm struct {
@@ -148,7 +153,7 @@ func formOf(m *Manifest) manifestForm {
 		Generation: m.Generation,
 		Written:    m.Written,
 		Until:      m.RecordsUntil,
-		Log:        positionForm(m.Log),
+		Log:        m.Log,
 		Ledger:     accountFormOf(&m.Ledger),
 		Hours:      make([]hourForm, len(m.Hours)),
 	}
@@ -168,7 +173,7 @@ func formOf(m *Manifest) manifestForm {
 			Hour: e.Hour, Account: accountFormOf(&e.Account), Tuples: e.Tuples, LastWrite: e.LastWrite, Saturated: e.Saturated,
 			Slack: e.Slack, Gaps: e.Gaps, OpenedBy: e.OpenedBy, Live: e.Live, Before: e.ExpiredBefore,
 		}
-		if e.Block != (File{}) {
+		if e.Block != (block.File{}) {
 			file := fileForm(e.Block)
 			form.Hours[i].Block = &file
 		}
@@ -182,12 +187,12 @@ func (f *manifestForm) manifest() *Manifest {
 		Written:    f.Written,
 
 		RecordsUntil: f.Until,
-		Log:          Position(f.Log),
+		Log:          compact(f.Log),
 		Ledger:       f.Ledger.account(),
-		Hours:        make([]HourEntry, len(f.Hours)),
+		Hours:        make([]Hour, len(f.Hours)),
 	}
 	if f.Windows != nil {
-		windows := Part(*f.Windows)
+		windows := block.Part(*f.Windows)
 		m.Windows = &windows
 	}
 	if f.Clock != nil {
@@ -198,12 +203,12 @@ func (f *manifestForm) manifest() *Manifest {
 	}
 	for i := range f.Hours {
 		h := &f.Hours[i]
-		m.Hours[i] = HourEntry{
+		m.Hours[i] = Hour{
 			Hour: h.Hour, Account: h.Account.account(), Tuples: h.Tuples, LastWrite: h.LastWrite, Saturated: h.Saturated,
 			Slack: h.Slack, Gaps: h.Gaps, OpenedBy: h.OpenedBy, Live: h.Live, ExpiredBefore: h.Before,
 		}
 		if h.Block != nil {
-			m.Hours[i].Block = File(*h.Block)
+			m.Hours[i].Block = block.File(*h.Block)
 		}
 	}
 	return m

@@ -1,4 +1,4 @@
-package block
+package manifest
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-json"
+
+	"flowd/block"
 )
 
 // The manifest is a line about the rest, and the rest as JSON that people can read:
@@ -21,49 +23,52 @@ import (
 // Version 2 has the trusted clock, who opened an hour, and which hours expired. Version 1, which is
 // read too, is the same without them.
 const (
-	manifestVersion = 2
-	firstVersion    = 1
-	firstLine       = "flowd-manifest %d length %08d crc32c "
-	checksumForm    = "%08x\n"
+	newestVersion = 2
+	firstVersion  = 1
+	firstLine     = "flowd-manifest %d length %08d crc32c "
+	checksumForm  = "%08x\n"
 )
 
-func formatManifest(m *Manifest) ([]byte, error) {
+func format(m *Manifest) ([]byte, error) {
 	if reason := m.fault(); reason != "" {
-		return nil, fmt.Errorf("block: manifest of generation %d: %s", m.Generation, reason)
+		return nil, fmt.Errorf("manifest: manifest of generation %d: %s", m.Generation, reason)
 	}
 	if m.Clock == nil {
-		return nil, fmt.Errorf("block: manifest of generation %d: it has no clock", m.Generation)
+		return nil, fmt.Errorf("manifest: manifest of generation %d: it has no clock", m.Generation)
 	}
 	form := formOf(m)
 	body, err := form.marshal()
 	if err != nil {
-		return nil, fmt.Errorf("block: manifest of generation %d: %w", m.Generation, err)
+		return nil, fmt.Errorf("manifest: manifest of generation %d: %w", m.Generation, err)
 	}
-	return seal(manifestVersion, body), nil
+	return seal(newestVersion, body), nil
 }
 
 // seal puts the first line before body.
 func seal(version uint64, body []byte) []byte {
 	head := fmt.Sprintf(firstLine, version, len(body))
-	head += fmt.Sprintf(checksumForm, manifestChecksum(head, body))
+	head += fmt.Sprintf(checksumForm, checksum(head, body))
 	return append([]byte(head), body...)
 }
 
-func manifestChecksum(head string, body []byte) uint32 {
+// castagnoli is the polynomial of CRC-32C, which processors compute themselves.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(head string, body []byte) uint32 {
 	return crc32.Update(crc32.Checksum([]byte(head), castagnoli), castagnoli, body)
 }
 
-// parseManifest reads what formatManifest wrote.
-func parseManifest(text []byte) (*Manifest, error) {
+// parse reads what format wrote.
+func parse(text []byte) (*Manifest, error) {
 	version, body, err := unseal(text)
 	if err != nil {
 		return nil, err
 	}
-	if version > manifestVersion {
-		return nil, &NewerError{Found: version, Known: manifestVersion}
+	if version > newestVersion {
+		return nil, &NewerError{Found: version, Known: newestVersion}
 	}
 	if version < firstVersion {
-		return nil, corruptManifest("format %d was never written", version)
+		return nil, corrupt("format %d was never written", version)
 	}
 	return parseBody(version, body)
 }
@@ -71,7 +76,7 @@ func parseManifest(text []byte) (*Manifest, error) {
 // unseal returns the version and what follows the first line.
 func unseal(text []byte) (version uint64, body []byte, err error) {
 	if len(text) == 0 {
-		return 0, nil, corruptManifest("it is empty")
+		return 0, nil, corrupt("it is empty")
 	}
 	line, body, found := bytes.Cut(text, []byte("\n"))
 	var length uint64
@@ -84,14 +89,14 @@ func unseal(text []byte) (version uint64, body []byte, err error) {
 	}
 	// Sscanf is lenient about spaces, signs and zeros; what is written has one form.
 	if head == "" || head+fmt.Sprintf(checksumForm, crc) != string(line)+"\n" {
-		return 0, nil, corruptManifest("its first line is %.80q, not of the form %q", line,
+		return 0, nil, corrupt("its first line is %.80q, not of the form %q", line,
 			"flowd-manifest 2 length 00001234 crc32c 89abcdef")
 	}
 	if length != uint64(len(body)) {
-		return 0, nil, corruptManifest("%d bytes follow the first line, which says %d", len(body), length)
+		return 0, nil, corrupt("%d bytes follow the first line, which says %d", len(body), length)
 	}
-	if found := manifestChecksum(head, body); found != crc {
-		return 0, nil, corruptManifest("it has checksum %08x, and its first line says %08x", found, crc)
+	if found := checksum(head, body); found != crc {
+		return 0, nil, corrupt("it has checksum %08x, and its first line says %08x", found, crc)
 	}
 	return version, body, nil
 }
@@ -102,14 +107,14 @@ func parseBody(version uint64, body []byte) (*Manifest, error) {
 	decoder.DisallowUnknownFields()
 	err := guardJSON(func() error { return decoder.Decode(&form) })
 	if err != nil {
-		return nil, corruptManifest("its JSON does not fit format %d: %s", version, strings.TrimSpace(err.Error()))
+		return nil, corrupt("its JSON does not fit format %d: %s", version, strings.TrimSpace(err.Error()))
 	}
 	if (version == firstVersion) != (form.Clock == nil) {
-		return nil, corruptManifest("format %d with or without a clock: one of format 1 has none, and any later one has one", version)
+		return nil, corrupt("format %d with or without a clock: one of format 1 has none, and any later one has one", version)
 	}
 	m := form.manifest()
 	if reason := m.fault(); reason != "" {
-		return nil, corruptManifest("%s", reason)
+		return nil, corrupt("%s", reason)
 	}
 	return m, nil
 }
@@ -125,8 +130,8 @@ func guardJSON(f func() error) (err error) {
 	return f()
 }
 
-func corruptManifest(format string, values ...any) error {
-	return &CorruptError{ManifestName, -1, fmt.Sprintf(format, values...)}
+func corrupt(format string, values ...any) error {
+	return &block.CorruptError{Name: Name, Offset: -1, Reason: fmt.Sprintf(format, values...)}
 }
 
 // fault says what is wrong with m, or nothing.
@@ -136,7 +141,7 @@ func (m *Manifest) fault() string {
 		if i > 0 && m.Hours[i-1].Hour >= e.Hour {
 			return fmt.Sprintf("hour %d comes after hour %d", e.Hour, m.Hours[i-1].Hour)
 		}
-		if e.Block == (File{}) {
+		if e.Block == (block.File{}) {
 			continue
 		}
 		hour, generation, err := e.Block.Hour()
@@ -151,6 +156,9 @@ func (m *Manifest) fault() string {
 		if r.From > r.To || i > 0 && m.Expired[i-1].To >= r.From {
 			return fmt.Sprintf("the expired hours %d to %d are not in order", r.From, r.To)
 		}
+	}
+	if !json.Valid(m.Log) {
+		return "it has no position of the log"
 	}
 	if m.Windows != nil && !isWindows(m.Windows.Name) {
 		return fmt.Sprintf("the dedupe windows have the file %q", m.Windows.Name)

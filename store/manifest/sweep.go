@@ -1,4 +1,4 @@
-package block
+package manifest
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowd/block"
 	"flowd/disk"
 )
 
@@ -58,13 +59,13 @@ func (s *sweep) topFolder() error {
 
 // hours removes blocks, and folders of hours.
 func (s *sweep) hours() error {
-	folders, err := s.list(hoursFolder)
+	folders, err := s.list(block.HoursFolder)
 	if err != nil {
 		return err
 	}
 	for _, folder := range folders {
-		folder = path.Join(hoursFolder, folder)
-		if !isHourFolder(folder) {
+		folder = path.Join(block.HoursFolder, folder)
+		if !block.IsHourFolder(folder) {
 			continue
 		}
 		if err := s.hour(folder); err != nil {
@@ -81,7 +82,7 @@ func (s *sweep) hour(folder string) error {
 	}
 	left := len(names)
 	for _, name := range names {
-		file := File{Name: path.Join(folder, name)}
+		file := block.File{Name: path.Join(folder, name)}
 		if _, _, err := file.Hour(); err != nil || s.named[file.Name] {
 			continue
 		}
@@ -100,41 +101,17 @@ func (s *sweep) hour(folder string) error {
 func (s *sweep) list(folder string) ([]string, error) {
 	names, err := s.fsys.List(path.Join(s.dir, folder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("block: list %s: %w", folder, err)
+		return nil, fmt.Errorf("manifest: list %s: %w", folder, err)
 	}
 	return names, nil
 }
 
 func (s *sweep) remove(name string) error {
 	if err := s.fsys.Remove(path.Join(s.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("block: remove %s: %w", name, err)
+		return fmt.Errorf("manifest: remove %s: %w", name, err)
 	}
 	s.removed = append(s.removed, name)
 	return nil
-}
-
-// Remove removes the block f, which no manifest may name any more, and its hour's folder if that is
-// empty then. That it is gone already is no error. It may come back with a power cut, until the next
-// Sweep.
-func Remove(fsys disk.FS, dir string, f File) error {
-	if _, _, err := f.Hour(); err != nil {
-		return err
-	}
-	s := sweep{fsys: fsys, dir: dir}
-	if err := s.remove(f.Name); err != nil {
-		return err
-	}
-	folder := path.Dir(f.Name)
-	if names, err := s.list(folder); err != nil || len(names) > 0 {
-		return err
-	}
-	return s.remove(folder)
-}
-
-func isHourFolder(folder string) bool {
-	block := File{Name: folder + "/00000000" + fileSuffix}
-	_, _, err := block.Hour()
-	return err == nil
 }
 
 func isWindows(name string) bool {

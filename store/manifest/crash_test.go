@@ -1,4 +1,4 @@
-package block
+package manifest
 
 import (
 	"bytes"
@@ -14,7 +14,9 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/google/go-cmp/cmp"
 
+	"flowd/block"
 	"flowd/clock"
 	"flowd/disk/crashfs"
 	"flowd/flow"
@@ -33,7 +35,7 @@ func isFolder(name string) bool {
 // sabotages are caught, each by itself, or the sync would not be needed.
 var sabotages = []sabotage{
 	{"no file is synced", func(file string) bool { return !isFolder(file) }},
-	{"blocks are not synced", func(file string) bool { return path.Ext(file) == fileSuffix }},
+	{"blocks are not synced", func(file string) bool { return path.Ext(file) == ".parquet" }},
 	{"side files are not synced", func(file string) bool { return strings.Contains(file, windowsPrefix) }},
 	{"the manifest is not synced", func(file string) bool { return path.Base(file) == unfinished }},
 	{"no folder is synced", isFolder},
@@ -92,7 +94,7 @@ func (run *crashRun) round() error {
 
 // start reads the manifest, which must be one that may be there, and all that it names.
 func (run *crashRun) start() error {
-	m, err := ReadManifest(run.fs, "data")
+	m, err := Read(run.fs, "data")
 	if errors.Is(err, fs.ErrNotExist) {
 		m, err = nil, nil
 	}
@@ -111,19 +113,19 @@ func (run *crashRun) start() error {
 	if m == nil {
 		return nil
 	}
-	if err := VerifyPart(run.fs, "data", *m.Windows); err != nil {
+	if err := block.VerifyPart(run.fs, "data", *m.Windows); err != nil {
 		return err
 	}
 	for i := range m.Hours {
 		f := m.Hours[i].Block
-		if err := Verify(run.fs, "data", f); err != nil {
+		if err := block.Verify(run.fs, "data", f); err != nil {
 			return err
 		}
-		rows, err := readAll(run.fs, "data", f, 2)
+		rows, err := readAll(run.fs, f)
 		if err != nil {
 			return err
 		}
-		if diff := difference(run.rows[f.Name], rows); diff != "" {
+		if diff := cmp.Diff(run.rows[f.Name], rows); diff != "" {
 			return fmt.Errorf("%s: %s", f.Name, diff)
 		}
 	}
@@ -143,7 +145,7 @@ func (run *crashRun) work() {
 			run.seen["failed checkpoint"]++
 			continue
 		}
-		if err := WriteManifest(run.fs, "data", m); err != nil {
+		if err := Write(run.fs, "data", m); err != nil {
 			run.seen["failed manifest"]++
 			run.may = append(run.may, m)
 			continue
@@ -156,8 +158,8 @@ func (run *crashRun) work() {
 
 // write writes new blocks for some hours, and returns the manifest with them.
 func (run *crashRun) write(generation uint64) (*Manifest, error) {
-	m := &Manifest{Generation: generation, Clock: &clock.State{}}
-	windows, err := WritePart(run.fs, "data", WindowsName(generation), func(w io.Writer) error {
+	m := &Manifest{Generation: generation, Log: Position("{}"), Clock: &clock.State{}}
+	windows, err := block.WritePart(run.fs, "data", WindowsName(generation), func(w io.Writer) error {
 		_, err := fmt.Fprint(w, run.rng.Uint64())
 		return err
 	})
@@ -173,22 +175,29 @@ func (run *crashRun) write(generation uint64) (*Manifest, error) {
 		if what < 2 { // it is as it was, or expired, or was never there
 			continue
 		}
-		rows := usualRows(run.rng.IntN(4), hour)
-		for i := range rows {
-			rows[i].Totals.BytesTx = run.rng.Uint64()
-		}
-		f, _, err := Write(run.fs, "data", &listRows{rows: rows}, Options{Hour: hour, Generation: generation, RowGroup: 2})
+		rows := run.someRows(hour)
+		f, _, err := block.Write(run.fs, "data", &listRows{rows: rows}, block.Options{Hour: hour, Generation: generation, RowGroup: 2})
 		if err != nil {
 			return nil, err
 		}
 		run.rows[f.Name] = rows
-		m.Hours = append(m.Hours, HourEntry{Hour: hour, Tuples: f.Rows, Block: f})
+		m.Hours = append(m.Hours, Hour{Hour: hour, Tuples: f.Rows, Block: f})
 	}
 	return m, nil
 }
 
+// someRows returns up to three rows, sorted.
+func (run *crashRun) someRows(hour flow.Hour) []flow.Row {
+	rows := make([]flow.Row, 0, 3)
+	for i := range run.rng.IntN(4) {
+		key := flow.AppendKey(nil, fmt.Sprintf("svc-%d", i), "db", "vpc-1")
+		rows = append(rows, flow.Row{Key: key, Totals: flow.Totals{BytesTx: run.rng.Uint64()}, Hour: hour})
+	}
+	return rows
+}
+
 // entry is what the newest manifest has of an hour.
-func (run *crashRun) entry(hour flow.Hour) *HourEntry {
+func (run *crashRun) entry(hour flow.Hour) *Hour {
 	if run.now == nil {
 		return nil
 	}
@@ -208,7 +217,7 @@ func (run *crashRun) clean(before *Manifest) {
 	}
 	for i := range before.Hours {
 		if e := run.entry(before.Hours[i].Hour); e == nil || e.Block != before.Hours[i].Block {
-			_ = Remove(run.fs, "data", before.Hours[i].Block)
+			_ = block.Remove(run.fs, "data", before.Hours[i].Block)
 		}
 	}
 }
@@ -248,8 +257,8 @@ func same(a, b *Manifest) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	left, errLeft := formatManifest(a)
-	right, errRight := formatManifest(b)
+	left, errLeft := format(a)
+	right, errRight := format(b)
 	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
 }
 

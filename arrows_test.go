@@ -26,7 +26,9 @@ type arrow struct {
 var arrows = []arrow{
 	{".", nil},
 	{"cmd/...", []string{"..."}},
-	{"flow", nil},
+	{"flow", []string{"flow/swar"}},
+	{"flow/swar", nil},
+	{"flow/flowjson", []string{"flow", "flow/swar"}},
 	{"disk", nil},
 	{"disk/crashfs", []string{"disk"}},
 	{"wal", []string{"disk"}},
@@ -43,18 +45,18 @@ var arrows = []arrow{
 	{"certs", nil},
 	{"humanize", []string{"flow"}},
 	{"problem", nil},
-	{"httpapi", []string{"access", "certs", "flow", "limit", "humanize", "logs", "query"}},
+	{"httpapi", []string{"access", "certs", "flow", "flow/flowjson", "limit", "humanize", "logs", "query"}},
 	{"web", nil},
 	{"web/browser", nil},
 	{"deploy/...", nil},
-	{"client", []string{"disk", "flow", "problem"}},
+	{"client", []string{"disk", "flow", "flow/flowjson", "problem"}},
 	{"config", nil},
 	{"access", nil},
 	{"limit", nil},
 	{"logs", nil},
 	{"loadtest/flowfile", []string{"flow"}},
-	{"loadtest/bench", []string{"clock", "disk", "flow", "block", "store/manifest", "loadtest/..."}},
-	{"loadtest/...", []string{"client", "flow", "loadtest/...", "problem"}},
+	{"loadtest/bench", []string{"clock", "disk", "flow", "flow/flowjson", "block", "store/manifest", "loadtest/..."}},
+	{"loadtest/...", []string{"client", "flow", "flow/flowjson", "loadtest/...", "problem"}},
 }
 
 const (

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // TestCheckAgreesWithTheServer holds that checkFlow accepts exactly the flows that the server accepts.
@@ -42,7 +43,7 @@ func TestCheckAgreesWithTheServer(t *testing.T) {
 			var b openBatch
 			b.add(&f)
 			var batch flow.Batch
-			if err := batch.Decode(b.closeArray(), flow.JSON, 1); err != nil {
+			if err := flowjson.Decode(&batch, b.closeArray(), flowjson.JSON, 1); err != nil {
 				t.Fatalf("%+v passed, but: %v", f, err)
 			}
 			if len(b.body) > maxFlow {
@@ -53,7 +54,7 @@ func TestCheckAgreesWithTheServer(t *testing.T) {
 		text := fmt.Sprintf(`[{"src_app":%s,"dest_app":%s,"vpc_id":%s,"bytes_tx":%d,"bytes_rx":%d,"hour":%d}]`,
 			quoted(f.SrcApp), quoted(f.DestApp), quoted(f.VPCID), f.BytesTx, f.BytesRx, f.Hour)
 		var batch flow.Batch
-		if batch.Decode([]byte(text), flow.JSON, 1) == nil {
+		if flowjson.Decode(&batch, []byte(text), flowjson.JSON, 1) == nil {
 			t.Fatalf("%+v was refused (%v), but the server accepts it", f, err)
 		}
 	})

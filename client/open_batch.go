@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // openBatch is a batch that still receives flows.
@@ -29,7 +30,7 @@ func (b *openBatch) add(f *flow.Flow) {
 	}
 	b.key = flow.AppendKey(b.key[:0], f.SrcApp, f.DestApp, f.VPCID)
 	row := flow.Row{Key: b.key, Totals: flow.Totals{BytesTx: f.BytesTx, BytesRx: f.BytesRx}, Hour: f.Hour}
-	b.body = row.AppendJSON(append(b.body, separator))
+	b.body = flowjson.AppendRow(append(b.body, separator), &row)
 	b.flows++
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"flowd/dedupe"
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // memoryServer is POST /flows without a network. It counts flows by source in a map, and detects
@@ -130,7 +131,7 @@ func (s *memoryServer) count(n int, h http.Header, body []byte) *http.Response {
 	plain, err := decompress(h.Get("Content-Encoding"), body)
 	var batch flow.Batch
 	if err == nil {
-		err = batch.Decode(plain, flow.JSON, MaxBatchFlows)
+		err = flowjson.Decode(&batch, plain, flowjson.JSON, MaxBatchFlows)
 	}
 	post.agent = h.Get("Flowd-Agent")
 	post.seq, _ = strconv.ParseUint(h.Get("Flowd-Seq"), 10, 64)

@@ -17,6 +17,7 @@ import (
 
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // unreachable is the fault of a server that accepts no connection.
@@ -246,7 +247,7 @@ func TestRefusedFolder(t *testing.T) {
 	}
 	_, body, _ := strings.Cut(string(data), "\n")
 	var batch flow.Batch
-	if err := batch.Decode([]byte(body), flow.JSON, 10); err != nil || batch.Len() != 10 || !strings.Contains(body, `"a10"`) {
+	if err := flowjson.Decode(&batch, []byte(body), flowjson.JSON, 10); err != nil || batch.Len() != 10 || !strings.Contains(body, `"a10"`) {
 		t.Errorf("%v: %s", err, data)
 	}
 	// The next client counts them, does not reuse their numbers, and applies the limit to all of them.

@@ -14,6 +14,8 @@ const (
 // String returns the name as flows have it, "src_app".
 func (f Field) String() string { return fieldNames[f] }
 
+var fieldNames = [FieldCount]string{"src_app", "dest_app", "vpc_id"}
+
 // Fields is a set of names of a tuple.
 type Fields uint8
 

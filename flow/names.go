@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"slices"
+
+	"flowd/flow/swar"
 )
 
 // nameIndex finds the names of a batch again, so that each is written once. Its hash is keyed
@@ -34,10 +36,10 @@ type nameWords struct{ a, b, c, d uint64 }
 const shortName = nameBlock - 1
 
 // nameBlock is the bytes of a short name's words. It is also what is copied of a name at once.
-const nameBlock = 4 * wordSize
+const nameBlock = 4 * swar.WordSize
 
 // nameRefs are the numbers of the three names of a tuple.
-type nameRefs [vpcID + 1]uint32
+type nameRefs [FieldCount]uint32
 
 // index numbers the names of b, and fills refs, which is as long as b's items.
 func (x *nameIndex) index(b *Batch, refs []nameRefs) {
@@ -48,8 +50,8 @@ func (x *nameIndex) index(b *Batch, refs []nameRefs) {
 	keys := b.Keys[:len(b.Keys)+nameBlock]
 	for i := range b.Items[:len(refs)] {
 		from := int(b.Items[i].KeyFrom)
-		header := keys[from : from+keyHeader]
-		src := from + keyHeader
+		header := keys[from : from+KeyHeader]
+		src := from + KeyHeader
 		dest := src + int(header[0]) + 1
 		vpc := dest + int(header[1]) + 1
 		refs[i] = nameRefs{
@@ -68,10 +70,10 @@ func (x *nameIndex) find(keys []byte, at, n int) uint32 {
 	}
 	from, mask := keys[at:at+nameBlock], lanes[nameBlock-n:2*nameBlock-n]
 	w := nameWords{
-		word(from, 0) & word(mask, 0),
-		word(from, wordSize) & word(mask, wordSize),
-		word(from, 2*wordSize) & word(mask, 2*wordSize),
-		word(from, 3*wordSize)&word(mask, 3*wordSize) | uint64(n)<<56,
+		swar.Word(from, 0) & swar.Word(mask, 0),
+		swar.Word(from, swar.WordSize) & swar.Word(mask, swar.WordSize),
+		swar.Word(from, 2*swar.WordSize) & swar.Word(mask, 2*swar.WordSize),
+		swar.Word(from, 3*swar.WordSize)&swar.Word(mask, 3*swar.WordSize) | uint64(n)<<56,
 	}
 	hash := x.hash(w)
 	s := &x.slots

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+
+	"flowd/flow/swar"
 )
 
 // The flows of a batch in binary form:
@@ -61,7 +63,7 @@ func (b *Batch) AppendFlows(dst []byte) []byte {
 	before := Hour(0)
 	for from := 0; from < len(b.Items); from += growFlows {
 		to := min(from+growFlows, len(b.Items))
-		dst = slices.Grow(dst, (to-from)*maxRecordFlow+wordSize)
+		dst = slices.Grow(dst, (to-from)*maxRecordFlow+swar.WordSize)
 		end := appendFlows(dst[len(dst):cap(dst)], b.Items[from:to], s.refs[from:to], width, before)
 		dst = dst[:len(dst)+end]
 		before = b.Items[to-1].Hour
@@ -94,7 +96,7 @@ func appendFlows(dst []byte, items []Item, refs []nameRefs, width int, before Ho
 		class := hourClass[byteLen(uint64(hour))]
 		tx, rx := max(byteLen(item.Totals.BytesTx), 1), max(byteLen(item.Totals.BytesRx), 1)
 
-		to := dst[p : p+maxRecordFlow+wordSize]
+		to := dst[p : p+maxRecordFlow+swar.WordSize]
 		to[0] = byte(tx-1) | byte(rx-1)<<txBits | class<<hourBits
 		q := 1
 		if width == 4 {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest"
 )
 
@@ -20,7 +21,7 @@ func loads(tb testing.TB, w loadtest.Workload, count int) []flow.Batch {
 	var samples []loadtest.Sample
 	for i := range batches {
 		samples = g.Draw(samples, uint64(i))
-		if err := batches[i].Decode(g.Encode(nil, samples, flow.JSON), flow.JSON, w.FlowsPerPost); err != nil {
+		if err := flowjson.Decode(&batches[i], g.Encode(nil, samples, flowjson.JSON), flowjson.JSON, w.FlowsPerPost); err != nil {
 			tb.Fatal(err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"flowd/flow/swar"
 )
 
 // readName says where in the flows being read a name is.
@@ -59,8 +61,8 @@ func (s *scratch) readNames(flows []byte, p, names int) (next int, err error) {
 		}
 		n := int(flows[p]) + 1
 		p++
-		if plain(flows[p:min(p+n+2*wordSize, len(flows))]) < n {
-			if wrong := checkName(flows[p:p+n], false); wrong != "" {
+		if swar.Plain(flows[p:min(p+n+2*swar.WordSize, len(flows))]) < n {
+			if wrong := CheckName(flows[p : p+n]); wrong != "" {
 				return p, &RecordError{p, fmt.Sprintf("name %d %s", len(s.read), wrong)}
 			}
 		}
@@ -85,9 +87,9 @@ type flowReader struct {
 
 const (
 	// flowRoom is how many bytes are looked at for a flow: some of its words end behind it.
-	flowRoom = maxRecordFlow + wordSize
+	flowRoom = maxRecordFlow + swar.WordSize
 	// keyRoom is how many bytes are written for a key at most, with zeros and blocks that end behind it.
-	keyRoom = keyHeader + 3*MaxName + KeySlot
+	keyRoom = KeyHeader + 3*MaxName + KeySlot
 )
 
 // read fills the items from flows[p:], to the end.
@@ -120,7 +122,7 @@ func (f *flowReader) numbers(in []byte, p int) (next int, ok bool) {
 	i := f.done
 	for ; i < len(items) && p+flowRoom <= len(in); i++ {
 		from := in[p : p+flowRoom]
-		three := word(from, 1)
+		three := swar.Word(from, 1)
 		src, dest, vpc := three&mask, three>>shift&mask, three>>(2*shift&63)&mask
 		if width == 4 {
 			vpc = uint64(binary.LittleEndian.Uint32(from[9:]))
@@ -130,8 +132,8 @@ func (f *flowReader) numbers(in []byte, p int) (next int, ok bool) {
 		q := 1 + 3*width
 		hour += Hour(unzigzag(binary.LittleEndian.Uint32(from[q:]) & hourMask[class]))
 		q += int(hourBytes[class])
-		tx := firstLanes(word(from, q), txLen)
-		rx := firstLanes(word(from, q+txLen), rxLen)
+		tx := firstLanes(swar.Word(from, q), txLen)
+		rx := firstLanes(swar.Word(from, q+txLen), rxLen)
 		if max(src, dest, vpc) >= names || uint64(hour)>>31|(tx|rx)>>63 != 0 {
 			f.done = i
 			return p, false
@@ -156,10 +158,10 @@ func (f *flowReader) tuples(flows []byte) error {
 		if f.used+keyRoom > len(f.keys) && !f.reserve(len(f.keys)) {
 			return &RecordError{len(flows), "the keys of the flows take more than 4 GiB"}
 		}
-		src, dest, vpc := names[f.refs[i][srcApp]], names[f.refs[i][destApp]], names[f.refs[i][vpcID]]
+		src, dest, vpc := names[f.refs[i][SrcApp]], names[f.refs[i][DestApp]], names[f.refs[i][VPCID]]
 		to := f.keys[f.used : f.used+keyRoom]
 		to[0], to[1], to[2] = byte(src.length-1), byte(dest.length-1), byte(vpc.length-1)
-		k := keyHeader
+		k := KeyHeader
 		if max(src.length, dest.length, vpc.length) > nameBlock || max(src.at, dest.at, vpc.at) > last {
 			k += copy(to[k:], flows[src.at:][:src.length])
 			k += copy(to[k:], flows[dest.at:][:dest.length])
@@ -195,6 +197,6 @@ var hourMask = [4]uint32{0, 0xff, 0xffff, 0xffff_ffff}
 
 // firstLanes returns w without all but the lowest n lanes, of which there are 1 to 8.
 func firstLanes(w uint64, n int) uint64 {
-	others := uint(wordSize-n) * 8 & 63
+	others := uint(swar.WordSize-n) * 8 & 63
 	return w << others >> others
 }

@@ -31,6 +31,32 @@ func recorded(t *rapid.T) []Flow {
 	}), 0, 50).Draw(t, "flows")
 }
 
+// okFlow is a flow as agents send it.
+var okFlow = Flow{"foo", "bar", "vpc-0", 100, 300, 1}
+
+// flowsOf turns a batch back into flows.
+func flowsOf(b *Batch) (flows []Flow) {
+	for i := range b.Items {
+		it := &b.Items[i]
+		src, dest, vpc := b.Key(it).Names()
+		flows = append(flows, Flow{string(src), string(dest), string(vpc), it.Totals.BytesTx, it.Totals.BytesRx, it.Hour})
+	}
+	return flows
+}
+
+// checkSlot makes sure that a key's slot is filled up with zeros.
+func checkSlot(t *rapid.T, b *Batch, it *Item) {
+	end := int(it.KeyFrom) + KeySlot
+	if end > len(b.Keys) {
+		t.Fatalf("the slot of a key ends at %d, after the keys, at %d", end, len(b.Keys))
+	}
+	for at := int(it.KeyFrom) + int(it.KeyLen); at < end; at++ {
+		if b.Keys[at] != 0 {
+			t.Fatalf("behind the key %q its slot has %q", b.Key(it), b.Keys[at:end])
+		}
+	}
+}
+
 // batchOf is a batch with flows.
 func batchOf(flows []Flow) *Batch {
 	var b Batch

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/flow/flowjson"
 	"flowd/limit"
 )
 
@@ -105,7 +106,7 @@ func (in *intake) fill() *problem {
 	if in.batch = s.engine.Acquire(wait); in.batch == nil {
 		return s.behind(reasonQueue, moreThanCan)
 	}
-	if err := in.batch.Decode(bytes.TrimPrefix(in.body.data, byteOrderMark), in.head.format, limits.Flows); err != nil {
+	if err := flowjson.Decode(in.batch, bytes.TrimPrefix(in.body.data, byteOrderMark), in.head.format, limits.Flows); err != nil {
 		return batchProblem(err)
 	}
 	if p := foreign(in.batch, in.right); p != nil {

@@ -11,6 +11,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // Header names and media types of POST /flows. The names are bytes in the form in which
@@ -23,11 +24,11 @@ var (
 
 	mediaTypes = []struct {
 		name   []byte
-		format flow.Format
+		format flowjson.Format
 	}{
-		{[]byte("application/json"), flow.JSON},
-		{[]byte("application/x-ndjson"), flow.NDJSON},
-		{[]byte("application/jsonl"), flow.NDJSON},
+		{[]byte("application/json"), flowjson.JSON},
+		{[]byte("application/x-ndjson"), flowjson.NDJSON},
+		{[]byte("application/jsonl"), flowjson.NDJSON},
 	}
 	encodings = []struct {
 		name     []byte
@@ -48,7 +49,7 @@ const (
 // ingestHead is what the headers of a POST say about its batch and body.
 type ingestHead struct {
 	origin   flow.Origin
-	format   flow.Format
+	format   flowjson.Format
 	encoding encoding
 	length   int // -1: not declared
 }
@@ -198,9 +199,9 @@ func (s *Server) readHead(h *fasthttp.RequestHeader, head *ingestHead) *problem 
 }
 
 // formatOf reads a Content-Type, without regard to case and parameters. None means JSON.
-func formatOf(contentType []byte) (flow.Format, bool) {
+func formatOf(contentType []byte) (flowjson.Format, bool) {
 	if len(contentType) == 0 || string(contentType) == jsonType {
-		return flow.JSON, true
+		return flowjson.JSON, true
 	}
 	name, _, _ := bytes.Cut(contentType, []byte{';'})
 	name = bytes.TrimSpace(name)
@@ -209,7 +210,7 @@ func formatOf(contentType []byte) (flow.Format, bool) {
 			return t.format, true
 		}
 	}
-	return flow.JSON, false
+	return flowjson.JSON, false
 }
 
 // encodingOf reads a Content-Encoding.
@@ -227,7 +228,7 @@ func encodingOf(contentEncoding []byte) (encoding, bool) {
 
 // batchProblem makes a problem of an error of flow.Batch.Decode.
 func batchProblem(err error) *problem {
-	var tooMany *flow.TooManyFlowsError
+	var tooMany *flowjson.TooManyFlowsError
 	if errors.As(err, &tooMany) {
 		return &problem{
 			status: fasthttp.StatusRequestEntityTooLarge, reason: reasonTooManyFlows,
@@ -238,7 +239,7 @@ func batchProblem(err error) *problem {
 		status: fasthttp.StatusBadRequest, reason: reasonInvalidBatch,
 		detail: "The batch has errors, so none of its flows counts.",
 	}
-	var invalid *flow.DecodeError
+	var invalid *flowjson.DecodeError
 	if errors.As(err, &invalid) {
 		return p.withFields(invalid.Fields, invalid.Omitted)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/query"
 )
 
@@ -195,7 +196,7 @@ func TestLongestElements(t *testing.T) {
 		SentByA: math.MaxUint64, ReceivedByB: 0, SentByB: math.MaxUint64, ReportedByA: true, ReportedByB: true,
 	}
 	texts := map[string][]byte{
-		"flow":    row.AppendJSON(nil),
+		"flow":    flowjson.AppendRow(nil, &row),
 		"account": writeHourAccount(&flow.HourAccount{Hour: flow.MaxHour, Account: account}, nil),
 		"hour":    writeHour(&flow.HourTotals{Hour: flow.MaxHour, Tuples: math.MaxUint64, Flows: math.MaxUint64, Totals: most}, nil),
 		"name":    writeName(&name, nil),

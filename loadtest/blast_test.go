@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest/mapserver"
 )
 
@@ -15,7 +15,7 @@ import (
 func bodies(g *Generator, n int) [][]byte {
 	var list [][]byte
 	for k := range n {
-		list = append(list, g.Encode(nil, g.Draw(nil, uint64(k)), flow.JSON))
+		list = append(list, g.Encode(nil, g.Draw(nil, uint64(k)), flowjson.JSON))
 	}
 	return list
 }

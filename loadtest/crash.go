@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // CrashOptions says how a server is to be killed, and what it is sent meanwhile.
@@ -25,7 +26,7 @@ type CrashOptions struct {
 	// HourPosts is after how many batches the hours move on by one, 0 for hours that stay.
 	HourPosts int
 	// Format and Encoding are the form of the bodies.
-	Format   flow.Format
+	Format   flowjson.Format
 	Encoding Encoding
 	// Duplicates is the share of the batches that are sent once more on purpose, from 0 to 1: at
 	// once, some batches later, or on a second connection while the first one is under way.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest/mapserver"
 )
 
@@ -36,7 +37,7 @@ const patience = 2 * time.Minute
 // shortCrash is a few kills of a server.
 func shortCrash(server func(addr string) *exec.Cmd) CrashOptions {
 	return CrashOptions{
-		Server: server, Agents: 4, HourPosts: 20, Format: flow.JSON, Encoding: Plain,
+		Server: server, Agents: 4, HourPosts: 20, Format: flowjson.JSON, Encoding: Plain,
 		Workload:   Workload{Tuples: 20, FirstHour: 7, Hours: 2, Skew: Uniform, FlowsPerPost: 3, Seed: 1},
 		Duplicates: 0.5, Kills: 4, KillEvery: 30 * time.Millisecond, MinBatches: 120,
 		Timeout: patience, StartWithin: patience,
@@ -57,7 +58,7 @@ func TestCrashOfARightServer(t *testing.T) {
 		"keeps all":          func(o *CrashOptions) { o.Kills = 8 },
 		"expires":            func(o *CrashOptions) { o.Server, o.Kills = durable(t, "", 4), 8 },
 		"hours stay, zipf":   func(o *CrashOptions) { o.HourPosts, o.Skew, o.ZipfS, o.Encoding = 0, Zipf, 1.1, Gzip },
-		"no duplicates":      func(o *CrashOptions) { o.Duplicates, o.Format = 0, flow.NDJSON },
+		"no duplicates":      func(o *CrashOptions) { o.Duplicates, o.Format = 0, flowjson.NDJSON },
 		"all are sent twice": func(o *CrashOptions) { o.Duplicates = 1 },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-json"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest/demo"
 	"flowd/problem"
 )
@@ -174,12 +175,12 @@ func (p *demoPoster) deliver(ctx context.Context, flows []flow.Flow, name batchN
 	separator := byte('[')
 	p.body = p.body[:0]
 	for i := range flows {
-		p.body = flows[i].AppendJSON(append(p.body, separator))
+		p.body = flowjson.AppendFlow(append(p.body, separator), &flows[i])
 		separator = ','
 	}
 	p.body = append(p.body, ']')
 	p.head = appendPostHead(p.head[:0], &p.target, postHead{
-		route: "/flows", contentType: contentType(flow.JSON), length: len(p.body), name: name,
+		route: "/flows", contentType: contentType(flowjson.JSON), length: len(p.body), name: name,
 	})
 	for attempt := 1; ctx.Err() == nil; attempt++ {
 		outcome, err := p.post(len(flows))

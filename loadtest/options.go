@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // Options says what load to put on which server.
@@ -23,7 +23,7 @@ type Options struct {
 	// HourEvery is after what time the hours move on by one, 0 for hours that stay.
 	HourEvery time.Duration
 	// Format and Encoding are the form of the bodies.
-	Format   flow.Format
+	Format   flowjson.Format
 	Encoding Encoding
 	// Rate is in posts per second. At 0 each connection sends when its last answer came.
 	Rate float64
@@ -87,11 +87,11 @@ func (o *Options) check() (target, error) {
 }
 
 // checkForm returns what is wrong with the form of bodies, or nil.
-func checkForm(format flow.Format, encoding Encoding) error {
+func checkForm(format flowjson.Format, encoding Encoding) error {
 	switch {
 	case encoding != Plain && encoding != Gzip && encoding != Zstandard:
 		return invalid("encoding", "must be %s, %s or %s, not %q", Plain, Gzip, Zstandard, encoding)
-	case format != flow.JSON && format != flow.NDJSON:
+	case format != flowjson.JSON && format != flowjson.NDJSON:
 		return invalid("ndjson", "asks for a format with number %d, which does not exist", format)
 	}
 	return nil

@@ -1,12 +1,12 @@
 package loadtest
 
-import "flowd/flow"
+import "flowd/flow/flowjson"
 
 // packer makes the POST of a batch, for one goroutine.
 type packer struct {
 	target   *target
 	gen      *Generator
-	format   flow.Format
+	format   flowjson.Format
 	encoding Encoding
 	compress func(dst, body []byte) []byte // nil for plain bodies
 
@@ -18,7 +18,7 @@ type packer struct {
 	compressed []byte
 }
 
-func newPacker(t *target, g *Generator, format flow.Format, encoding Encoding) (*packer, error) {
+func newPacker(t *target, g *Generator, format flowjson.Format, encoding Encoding) (*packer, error) {
 	compress, err := encoding.compressor()
 	if err != nil {
 		return nil, err
@@ -42,8 +42,8 @@ func (p *packer) pack(k uint64, moves int, name batchName) {
 }
 
 // contentType is the media type of bodies in a format.
-func contentType(f flow.Format) string {
-	if f == flow.NDJSON {
+func contentType(f flowjson.Format) string {
+	if f == flowjson.NDJSON {
 		return "application/x-ndjson"
 	}
 	return "application/json"

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // firstDelay is the longest first pause.
@@ -87,7 +88,7 @@ func (s *replayServer) serve(w http.ResponseWriter, r *http.Request) {
 	n := s.requests
 	var batch flow.Batch
 	if err == nil {
-		err = batch.Decode(body, flow.JSON, MaxReplayFlows)
+		err = flowjson.Decode(&batch, body, flowjson.JSON, MaxReplayFlows)
 	}
 	if err != nil || r.URL.Path != "/api/v1/flows" || r.Header.Get("Content-Type") != "application/json" {
 		s.problem = fmt.Errorf("%s with %q: %w", r.URL, r.Header, err)

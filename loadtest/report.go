@@ -10,6 +10,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/problem"
 )
 
@@ -158,7 +159,7 @@ func (l *load) settings() Settings {
 	}
 }
 
-func (w *Workload) settings(format flow.Format, encoding Encoding) WorkloadSettings {
+func (w *Workload) settings(format flowjson.Format, encoding Encoding) WorkloadSettings {
 	s := WorkloadSettings{
 		FlowsPerPost: w.FlowsPerPost, Tuples: w.Tuples, FirstHour: w.FirstHour, Hours: w.Hours,
 		Skew: w.Skew, Seed: w.Seed, ContentType: contentType(format), Encoding: encoding,

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // pipeServer answers requests over pipes, in the time of a synctest bubble.
@@ -69,7 +69,7 @@ func take(d time.Duration) { <-time.After(d) }
 // bubbleRun is a second of one connection at 1,000 posts a second.
 func bubbleRun() Options {
 	return Options{
-		Target: "http://192.0.2.1", Connections: 1, Format: flow.JSON, Encoding: Plain,
+		Target: "http://192.0.2.1", Connections: 1, Format: flowjson.JSON, Encoding: Plain,
 		Workload: Workload{Tuples: 10, FirstHour: 7, Hours: 1, Skew: Uniform, FlowsPerPost: 1, Seed: 1},
 		Rate:     1000, For: time.Second, Timeout: 10 * time.Second, ServerPID: os.Getpid(),
 	}

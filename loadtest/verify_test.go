@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest/mapserver"
 )
 
@@ -48,7 +48,7 @@ func serve(t *testing.T, faults mapserver.Faults) rig {
 // smallRun is posts of 5 flows on few tuples.
 func (r rig) smallRun() Options {
 	return Options{
-		Target: r.URL, Connections: 3, Format: flow.JSON, Encoding: Plain, Verify: true,
+		Target: r.URL, Connections: 3, Format: flowjson.JSON, Encoding: Plain, Verify: true,
 		Workload: Workload{Tuples: 10, FirstHour: 7, Hours: 3, Skew: Uniform, FlowsPerPost: 5, Seed: 1},
 		Rate:     1000, For: time.Minute, Timeout: 10 * time.Second,
 	}
@@ -66,7 +66,7 @@ func (r rig) run(t *testing.T, o Options) *Report {
 func TestRightTotalsVerify(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"json":      func(o *Options) {},
-		"ndjson":    func(o *Options) { o.Format = flow.NDJSON },
+		"ndjson":    func(o *Options) { o.Format = flowjson.NDJSON },
 		"gzip":      func(o *Options) { o.Encoding = Gzip },
 		"zstd":      func(o *Options) { o.Encoding = Zstandard },
 		"zipf":      func(o *Options) { o.Skew, o.ZipfS = Zipf, 1.2 },

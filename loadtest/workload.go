@@ -15,6 +15,7 @@ import (
 	"strconv"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // Skew is how the flows spread over the tuples.
@@ -172,9 +173,9 @@ func (g *Generator) Flow(s Sample) flow.Flow {
 
 // Encode appends the body of a POST with samples. Everything but the two byte counts is there
 // already in pieces, so a flow costs about as much as copying it.
-func (g *Generator) Encode(dst []byte, samples []Sample, format flow.Format) []byte {
+func (g *Generator) Encode(dst []byte, samples []Sample, format flowjson.Format) []byte {
 	separator := byte(',')
-	if format == flow.NDJSON {
+	if format == flowjson.NDJSON {
 		separator = '\n'
 	} else {
 		dst = append(dst, '[')
@@ -193,7 +194,7 @@ func (g *Generator) Encode(dst []byte, samples []Sample, format flow.Format) []b
 		dst = strconv.AppendUint(dst, uint64(s.rx), 10)
 		dst = append(dst, g.hours[hour]...)
 	}
-	if format == flow.NDJSON {
+	if format == flowjson.NDJSON {
 		return append(dst, '\n')
 	}
 	return append(dst, ']')

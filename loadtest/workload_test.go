@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 func someWorkload() Workload {
@@ -49,9 +50,9 @@ func TestSameSeedMakesSameBatches(t *testing.T) {
 func TestBodiesHoldTheSamples(t *testing.T) {
 	g := newGenerator(t, someWorkload())
 	samples := g.Draw(nil, 7)
-	for _, format := range []flow.Format{flow.JSON, flow.NDJSON} {
+	for _, format := range []flowjson.Format{flowjson.JSON, flowjson.NDJSON} {
 		body := g.Encode(nil, samples, format)
-		if format == flow.NDJSON {
+		if format == flowjson.NDJSON {
 			body = bytes.ReplaceAll(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"), []byte(","))
 			body = slices.Concat([]byte("["), body, []byte("]"))
 		}
@@ -198,13 +199,13 @@ func TestWorkloadLimits(t *testing.T) {
 func TestMakingABodyAllocatesNothing(t *testing.T) {
 	g := newGenerator(t, someWorkload())
 	samples := g.Draw(nil, 0)
-	body := g.Encode(nil, samples, flow.JSON)
+	body := g.Encode(nil, samples, flowjson.JSON)
 	body = slices.Grow(body, len(body))
 	k := uint64(0)
 	allocs := testing.AllocsPerRun(100, func() {
 		k++
 		samples = g.Draw(samples, k)
-		body = g.Encode(body[:0], samples, flow.JSON)
+		body = g.Encode(body[:0], samples, flowjson.JSON)
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations for a body", allocs)
@@ -223,7 +224,7 @@ func BenchmarkBody(b *testing.B) {
 			b.ReportAllocs()
 			for k := range b.N {
 				samples = g.Draw(samples, uint64(k))
-				body = g.Encode(body[:0], samples, flow.JSON)
+				body = g.Encode(body[:0], samples, flowjson.JSON)
 				account.stored(samples)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*w.FlowsPerPost), "ns/flow")

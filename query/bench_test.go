@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/local"
 	"flowd/query"
 )
@@ -100,7 +101,7 @@ func encode(b *testing.B, e *local.Engine, q *query.Query) (rows int) {
 			continue
 		}
 		for i := range block[:n] {
-			text = block[i].AppendJSON(text)
+			text = flowjson.AppendRow(text, &block[i])
 		}
 	}
 	if err := result.Err(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 )
 
 // benchTuple makes up the tuple with a number: names of the usual lengths, all different.
@@ -193,7 +194,7 @@ func BenchmarkAnswer(b *testing.B) {
 			for n := rows.Next(block); n > 0; n = rows.Next(block) {
 				out = out[:0]
 				for i := range block[:n] {
-					out = block[i].AppendJSON(out)
+					out = flowjson.AppendRow(out, &block[i])
 					out = append(out, ',')
 				}
 				size += len(out)

@@ -7,6 +7,7 @@ import (
 	"github.com/goccy/go-json"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest"
 )
 
@@ -40,9 +41,9 @@ func (f *loadFlags) options() (loadtest.Options, error) {
 	if f.FirstHour != nil {
 		first = flow.Hour(*f.FirstHour)
 	}
-	format := flow.JSON
+	format := flowjson.JSON
 	if f.NDJSON {
-		format = flow.NDJSON
+		format = flowjson.NDJSON
 	}
 	return loadtest.Options{
 		Target:      f.Target,

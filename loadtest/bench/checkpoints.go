@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest"
 )
 
@@ -199,7 +199,7 @@ func checkpointBodies(size size, tuples int) (iter.Seq[[]byte], error) {
 		var body []byte
 		for k := range size.bodies {
 			samples = g.Draw(samples, uint64(k))
-			body = g.Encode(body[:0], samples, flow.JSON)
+			body = g.Encode(body[:0], samples, flowjson.JSON)
 			if !yield(body) {
 				return
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest"
 )
 
@@ -103,7 +104,7 @@ func postHour(ctx context.Context, s *server, rows []flow.Row, h flow.Hour) erro
 			for i := range some {
 				row := some[i]
 				row.Hour = h
-				body = append(row.AppendJSON(body), ',')
+				body = append(flowjson.AppendRow(body, &row), ',')
 			}
 			body[len(body)-1] = ']'
 			if !yield(body) {

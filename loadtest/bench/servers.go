@@ -15,7 +15,7 @@ import (
 
 	"github.com/goccy/go-json"
 
-	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest"
 )
 
@@ -108,7 +108,7 @@ func (b *bench) startVictoria(ctx context.Context) (*server, error) {
 }
 
 func encodeJSON(dst []byte, g *loadtest.Generator, samples []loadtest.Sample) []byte {
-	return g.Encode(dst, samples, flow.JSON)
+	return g.Encode(dst, samples, flowjson.JSON)
 }
 
 // encodeInflux writes the same flows as lines of InfluxDB's protocol. The names of the load

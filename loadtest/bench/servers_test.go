@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"flowd/flow"
+	"flowd/flow/flowjson"
 	"flowd/loadtest"
 )
 
@@ -16,7 +17,7 @@ func TestEncodings(t *testing.T) {
 	}
 	samples := g.Draw(nil, 1)
 	var batch flow.Batch
-	if err := batch.Decode(encodeJSON(nil, g, samples), flow.JSON, 50); err != nil {
+	if err := flowjson.Decode(&batch, encodeJSON(nil, g, samples), flowjson.JSON, 50); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(string(encodeInflux(nil, g, samples)), "\n"), "\n")

@@ -1,6 +1,13 @@
-package flow
+// Package flowjson reads and writes flows as JSON: one array of objects, or one object on each line. It
+// makes no garbage, and is several times as fast as a general decoder, since nearly all flows come in one
+// shape.
+package flowjson
 
-import "bytes"
+import (
+	"bytes"
+
+	"flowd/flow"
+)
 
 // Format is how a body holds its flows.
 type Format uint8
@@ -15,15 +22,15 @@ const (
 // Decode replaces what is in b by the flows of body, of which there may be limit. It returns
 // nil, a *DecodeError or a *TooManyFlowsError; after an error b is empty. It keeps no reference
 // to body, and makes no garbage but for errors.
-func (b *Batch) Decode(body []byte, format Format, limit int) error {
+func Decode(b *flow.Batch, body []byte, format Format, limit int) error {
 	b.Reset()
 	// No flow is shorter than the slot of its key, or than its key: so keys never outgrow the body
 	// by more than what is written behind the last one, and need no check.
-	if need := len(body) + KeySlot; cap(b.Keys) < need {
+	if need := len(body) + flow.KeySlot; cap(b.Keys) < need {
 		b.Keys = make([]byte, 0, need)
 	}
 	if most := min(len(body)/minFlow+1, limit); cap(b.Items) < most {
-		b.Items = make([]Item, 0, most)
+		b.Items = make([]flow.Item, 0, most)
 	}
 	d := decoder{
 		keys: b.Keys[:cap(b.Keys)], items: b.Items[:cap(b.Items)],
@@ -48,7 +55,7 @@ func (b *Batch) Decode(body []byte, format Format, limit int) error {
 type decoder struct {
 	keys  []byte // the batch's keys at full capacity, of which used bytes are filled
 	used  int
-	items []Item // the same of its items
+	items []flow.Item // the same of its items
 	taken int
 
 	body []byte
@@ -166,17 +173,17 @@ func (d *decoder) general() bool {
 }
 
 // add appends the flow whose key was written to keys from used up to keyEnd.
-func (d *decoder) add(keyEnd int, totals Totals, hour Hour) {
+func (d *decoder) add(keyEnd int, totals flow.Totals, hour flow.Hour) {
 	n := keyEnd - d.used
-	*(*[KeySlot]byte)(d.keys[keyEnd:]) = [KeySlot]byte{}
-	d.items[d.taken] = Item{
+	*(*[flow.KeySlot]byte)(d.keys[keyEnd:]) = [flow.KeySlot]byte{}
+	d.items[d.taken] = flow.Item{
 		Totals:  totals,
 		Hour:    hour,
 		KeyFrom: uint32(d.used),
 		KeyLen:  uint16(n),
 	}
 	d.taken++
-	d.used += max(n, KeySlot)
+	d.used += max(n, flow.KeySlot)
 }
 
 // minFlow is the length in bytes of the shortest flow in JSON.

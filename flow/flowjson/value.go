@@ -1,11 +1,13 @@
-package flow
+package flowjson
 
 import (
 	"fmt"
 	"math/bits"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"flowd/flow"
+	"flowd/flow/swar"
 )
 
 // maxDepth bounds how deep arrays and objects may stand in each other, the array of flows and
@@ -17,8 +19,8 @@ func (d *decoder) name(o *object, f field) bool {
 	if d.pos == d.end || d.body[d.pos] != '"' {
 		return d.wrongKind(o, f)
 	}
-	if end := d.pos + 1 + plain(d.body[d.pos+1:d.end]); end < d.end && d.body[end] == '"' {
-		if n := end - d.pos - 1; n > 0 && n <= MaxName {
+	if end := d.pos + 1 + swar.Plain(d.body[d.pos+1:d.end]); end < d.end && d.body[end] == '"' {
+		if n := end - d.pos - 1; n > 0 && n <= flow.MaxName {
 			o.names[f] = d.body[d.pos+1 : end]
 			d.pos = end + 1
 			return true
@@ -32,32 +34,16 @@ func (d *decoder) name(o *object, f field) bool {
 	if escaped {
 		value, lone = unescape(value)
 	}
-	if wrong := checkName(value, lone); wrong != "" {
+	wrong := flow.CheckName(value)
+	if lone && len(value) <= flow.MaxName {
+		wrong = `has half of a surrogate pair, as in "\ud800", which is no character`
+	}
+	if wrong != "" {
 		o.bad = true
 		d.fail(d.pointer(fieldNames[f]), wrong)
 	}
 	o.names[f] = value
 	return true
-}
-
-// checkName says what is wrong with a name, or nothing.
-func checkName(name []byte, loneSurrogate bool) string {
-	switch {
-	case len(name) == 0:
-		return "is empty; 1 to 256 bytes are required"
-	case len(name) > MaxName:
-		return fmt.Sprintf("is %d bytes long; 1 to 256 bytes are required", len(name))
-	case loneSurrogate:
-		return `has half of a surrogate pair, as in "\ud800", which is no character`
-	case !utf8.Valid(name):
-		return "is not valid UTF-8"
-	}
-	for _, r := range string(name) {
-		if unicode.IsControl(r) {
-			return fmt.Sprintf("has the control character U+%04X", r)
-		}
-	}
-	return ""
 }
 
 // number reads the value of a member that is a number.

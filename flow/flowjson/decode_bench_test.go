@@ -1,4 +1,4 @@
-package flow
+package flowjson
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	gojson "github.com/goccy/go-json"
+
+	"flowd/flow"
 )
 
 // shapes are the forms in which agents send a flow; each takes the six values in order.
@@ -57,10 +59,10 @@ func BenchmarkDecode(b *testing.B) {
 		}
 		b.Run(shape.name+"/flowd", func(b *testing.B) {
 			b.ReportAllocs()
-			var batch Batch
+			var batch flow.Batch
 			n := 0
 			for b.Loop() {
-				if err := batch.Decode(bodies[n%len(bodies)], JSON, flows); err != nil {
+				if err := Decode(&batch, bodies[n%len(bodies)], JSON, flows); err != nil {
 					b.Fatal(err)
 				}
 				n++

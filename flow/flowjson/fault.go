@@ -1,10 +1,12 @@
-package flow
+package flowjson
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"flowd/flow"
 )
 
 // err returns what was wrong with the body.
@@ -21,11 +23,11 @@ func (d *decoder) err() error {
 
 // fail records an error after which reading goes on.
 func (d *decoder) fail(pointer, detail string) {
-	if len(d.fault.Fields) == MaxFieldErrors {
+	if len(d.fault.Fields) == flow.MaxFieldErrors {
 		d.fault.Omitted++
 		return
 	}
-	d.fault.Fields = append(d.fault.Fields, FieldError{Pointer: pointer, Detail: detail})
+	d.fault.Fields = append(d.fault.Fields, flow.FieldError{Pointer: pointer, Detail: detail})
 }
 
 // syntax records that the body is not JSON at pos. It returns false, for its callers to return.
@@ -50,7 +52,7 @@ func (d *decoder) here() string { return "/" + strconv.Itoa(d.index) }
 // pointer returns the JSON pointer of a member of that flow. A name too long to be worth
 // repeating points to the flow.
 func (d *decoder) pointer(name string) string {
-	if len(name) > MaxName {
+	if len(name) > flow.MaxName {
 		return d.here()
 	}
 	name = strings.ToValidUTF8(name, string(utf8.RuneError))

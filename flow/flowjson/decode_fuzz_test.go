@@ -1,4 +1,4 @@
-package flow
+package flowjson
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"flowd/flow"
 )
 
 // FuzzDecode holds the decoder to encoding/json: what it accepts, encoding/json accepts with the
@@ -22,8 +24,8 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var b Batch
-		err := b.Decode(body, JSON, 1000)
+		var b flow.Batch
+		err := Decode(&b, body, JSON, 1000)
 		var many *TooManyFlowsError
 		if errors.As(err, &many) {
 			return
@@ -61,8 +63,8 @@ func FuzzDecodeLines(f *testing.F) {
 		f.Add([]byte(strings.ReplaceAll(strings.Trim(seed, "[]"), "},{", "}\n{")))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var lines, array Batch
-		linesErr := lines.Decode(body, NDJSON, 1000)
+		var lines, array flow.Batch
+		linesErr := Decode(&lines, body, NDJSON, 1000)
 		var parts [][]byte
 		for line := range bytes.SplitSeq(body, []byte("\n")) {
 			if line = bytes.Trim(line, " \t\r"); len(line) > 0 {
@@ -70,7 +72,7 @@ func FuzzDecodeLines(f *testing.F) {
 			}
 		}
 		joined := append(append([]byte("["), bytes.Join(parts, []byte(","))...), ']')
-		arrayErr := array.Decode(joined, JSON, 1000)
+		arrayErr := Decode(&array, joined, JSON, 1000)
 		if linesErr == nil {
 			if arrayErr != nil {
 				t.Fatalf("taken as lines, but as an array: %v", arrayErr)
@@ -110,7 +112,7 @@ func checkErrors(t *testing.T, err error) {
 	if !errors.As(err, &bad) {
 		t.Fatalf("%T is not documented", err)
 	}
-	if n := len(bad.Fields); n == 0 || n > MaxFieldErrors || n < MaxFieldErrors && bad.Omitted > 0 {
+	if n := len(bad.Fields); n == 0 || n > flow.MaxFieldErrors || n < flow.MaxFieldErrors && bad.Omitted > 0 {
 		t.Fatalf("%d errors, and %d omitted", n, bad.Omitted)
 	}
 	for _, e := range bad.Fields {
@@ -162,9 +164,9 @@ func refDecode(body []byte) (refBody, error) {
 }
 
 // values are the flows of a body to which no stricter rule applies.
-func (ref refBody) values() (flows []Flow) {
+func (ref refBody) values() (flows []flow.Flow) {
 	for _, f := range ref {
-		flows = append(flows, Flow{*f.names[0], *f.names[1], *f.names[2], uint64(*f.numbers[0]), uint64(*f.numbers[1]), Hour(*f.hour)})
+		flows = append(flows, newFlow(*f.names[0], *f.names[1], *f.names[2], uint64(*f.numbers[0]), uint64(*f.numbers[1]), flow.Hour(*f.hour)))
 	}
 	return flows
 }
@@ -184,7 +186,7 @@ var stricter = []struct {
 		return minus(f.members["bytes_tx"]) || minus(f.members["bytes_rx"]) || minus(f.members["hour"])
 	})},
 	{"a name is empty or longer than 256 bytes", anyName(func(name string, _ []byte) bool {
-		return len(name) == 0 || len(name) > MaxName
+		return len(name) == 0 || len(name) > flow.MaxName
 	})},
 	{"a name has a control character", anyName(func(name string, _ []byte) bool {
 		return strings.ContainsFunc(name, unicode.IsControl)

@@ -1,4 +1,6 @@
-package flow
+package flowjson
+
+import "flowd/flow"
 
 // usual reads the flow at pos if it has the usual shape: the six fields in the contract's order,
 // no white space but an optional space after each colon and comma (as Python writes them), names
@@ -20,7 +22,7 @@ func (d *decoder) usual() bool {
 	if d.index == d.limit || len(body)-p < len(src) || string(body[p:p+len(src)]) != src {
 		return false
 	}
-	start := d.used + keyHeader
+	start := d.used + flow.KeyHeader
 	srcEnd, p := usualName(keys, start, body, p+len(src))
 	if p = comma(body, p); len(body)-p < len(dest) || string(body[p:p+len(dest)]) != dest {
 		return false
@@ -42,17 +44,17 @@ func (d *decoder) usual() bool {
 		return false
 	}
 	label, p := usualNumber(body, p+len(hour))
-	if p >= len(body) || body[p] != '}' || label > MaxHour {
+	if p >= len(body) || body[p] != '}' || label > flow.MaxHour {
 		return false
 	}
 	// A name of no byte or of more than MaxName makes its length, less one, not fit a byte.
 	s, e, v := srcEnd-start-1, destEnd-srcEnd-1, vpcEnd-destEnd-1
-	if uint(s|e|v) >= MaxName {
+	if uint(s|e|v) >= flow.MaxName {
 		return false
 	}
 	header := keys[d.used:start]
 	header[0], header[1], header[2] = byte(s), byte(e), byte(v)
-	d.add(vpcEnd, Totals{bytesTx, bytesRx}, Hour(label))
+	d.add(vpcEnd, flow.Totals{BytesTx: bytesTx, BytesRx: bytesRx}, flow.Hour(label))
 	d.pos = p + 1
 	d.index++
 	return true

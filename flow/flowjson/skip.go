@@ -1,6 +1,10 @@
-package flow
+package flowjson
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"flowd/flow/swar"
+)
 
 // space steps over white space. A line feed ends a line of NDJSON, so it is never met there.
 func (d *decoder) space() {
@@ -40,9 +44,9 @@ func (d *decoder) text() (inside []byte, escaped, ok bool) {
 // ordinary returns how many bytes of b stand for themselves inside a string.
 func ordinary(b []byte) int {
 	p := 0
-	for ; p+wordSize <= len(b); p += wordSize {
-		w := word(b, p)
-		if m := quoteOrSlash(w) | (w-ones*' ')&^w&highs; m != 0 {
+	for ; p+swar.WordSize <= len(b); p += swar.WordSize {
+		w := swar.Word(b, p)
+		if m := swar.QuoteOrSlash(w) | (w-swar.Ones*' ')&^w&swar.Highs; m != 0 {
 			return p + bits.TrailingZeros64(m)/8
 		}
 	}

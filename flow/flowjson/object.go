@@ -1,4 +1,6 @@
-package flow
+package flowjson
+
+import "flowd/flow"
 
 // field numbers the members that a flow has; the names come first, in the order of a key.
 type field int
@@ -18,7 +20,7 @@ const (
 var fieldNames = [fields]string{"src_app", "dest_app", "vpc_id", "bytes_tx", "bytes_rx", "hour"}
 
 // fieldMax is the largest value of a member that is a number.
-var fieldMax = [fields]uint64{bytesTx: MaxBytes, bytesRx: MaxBytes, hour: MaxHour}
+var fieldMax = [fields]uint64{bytesTx: flow.MaxBytes, bytesRx: flow.MaxBytes, hour: flow.MaxHour}
 
 func fieldOf(name []byte) field {
 	switch string(name) {
@@ -187,7 +189,7 @@ func (d *decoder) complete(o *object) bool {
 	for _, name := range o.names {
 		k += copy(d.keys[k:], name)
 	}
-	d.add(k, Totals{o.numbers[bytesTx], o.numbers[bytesRx]}, Hour(o.numbers[hour]))
+	d.add(k, flow.Totals{BytesTx: o.numbers[bytesTx], BytesRx: o.numbers[bytesRx]}, flow.Hour(o.numbers[hour]))
 	return true
 }
 

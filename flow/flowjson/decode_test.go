@@ -1,13 +1,14 @@
-package flow
+package flowjson
 
 import (
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+
+	"flowd/flow"
 )
 
 // ok is a flow in the usual shape.
@@ -16,30 +17,35 @@ const ok = `{"src_app":"foo","dest_app":"bar","vpc_id":"vpc-0","bytes_tx":100,"b
 // with returns ok with one of its parts replaced.
 func with(old, new string) string { return strings.Replace(ok, old, new, 1) }
 
-var okFlow = Flow{"foo", "bar", "vpc-0", 100, 300, 1}
+var okFlow = newFlow("foo", "bar", "vpc-0", 100, 300, 1)
+
+// newFlow returns a flow of these values.
+func newFlow(src, dest, vpc string, tx, rx uint64, hour flow.Hour) flow.Flow {
+	return flow.Flow{SrcApp: src, DestApp: dest, VPCID: vpc, BytesTx: tx, BytesRx: rx, Hour: hour}
+}
 
 // flowsOf turns a batch back into flows.
-func flowsOf(b *Batch) (flows []Flow) {
+func flowsOf(b *flow.Batch) (flows []flow.Flow) {
 	for i := range b.Items {
 		it := &b.Items[i]
 		src, dest, vpc := b.Key(it).Names()
-		flows = append(flows, Flow{string(src), string(dest), string(vpc), it.Totals.BytesTx, it.Totals.BytesRx, it.Hour})
+		flows = append(flows, newFlow(string(src), string(dest), string(vpc), it.Totals.BytesTx, it.Totals.BytesRx, it.Hour))
 	}
 	return flows
 }
 
 func TestDecodeTakes(t *testing.T) {
-	named := func(name string) []Flow { f := okFlow; f.SrcApp = name; return []Flow{f} }
-	long := strings.Repeat("x", MaxName)
-	one := []Flow{okFlow}
+	named := func(name string) []flow.Flow { f := okFlow; f.SrcApp = name; return []flow.Flow{f} }
+	long := strings.Repeat("x", flow.MaxName)
+	one := []flow.Flow{okFlow}
 	for _, tt := range []struct {
 		name, body string
-		want       []Flow
+		want       []flow.Flow
 	}{
 		{"usual", "[" + ok + "]", one},
-		{"two", "[" + ok + "," + ok + "]", []Flow{okFlow, okFlow}},
+		{"two", "[" + ok + "," + ok + "]", []flow.Flow{okFlow, okFlow}},
 		{"empty array", "[]", nil},
-		{"white space around", " \t\r\n[ \n" + ok + "\r , \t" + ok + " ]\n ", []Flow{okFlow, okFlow}},
+		{"white space around", " \t\r\n[ \n" + ok + "\r , \t" + ok + " ]\n ", []flow.Flow{okFlow, okFlow}},
 		{"empty array with white space", "\n[ ]\n", nil},
 		{"spaces as Python writes them", "[" + strings.NewReplacer(":", ": ", ",", ", ").Replace(ok) + "]", one},
 		{"white space inside", "[" + strings.NewReplacer(":", "\t: \n", ",", " , ", "{", "{\n", "}", "\r}").Replace(ok) + "]", one},
@@ -51,16 +57,16 @@ func TestDecodeTakes(t *testing.T) {
 		{"escapes", "[" + with(`foo`, `\"\\\/\u00e9\ud83d\ude00`) + "]", named("\"\\/é😀")},
 		{"UTF-8", "[" + with(`foo`, "é😀") + "]", named("é😀")},
 		{"a long name", "[" + with(`foo`, long) + "]", named(long)},
-		{"a long name by escapes", "[" + with(`foo`, strings.Repeat(`\u0078`, MaxName)) + "]", named(long)},
+		{"a long name by escapes", "[" + with(`foo`, strings.Repeat(`\u0078`, flow.MaxName)) + "]", named(long)},
 		{"a name of one byte", "[" + with(`foo`, "f") + "]", named("f")},
 		{"the largest numbers", `[{"src_app":"foo","dest_app":"bar","vpc_id":"vpc-0","bytes_tx":9223372036854775807,"bytes_rx":9223372036854775807,"hour":2147483647}]`,
-			[]Flow{{"foo", "bar", "vpc-0", MaxBytes, MaxBytes, MaxHour}}},
-		{"zeros", `[{"src_app":"foo","dest_app":"bar","vpc_id":"vpc-0","bytes_tx":0,"bytes_rx":0,"hour":0}]`, []Flow{{"foo", "bar", "vpc-0", 0, 0, 0}}},
+			[]flow.Flow{newFlow("foo", "bar", "vpc-0", flow.MaxBytes, flow.MaxBytes, flow.MaxHour)}},
+		{"zeros", `[{"src_app":"foo","dest_app":"bar","vpc_id":"vpc-0","bytes_tx":0,"bytes_rx":0,"hour":0}]`, []flow.Flow{newFlow("foo", "bar", "vpc-0", 0, 0, 0)}},
 		{"depth 64", "[" + with(`{`, `{"a":`+strings.Repeat("[", 62)+strings.Repeat("]", 62)+",") + "]", one},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var b Batch
-			if err := b.Decode([]byte(tt.body), JSON, 100); err != nil {
+			var b flow.Batch
+			if err := Decode(&b, []byte(tt.body), JSON, 100); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, flowsOf(&b)); diff != "" {
@@ -74,8 +80,8 @@ func TestDecodeNumbers(t *testing.T) {
 	for digits := 1; digits <= 19; digits++ {
 		for _, v := range []string{"1234567890123456789"[:digits], "9000000000000000000"[:digits], "1" + strings.Repeat("0", digits-1)} {
 			for _, sep := range []string{":", ": ", ":\n"} { // the last is not usual
-				var b Batch
-				if err := b.Decode([]byte("["+with(`:100`, sep+v)+"]"), JSON, 1); err != nil {
+				var b flow.Batch
+				if err := Decode(&b, []byte("["+with(`:100`, sep+v)+"]"), JSON, 1); err != nil {
 					t.Fatalf("%s: %v", v, err)
 				}
 				if got := fmt.Sprint(b.Items[0].Totals.BytesTx); got != v {
@@ -101,8 +107,8 @@ func TestDecodeLines(t *testing.T) {
 		{"another shape", with(":", " :") + "\n" + ok, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var b Batch
-			if err := b.Decode([]byte(tt.body), NDJSON, 100); err != nil {
+			var b flow.Batch
+			if err := Decode(&b, []byte(tt.body), NDJSON, 100); err != nil {
 				t.Fatal(err)
 			}
 			for _, f := range flowsOf(&b) {
@@ -221,8 +227,8 @@ func TestDecodeRefusesLines(t *testing.T) {
 // the first one's detail contains detail.
 func refuses(t *testing.T, body string, format Format, pointers, detail string) {
 	t.Helper()
-	var b Batch
-	err := b.Decode([]byte(body), format, 100)
+	var b flow.Batch
+	err := Decode(&b, []byte(body), format, 100)
 	var bad *DecodeError
 	if !errors.As(err, &bad) {
 		t.Fatalf("%v, not a DecodeError", err)
@@ -243,13 +249,13 @@ func refuses(t *testing.T, body string, format Format, pointers, detail string) 
 }
 
 func TestDecodeCountsErrors(t *testing.T) {
-	var b Batch
+	var b flow.Batch
 	var bad *DecodeError
-	if err := b.Decode([]byte("["+strings.Repeat("1,", 49)+"1]"), JSON, 100); !errors.As(err, &bad) {
+	if err := Decode(&b, []byte("["+strings.Repeat("1,", 49)+"1]"), JSON, 100); !errors.As(err, &bad) {
 		t.Fatal(err)
 	}
-	if len(bad.Fields) != MaxFieldErrors || bad.Omitted != 30 {
-		t.Errorf("%d errors and %d omitted, not %d and 30", len(bad.Fields), bad.Omitted, MaxFieldErrors)
+	if len(bad.Fields) != flow.MaxFieldErrors || bad.Omitted != 30 {
+		t.Errorf("%d errors and %d omitted, not %d and 30", len(bad.Fields), bad.Omitted, flow.MaxFieldErrors)
 	}
 	if !strings.Contains(bad.Error(), "and 49 more") {
 		t.Errorf("%q does not tell of the 49 others", bad.Error())
@@ -262,12 +268,12 @@ func TestDecodeLimit(t *testing.T) {
 		JSON:   "[" + strings.Join(three, ",") + "]",
 		NDJSON: strings.Join(three, "\n"),
 	} {
-		var b Batch
-		if err := b.Decode([]byte(body), format, 3); err != nil || b.Len() != 3 {
+		var b flow.Batch
+		if err := Decode(&b, []byte(body), format, 3); err != nil || b.Len() != 3 {
 			t.Errorf("format %d: three of three: %v, %d flows", format, err, b.Len())
 		}
 		for limit := range 3 {
-			err := b.Decode([]byte(body), format, limit)
+			err := Decode(&b, []byte(body), format, limit)
 			var many *TooManyFlowsError
 			if !errors.As(err, &many) || many.Limit != limit || b.Len() != 0 {
 				t.Errorf("format %d: three of %d: %v, %d flows", format, limit, err, b.Len())
@@ -278,11 +284,11 @@ func TestDecodeLimit(t *testing.T) {
 
 // TestDecodeIsFreshEachTime makes sure that nothing of an earlier body shows in a later one.
 func TestDecodeIsFreshEachTime(t *testing.T) {
-	var b Batch
+	var b flow.Batch
 	for _, body := range []string{"[" + strings.Repeat(with("foo", strings.Repeat("y", 99))+",", 9) + ok + "]", "[" + ok + "]", "[1]", "[]", "[" + ok + "]"} {
-		_ = b.Decode([]byte(body), JSON, 100)
+		_ = Decode(&b, []byte(body), JSON, 100)
 	}
-	if diff := cmp.Diff([]Flow{okFlow}, flowsOf(&b)); diff != "" {
+	if diff := cmp.Diff([]flow.Flow{okFlow}, flowsOf(&b)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -290,19 +296,13 @@ func TestDecodeIsFreshEachTime(t *testing.T) {
 func TestDecodeMakesNoGarbage(t *testing.T) {
 	for _, shape := range shapes {
 		body := bodies(shape.format, 1, 100)[0]
-		var b Batch
+		var b flow.Batch
 		if n := testing.AllocsPerRun(10, func() {
-			if err := b.Decode(body, JSON, 100); err != nil {
+			if err := Decode(&b, body, JSON, 100); err != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", shape.name, n)
 		}
-	}
-}
-
-func TestItemSize(t *testing.T) {
-	if got := unsafe.Sizeof(Item{}); got != itemSize {
-		t.Errorf("an Item is %d bytes, not %d", got, itemSize)
 	}
 }

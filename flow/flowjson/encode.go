@@ -1,28 +1,31 @@
-package flow
+package flowjson
 
 import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+
+	"flowd/flow"
+	"flowd/flow/swar"
 )
 
-// AppendJSON appends f as a JSON object with the fields in the contract's order.
-func (f *Flow) AppendJSON(dst []byte) []byte {
-	row := Row{Key: f.Key(), Totals: Totals{f.BytesTx, f.BytesRx}, Hour: f.Hour}
-	return row.AppendJSON(dst)
+// AppendFlow appends f to dst as a JSON object with the fields in the contract's order.
+func AppendFlow(dst []byte, f *flow.Flow) []byte {
+	row := flow.Row{Key: f.Key(), Totals: flow.Totals{BytesTx: f.BytesTx, BytesRx: f.BytesRx}, Hour: f.Hour}
+	return AppendRow(dst, &row)
 }
 
 // maxRowJSON is what a row takes at most beside its names: what is always there, three numbers,
 // and the room that the last one needs to be written.
-const maxRowJSON = len(`{"src_app":"","dest_app":"","vpc_id":"","bytes_tx":,"bytes_rx":,"hour":}`) + 3*maxDigits + wordSize
+const maxRowJSON = len(`{"src_app":"","dest_app":"","vpc_id":"","bytes_tx":,"bytes_rx":,"hour":}`) + 3*maxDigits + swar.WordSize
 
-// AppendJSON appends r as a JSON object:
+// AppendRow appends r to dst as a JSON object:
 //
 //	{"src_app":"a","dest_app":"b","vpc_id":"c","bytes_tx":1,"bytes_rx":2,"hour":3}
-func (r *Row) AppendJSON(dst []byte) []byte {
+func AppendRow(dst []byte, r *flow.Row) []byte {
 	src, dest, vpc := r.Key.Names()
 	dst = slices.Grow(dst, maxRowJSON+len(r.Key))
-	if needsEscape(r.Key[keyHeader:]) {
+	if needsEscape(r.Key[len(r.Key)-len(src)-len(dest)-len(vpc):]) {
 		dst = slices.Grow(dst, maxRowJSON+2*len(r.Key))
 		dst = append(dst, `{"src_app":"`...)
 		dst = appendEscaped(dst, src)
@@ -50,7 +53,7 @@ func (r *Row) AppendJSON(dst []byte) []byte {
 // needsEscape reports whether there is a byte in names that cannot stand for itself in JSON. Names
 // are valid UTF-8 without control characters, so that is the quote and the backslash alone.
 func needsEscape(names []byte) bool {
-	if len(names) < wordSize {
+	if len(names) < swar.WordSize {
 		for _, c := range names {
 			if c == '"' || c == '\\' {
 				return true
@@ -59,10 +62,10 @@ func needsEscape(names []byte) bool {
 		return false
 	}
 	found := uint64(0)
-	for p := 0; p < len(names)-wordSize; p += wordSize {
-		found |= quoteOrSlash(word(names, p))
+	for p := 0; p < len(names)-swar.WordSize; p += swar.WordSize {
+		found |= swar.QuoteOrSlash(swar.Word(names, p))
 	}
-	return found|quoteOrSlash(word(names, len(names)-wordSize)) != 0
+	return found|swar.QuoteOrSlash(swar.Word(names, len(names)-swar.WordSize)) != 0
 }
 
 // appendEscaped appends a name as it stands between quotes.
@@ -86,27 +89,16 @@ const (
 func appendUint(dst []byte, v uint64) []byte {
 	if v >= tenTo8 {
 		dst = appendUint(dst, v/tenTo8)
-		return appendWord(dst, digitWord(v%tenTo8), wordSize)
+		return appendWord(dst, swar.DigitWord(v%tenTo8), swar.WordSize)
 	}
-	w := digitWord(v)
-	n := max(wordSize-bits.TrailingZeros64(w)/8, 1)
-	return appendWord(dst, w>>(8*(wordSize-n)), n)
+	w := swar.DigitWord(v)
+	n := max(swar.WordSize-bits.TrailingZeros64(w)/8, 1)
+	return appendWord(dst, w>>(8*(swar.WordSize-n)), n)
 }
 
 // appendWord appends the n digits in the lowest lanes of w.
 func appendWord(dst []byte, w uint64, n int) []byte {
 	from := len(dst)
-	binary.LittleEndian.PutUint64(dst[from:from+wordSize], w|ones*'0')
+	binary.LittleEndian.PutUint64(dst[from:from+swar.WordSize], w|swar.Ones*'0')
 	return dst[:from+n]
-}
-
-// digitWord returns the eight digits of v, less than 10^8, the first in the lowest lane. It
-// splits all lanes at once, into halves of four digits, pairs, and digits, by multiplications
-// that stand for divisions by 100 and by 10: the reverse of eightDigits.
-func digitWord(v uint64) uint64 {
-	w := v/10_000 | v%10_000<<32
-	hundreds := w * 10_486 >> 20 & 0x7f_0000_007f
-	w = hundreds | (w-hundreds*100)<<16
-	tens := w * 103 >> 10 & 0x0f_000f_000f_000f
-	return tens | (w-tens*10)<<8
 }

@@ -26,7 +26,7 @@ func (e *Engine) newBlock(entry manifest.Hour) *blockRef {
 	return b
 }
 
-// share adds a user; b may be nil. The caller holds the engine's order, or is the keeper, which
+// share adds a user; b may be nil. The caller holds the engine's order, or is the checkpointer, which
 // alone replaces blocks, so that the table of hours is still a user itself.
 func (b *blockRef) share() *blockRef {
 	if b != nil {
@@ -116,10 +116,10 @@ func (e *Engine) viewHours() *hoursView {
 // hours waits for the shards and returns all hours, ascending. The tuples of an hour that is
 // partly on disk are those on disk: how many of the others are new is known at the next
 // checkpoint.
-func (v *hoursView) hours() []shard.HourPart {
-	var all []shard.HourPart
+func (v *hoursView) hours() []shard.MemoryHour {
+	var all []shard.MemoryHour
 	for _, h := range v.memory.Hours() {
-		if at, ok := v.disk[h.Hour]; ok && h.Part {
+		if at, ok := v.disk[h.Hour]; ok && h.Partial {
 			h.Tuples = max(h.Tuples, at.Tuples)
 			h.Flows += at.Flows
 			h.Totals = addClipped(h.Totals, at.Totals)
@@ -129,9 +129,9 @@ func (v *hoursView) hours() []shard.HourPart {
 		all = append(all, h)
 	}
 	for _, at := range v.disk {
-		all = append(all, shard.HourPart{HourTotals: at.HourTotals, Saturated: at.saturated, Part: true})
+		all = append(all, shard.MemoryHour{HourTotals: at.HourTotals, Saturated: at.saturated, Partial: true})
 	}
-	slices.SortFunc(all, func(a, b shard.HourPart) int { return cmp.Compare(a.Hour, b.Hour) })
+	slices.SortFunc(all, func(a, b shard.MemoryHour) int { return cmp.Compare(a.Hour, b.Hour) })
 	return all
 }
 

@@ -15,7 +15,7 @@ type imbalance struct {
 
 // check compares the account with the sums of shards and blocks, and the account's parts
 // with each other, all as of one moment, and publishes the difference.
-func (k *keeper) check() {
+func (k *checkpointer) check() {
 	var ledger flow.Ledger
 	var view *hoursView
 	k.ask(func() {
@@ -31,7 +31,7 @@ func (k *keeper) check() {
 }
 
 // balance compares l with the hours held.
-func balance(l *flow.Ledger, held []shard.HourPart) (sum imbalance) {
+func balance(l *flow.Ledger, held []shard.MemoryHour) (sum imbalance) {
 	sum.account(l.Account)
 	booked := make(map[flow.Hour]flow.Tally, len(l.Hours))
 	var whole flow.Tally

@@ -16,17 +16,17 @@ func TestBalance(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		change func(*flow.Ledger, []shard.HourPart)
+		change func(*flow.Ledger, []shard.MemoryHour)
 		want   imbalance
 	}{
-		{"nothing", func(*flow.Ledger, []shard.HourPart) {}, imbalance{}},
-		{"lost in the tables", func(_ *flow.Ledger, h []shard.HourPart) { h[0].Flows--; h[0].Totals.BytesTx -= 7 }, imbalance{1, 7}},
-		{"twice in the tables", func(_ *flow.Ledger, h []shard.HourPart) { h[1].Flows += 2; h[1].Totals.BytesRx += 9 }, imbalance{2, 9}},
-		{"an hour lost", func(_ *flow.Ledger, h []shard.HourPart) { h[1].Hour = 3; h[1].HourTotals = flow.HourTotals{Hour: 3} }, imbalance{4, 60}},
-		{"received, and nothing became of it", func(l *flow.Ledger, _ []shard.HourPart) { l.Received.Flows += 5 }, imbalance{5, 0}},
-		{"expired twice", func(l *flow.Ledger, _ []shard.HourPart) { l.Expired.BytesTx.Add(3) }, imbalance{0, 3}},
-		{"hours are not the whole", func(l *flow.Ledger, _ []shard.HourPart) { l.Stored.Flows++; l.Received.Flows++ }, imbalance{1, 0}},
-		{"a total at its top says nothing", func(_ *flow.Ledger, h []shard.HourPart) { h[0].Totals.BytesTx = math.MaxUint64 }, imbalance{}},
+		{"nothing", func(*flow.Ledger, []shard.MemoryHour) {}, imbalance{}},
+		{"lost in the tables", func(_ *flow.Ledger, h []shard.MemoryHour) { h[0].Flows--; h[0].Totals.BytesTx -= 7 }, imbalance{1, 7}},
+		{"twice in the tables", func(_ *flow.Ledger, h []shard.MemoryHour) { h[1].Flows += 2; h[1].Totals.BytesRx += 9 }, imbalance{2, 9}},
+		{"an hour lost", func(_ *flow.Ledger, h []shard.MemoryHour) { h[1].Hour = 3; h[1].HourTotals = flow.HourTotals{Hour: 3} }, imbalance{4, 60}},
+		{"received, and nothing became of it", func(l *flow.Ledger, _ []shard.MemoryHour) { l.Received.Flows += 5 }, imbalance{5, 0}},
+		{"expired twice", func(l *flow.Ledger, _ []shard.MemoryHour) { l.Expired.BytesTx.Add(3) }, imbalance{0, 3}},
+		{"hours are not the whole", func(l *flow.Ledger, _ []shard.MemoryHour) { l.Stored.Flows++; l.Received.Flows++ }, imbalance{1, 0}},
+		{"a total at its top says nothing", func(_ *flow.Ledger, h []shard.MemoryHour) { h[0].Totals.BytesTx = math.MaxUint64 }, imbalance{}},
 	} {
 		l := flow.Ledger{
 			Account: flow.Account{Received: tally(12, 110, 220), Stored: tally(7, 60, 120), Duplicate: tally(2, 20, 40),
@@ -36,7 +36,7 @@ func TestBalance(t *testing.T) {
 				{Hour: 2, Account: flow.Account{Received: tally(6, 40, 80), Stored: tally(4, 20, 40), Duplicate: tally(2, 20, 40)}},
 			},
 		}
-		held := []shard.HourPart{
+		held := []shard.MemoryHour{
 			{HourTotals: flow.HourTotals{Hour: 1, Flows: 3, Totals: flow.Totals{BytesTx: 40, BytesRx: 80}}},
 			{HourTotals: flow.HourTotals{Hour: 2, Flows: 4, Totals: flow.Totals{BytesTx: 20, BytesRx: 40}}},
 		}
@@ -52,12 +52,12 @@ func TestCheckSaysSo(t *testing.T) {
 	o := testOptions(t)
 	e := open(t, o)
 	e.mustPost(t, flow.Origin{}, tuple(5, 1))
-	e.keeper.check()
+	e.checkpointer.check()
 	if s := e.Stats(); s.Checks != 1 || s.ImbalanceFlows != 0 || s.ImbalanceBytes != 0 {
 		t.Errorf("the check of a right account: %+v", s)
 	}
 	e.ask(func() { e.hours[1].account.Stored.Flows++ })
-	e.keeper.check()
+	e.checkpointer.check()
 	if s := e.Stats(); s.Checks != 2 || s.ImbalanceFlows == 0 {
 		t.Errorf("the check of a wrong account: %+v", s)
 	}

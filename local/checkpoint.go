@@ -19,16 +19,16 @@ import (
 
 // A checkpoint goes through four steps, of which only the second takes time:
 //
-//	cut      the committer, between two groups: fates of the hours, barrier to the shards, position
-//	         of the log, copy of the account, snapshot of the windows
-//	write    the keeper: a block for each hour that changed, the windows, the manifest
-//	install  the committer, between two groups: blocks and fates take effect
-//	clean    the keeper: the log before the position, old blocks and windows are removed
+//	plan     the committer, between two groups: what becomes of each hour, a barrier to the shards, the
+//	         position of the log, a copy of the account, a snapshot of the windows
+//	write    the checkpointer: a block for each hour that changed, the windows, the manifest
+//	install  the committer, between two groups: blocks take effect, hours leave memory or expire
+//	clean    the checkpointer: the log before the position, old blocks and windows are removed
 //
 // If a step fails before the manifest is written, everything is as if there had been no barrier.
 
-// cut is all that a checkpoint is about, as of one position of the log.
-type cut struct {
+// checkpointPlan is what a checkpoint has to write, as of one position of the log.
+type checkpointPlan struct {
 	at    int64 // Unix milliseconds of the trusted clock
 	clock *clock.Acceptance
 	// acceptClock says that an operator takes the wall clock to be right.
@@ -36,7 +36,7 @@ type cut struct {
 	generation  uint64
 	position    wal.Position
 	account     flow.Account
-	hours       map[flow.Hour]hourCut
+	hours       map[flow.Hour]plannedHour
 	frozen      *shard.Frozen
 	windows     *dedupe.Snapshot
 	received    uint64
@@ -46,28 +46,28 @@ type cut struct {
 	fillers      string               // who sent most, if hours go for their bytes
 }
 
-// hourCut is an hour at the cut. Its block is the one before.
-type hourCut struct {
+// plannedHour is an hour as of the plan. Its block is that of the checkpoint before.
+type plannedHour struct {
 	account       flow.Account
-	written       clock.Stamp
+	lastWrite     clock.Stamp
 	openedBy      string
 	live          bool
 	expiredBefore bool
 	block         *blockRef
-	fate          shard.Fate
+	action        shard.Action
 	why           expiry // if it expires
 }
 
 // entry returns what the manifest knows of the hour, with a block.
-func (h *hourCut) entry(of manifest.Hour) manifest.Hour {
+func (h *plannedHour) entry(of manifest.Hour) manifest.Hour {
 	of.Account = h.account
-	of.LastWrite, of.Slack, of.Gaps = h.written.Time, h.written.Slack, h.written.Gaps
+	of.LastWrite, of.Slack, of.Gaps = h.lastWrite.Time, h.lastWrite.Slack, h.lastWrite.Gaps
 	of.OpenedBy, of.Live, of.ExpiredBefore = h.openedBy, h.live, h.expiredBefore
 	return of
 }
 
-// made is what a checkpoint has written.
-type made struct {
+// written is what a checkpoint has written.
+type written struct {
 	manifest manifest.Manifest
 	blocks   map[flow.Hour]manifest.Hour // new ones
 	windows  string
@@ -79,7 +79,7 @@ type made struct {
 
 // checkpoint makes one, and logs what came of it. AcceptClock says that an operator takes the wall
 // clock to be right.
-func (k *keeper) checkpoint(acceptClock bool) error {
+func (k *checkpointer) checkpoint(acceptClock bool) error {
 	k.begun = k.o.Clock()
 	began := time.Now()
 	err := k.tryCheckpoint(acceptClock)
@@ -97,17 +97,17 @@ func (k *keeper) checkpoint(acceptClock bool) error {
 	return nil
 }
 
-func (k *keeper) tryCheckpoint(acceptClock bool) error {
+func (k *checkpointer) tryCheckpoint(acceptClock bool) error {
 	k.generation++
 	tuples := k.tuplesInMemory()
-	c := &cut{generation: k.generation, acceptClock: acceptClock}
+	c := &checkpointPlan{generation: k.generation, acceptClock: acceptClock}
 	var err error
-	if k.ask(func() { err = k.cut(c, tuples) }); err != nil {
+	if k.ask(func() { err = k.plan(c, tuples) }); err != nil {
 		return err
 	}
 	// Asked for here, so that the barrier has passed when the hours are read.
 	hours := c.frozen.Hours()
-	m := &made{blocks: make(map[flow.Hour]manifest.Hour)}
+	m := &written{blocks: make(map[flow.Hour]manifest.Hour)}
 	err = k.write(c, hours, m)
 	for _, h := range hours {
 		h.Close()
@@ -119,7 +119,7 @@ func (k *keeper) tryCheckpoint(acceptClock bool) error {
 			k.order.Unlock()
 		})
 		if m.inDoubt {
-			k.doubtful = append(k.doubtful, m)
+			k.uncertain = append(k.uncertain, m)
 			return err
 		}
 		return errors.Join(err, k.discard(m))
@@ -137,24 +137,24 @@ func (k *keeper) tryCheckpoint(acceptClock bool) error {
 	return k.clean(c, m, old)
 }
 
-// cut is run by the committer. Tuples are those of the hours in memory. Once the log has failed
+// plan makes c. The committer runs it. Tuples are those of the hours in memory. Once the log has failed
 // there is no checkpoint any more: the windows know batches of which only the log, at the next
 // start, can tell whether they count.
-func (e *Engine) cut(c *cut, tuples map[flow.Hour]uint64) error {
+func (e *Engine) plan(c *checkpointPlan, tuples map[flow.Hour]uint64) error {
 	if e.log != nil && e.log.Err() != nil {
 		return e.log.Err()
 	}
 	if e.replaying != nil {
-		e.replaying.clock.cut(c)
+		e.replaying.clock.plan(c)
 	} else {
 		c.clock = e.clock.Accept(c.acceptClock)
 		c.at = c.clock.State.Time
 	}
-	c.hours = make(map[flow.Hour]hourCut, len(e.hours))
+	c.hours = make(map[flow.Hour]plannedHour, len(e.hours))
 	for label, h := range e.hours {
-		c.hours[label] = hourCut{
-			account: h.account, written: c.clock.Shift(h.written), openedBy: h.openedBy, live: h.live, expiredBefore: h.expiredBefore,
-			block: h.block, fate: shard.Keep,
+		c.hours[label] = plannedHour{
+			account: h.account, lastWrite: c.clock.Shift(h.lastWrite), openedBy: h.openedBy, live: h.live, expiredBefore: h.expiredBefore,
+			block: h.block, action: shard.Keep,
 		}
 	}
 	if e.replaying != nil {
@@ -171,13 +171,13 @@ func (e *Engine) cut(c *cut, tuples map[flow.Hour]uint64) error {
 		c.position = e.log.Position()
 	}
 	e.order.Lock()
-	c.frozen = e.table.Freeze(func(h flow.Hour) shard.Fate { return c.hours[h].fate })
+	c.frozen = e.table.Freeze(func(h flow.Hour) shard.Action { return c.hours[h].action })
 	e.order.Unlock()
 	return nil
 }
 
 // write makes the new state durable. When it returns nil, a restart finds it.
-func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
+func (k *checkpointer) write(c *checkpointPlan, hours []*shard.FrozenHour, m *written) error {
 	if k.o.Dir == "" {
 		return nil
 	}
@@ -202,7 +202,7 @@ func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
 	m.windows, m.manifest.Windows = name, &part
 	for label, h := range c.hours {
 		switch entry, isNew := m.blocks[label]; {
-		case h.fate == shard.Expire:
+		case h.action == shard.Expire:
 			m.manifest.Ledger.Stored.Sub(h.account.Stored)
 			m.manifest.Ledger.Expired.Add(h.account.Stored)
 		case isNew:
@@ -222,21 +222,21 @@ func (k *keeper) write(c *cut, hours []*shard.FrozenHour, m *made) error {
 }
 
 // replaced tells whether the manifest is that of a generation, or cannot be read.
-func (k *keeper) replaced(generation uint64) bool {
+func (k *checkpointer) replaced(generation uint64) bool {
 	found, err := manifest.Read(k.o.FS, k.o.Dir)
 	return err != nil || found.Generation == generation
 }
 
 // writeHour writes the block of h, if h changed since the last one.
-func (k *keeper) writeHour(c *cut, h *shard.FrozenHour, m *made) error {
+func (k *checkpointer) writeHour(c *checkpointPlan, h *shard.FrozenHour, m *written) error {
 	of := c.hours[h.Hour]
 	held := of.account.Stored
-	if of.fate == shard.Expire || of.block != nil && of.block.entry.Account.Stored == held {
+	if of.action == shard.Expire || of.block != nil && of.block.entry.Account.Stored == held {
 		return nil
 	}
 	var base flow.Rows
 	saturated := h.Saturated
-	if h.Part {
+	if h.Partial {
 		var err error
 		if base, err = of.block.share().open(); err != nil {
 			of.block.release()
@@ -264,18 +264,18 @@ func (k *keeper) writeHour(c *cut, h *shard.FrozenHour, m *made) error {
 }
 
 // install is run by the committer. It returns the blocks that are not used any more.
-func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
+func (e *Engine) install(c *checkpointPlan, m *written) (old []*blockRef) {
 	e.order.Lock()
 	defer e.order.Unlock()
 	c.clock.Apply()
 	for _, h := range e.hours {
-		h.written = c.clock.Shift(h.written)
+		h.lastWrite = c.clock.Shift(h.lastWrite)
 	}
 	c.frozen.Install()
 	for label, at := range c.hours {
 		h := e.hours[label]
 		entry, isNew := m.blocks[label]
-		if at.fate != shard.Expire && !isNew {
+		if at.action != shard.Expire && !isNew {
 			continue
 		}
 		if h.block != nil {
@@ -294,7 +294,7 @@ func (e *Engine) install(c *cut, m *made) (old []*blockRef) {
 
 // clean removes what the new state does not need. What it cannot remove does no harm, and
 // goes with the next start.
-func (k *keeper) clean(c *cut, m *made, old []*blockRef) error {
+func (k *checkpointer) clean(c *checkpointPlan, m *written, old []*blockRef) error {
 	if k.replaying == nil { // the view does not go on yet
 		k.view.Follow(m.manifest.Blocks()) // before blocks go that it may still be linking
 	}
@@ -304,18 +304,18 @@ func (k *keeper) clean(c *cut, m *made, old []*blockRef) error {
 	if k.o.Dir == "" {
 		return nil
 	}
-	if k.sideFile != "" {
-		if err := k.o.FS.Remove(k.o.Dir + "/" + k.sideFile); err != nil {
-			k.o.Logger.Warn("old windows were not removed", "file", k.sideFile, "error", err)
+	if k.windowsFile != "" {
+		if err := k.o.FS.Remove(k.o.Dir + "/" + k.windowsFile); err != nil {
+			k.o.Logger.Warn("old windows were not removed", "file", k.windowsFile, "error", err)
 		}
 	}
-	k.sideFile = m.windows
-	for _, failed := range k.doubtful {
+	k.windowsFile = m.windows
+	for _, failed := range k.uncertain {
 		if err := k.discard(failed); err != nil {
 			k.o.Logger.Warn("files of a failed checkpoint were not removed", "generation", failed.manifest.Generation, "error", err)
 		}
 	}
-	k.doubtful = nil
+	k.uncertain = nil
 	if k.log == nil {
 		return nil
 	}
@@ -323,7 +323,7 @@ func (k *keeper) clean(c *cut, m *made, old []*blockRef) error {
 }
 
 // discard removes what a failed checkpoint has written, as far as the disk lets it.
-func (k *keeper) discard(m *made) (err error) {
+func (k *checkpointer) discard(m *written) (err error) {
 	for _, entry := range m.blocks {
 		err = errors.Join(err, block.Remove(k.o.FS, k.o.Dir, entry.Block))
 	}

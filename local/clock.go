@@ -50,17 +50,17 @@ func (r *recorded) at(unixMilli int64) clock.Stamp {
 	return r.from.StampAt(at, r.hold)
 }
 
-// cut gives c, which is behind the last record that was read, the clock by which the rest of the log is
+// plan gives c, which is behind the last record that was read, the clock by which the rest of the log is
 // replayed, by this start or another one, as if there had been no such checkpoint.
-func (r *recorded) cut(c *cut) {
+func (r *recorded) plan(c *checkpointPlan) {
 	c.at, c.clock = r.last, clock.Standing(r.from, r.last, r.hold)
 	if r.most < math.MaxInt64 {
 		c.recordsUntil = r.most
 	}
 }
 
-// watchClock looks at the clocks, and says what is new about them. The keeper calls it each second.
-func (k *keeper) watchClock() {
+// watchClock looks at the clocks, and says what is new about them. The checkpointer calls it each second.
+func (k *checkpointer) watchClock() {
 	found := clockReport{Report: k.clock.Observe()}
 	before := k.stats.clock.Load()
 	if before == nil {
@@ -97,12 +97,12 @@ func text(unixMilli int64) string { return time.UnixMilli(unixMilli).UTC().Forma
 
 // writeClock puts the clocks as they stand into the manifest of the last checkpoint, without making another:
 // a start, or a clock that is set, must be known before what is recorded after it is replayed.
-func (k *keeper) writeClock() error {
+func (k *checkpointer) writeClock() error {
 	m := *k.manifest
 	state := k.clock.State()
 	m.Clock = &state
 	if err := manifest.Write(k.o.FS, k.o.Dir, &m); err != nil {
-		return fmt.Errorf("the trusted time was not written: %w", err)
+		return fmt.Errorf("the trusted time was not lastWrite: %w", err)
 	}
 	k.manifest, k.clockAt, k.clockMoved = &m, state.Time, false
 	return nil
@@ -113,7 +113,7 @@ func (e *Engine) agedBy(a *clock.Acceptance) (n int) {
 	e.order.RLock()
 	defer e.order.RUnlock()
 	for _, h := range e.hours {
-		if e.aged(a.Shift(h.written), a.State.Time) {
+		if e.aged(a.Shift(h.lastWrite), a.State.Time) {
 			n++
 		}
 	}
@@ -137,7 +137,7 @@ func (e *Engine) readyStatus() *flow.Status {
 }
 
 // tellClock has the status say how the clocks stand.
-func (k *keeper) tellClock() {
+func (k *checkpointer) tellClock() {
 	want, now := k.readyStatus(), k.status.Load()
 	if !now.Ready() || now.Detail == want.Detail {
 		return
@@ -168,7 +168,7 @@ func (e *Engine) AcceptClock() (AcceptedClock, error) {
 	}
 	a := AcceptedClock{Before: e.now(), Clock: e.clock.Wall()}
 	expired := e.stats.hoursExpired[byAge].Load()
-	if err := e.keeper.want(true); err != nil {
+	if err := e.checkpointer.want(true); err != nil {
 		return a, err
 	}
 	a.After, a.Expired = e.now(), e.stats.hoursExpired[byAge].Load()-expired

@@ -64,7 +64,7 @@ func (c *clocks) open() {
 }
 
 func (c *clocks) checkpoint() {
-	c.e.clock.Observe() // as the keeper does each second
+	c.e.clock.Observe() // as the checkpointer does each second
 	if err := c.e.Checkpoint(); err != nil {
 		c.Fatal(err)
 	}
@@ -215,8 +215,8 @@ func TestClockIsTold(t *testing.T) {
 	e.mustPost(t, sender("a"), labels(7, 2)...)
 	m.pass(time.Second)
 	tick := func() {
-		e.keeper.wake()
-		if err := e.Checkpoint(); err != nil { // the keeper has looked at the clocks when it is done
+		e.checkpointer.wake()
+		if err := e.Checkpoint(); err != nil { // the checkpointer has looked at the clocks when it is done
 			t.Fatal(err)
 		}
 	}

@@ -22,7 +22,7 @@ type commit struct {
 	tally  []flow.HourTally
 	folded []flow.HourTally // of tally, what counts under tuples of flow.Other
 	waits  bool             // the caller of Append waits for done
-	own    bool             // its handler holds the turn, and recycles it
+	own    bool             // its handler runs the commit turn, and recycles it
 
 	record    []byte
 	duplicate bool
@@ -49,10 +49,10 @@ func (e *Engine) Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error) {
 		c.print = flow.Fingerprint(c.flows)
 	}
 	c.split = e.table.Divide(b)
-	if (e.log == nil || e.table.Out() == 1) && e.turn.TryLock() {
+	if (e.log == nil || e.table.Out() == 1) && e.commitTurn.TryLock() {
 		c.own = true
 		e.commit(c)
-		e.turn.Unlock()
+		e.commitTurn.Unlock()
 	} else {
 		c.waits = kept || c.err != nil || e.opensHours(c.tally)
 		waits := c.waits
@@ -103,19 +103,19 @@ const maxYields = 8
 // recordOverhead is the most that a record takes beside its flows.
 const recordOverhead = wal.RecordOverhead + 96 + flow.MaxClient + flow.MaxIdempotencyKey + flow.MaxAgent
 
-// commitLoop is the committer's own goroutine, until commits is closed. It takes a turn whenever
-// something waits. A handler that finds the turn free takes it itself, where no sync is to be shared
+// commitLoop is the committer's own goroutine, until commits is closed. It runs a commit turn whenever
+// something waits. A handler that finds the turn free runs it itself, where no sync is to be shared
 // with others: with a log, that is if its batch is the only one that is out. To wake another goroutine,
 // and with it an idle processor, would take a lone batch a fifth of its time.
 func (e *Engine) commitLoop() {
 	for c := range e.commits {
-		e.turn.Lock()
+		e.commitTurn.Lock()
 		e.commit(c)
-		e.turn.Unlock()
+		e.commitTurn.Unlock()
 	}
 }
 
-// commit is a turn of the committer: c, and what waits behind it. The caller holds turn; all that
+// commit runs a commit turn: c, and what waits behind it. The caller holds commitTurn; all that
 // is the committer's is handed over by that.
 func (e *Engine) commit(c *commit) {
 	defer endOfProcess()
@@ -130,8 +130,8 @@ func (e *Engine) commit(c *commit) {
 	}
 }
 
-// endOfProcess is deferred around a turn. A panic of it must not be recovered by those who serve
-// requests: half a turn may be done, and the account not be right any more.
+// endOfProcess is deferred around a commit turn. A panic in one must not be recovered by the server of the
+// request: half of the turn may be done, and the account be wrong.
 func endOfProcess() {
 	if cause := recover(); cause != nil {
 		stack := debug.Stack()

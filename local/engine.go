@@ -6,11 +6,11 @@
 //	  ▲                              │
 //	  └───────── receipt ────────────┤ in the order of the log
 //	                                 ▼
-//	Rows ── hour block, if any ──► shards ◄── barrier ── keeper ──► hour blocks, windows, manifest
+//	Rows ── hour block, if any ──► shards ◄─ barrier ─ checkpointer ─► hour blocks, windows, manifest
 //
 // The committer decides what counts: it owns the windows and the account, and it alone sends to the
 // shards. It is one goroutine at a time: its own, or that of a handler with the only batch there is.
-// The keeper is the one goroutine that writes blocks.
+// The checkpointer is the one goroutine that writes blocks.
 package local
 
 import (
@@ -36,9 +36,9 @@ type Engine struct {
 	clock  *clock.Clock
 	table  *shard.Table
 
-	commits chan *commit
-	turn    sync.Mutex // held while the committer is at work
-	pool    sync.Pool  // of *commit
+	commits    chan *commit
+	commitTurn sync.Mutex // held while the committer is at work
+	pool       sync.Pool  // of *commit
 
 	// order is held while messages go out to all shards: by the committer for the batches of a
 	// group and to install a checkpoint, and shared by readers for their questions. So a read
@@ -66,14 +66,14 @@ type Engine struct {
 	log      *wal.Log     // nil without Options.Logged
 	position wal.Position // behind what was replayed
 	// replaying is the replay that is under way, or nil. Only Open reads and writes it, and what it calls.
-	replaying *replaying
-	folder    io.Closer // the lock; nil in memory
-	keeper    *keeper
-	memory    memory
-	view      *view.Folder // nil in memory
-	status    atomic.Pointer[flow.Status]
-	stats     counters
-	running   sync.WaitGroup
+	replaying    *replaying
+	folder       io.Closer // the lock; nil in memory
+	checkpointer *checkpointer
+	memory       memory
+	view         *view.Folder // nil in memory
+	status       atomic.Pointer[flow.Status]
+	stats        counters
+	running      sync.WaitGroup
 }
 
 // New returns an engine that has read nothing yet, and says so in its status.
@@ -105,7 +105,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.limits.Store(&o.Limits)
 	e.pool.New = func() any { return &commit{done: make(chan struct{}, 1)} }
-	e.keeper = newKeeper(e)
+	e.checkpointer = newCheckpointer(e)
 	e.startMemory()
 	e.setStatus(&flow.Status{Reasons: []string{reasonRecovering}, Detail: "The server is starting."})
 	return e, nil
@@ -122,8 +122,8 @@ func (e *Engine) Open() error {
 		if err := e.recover(); err != nil {
 			return err
 		}
-		if err := e.keeper.writeClock(); err != nil {
-			e.keeper.clockMoved = true
+		if err := e.checkpointer.writeClock(); err != nil {
+			e.checkpointer.clockMoved = true
 			e.o.Logger.Warn("it is tried again", "error", err)
 		}
 	} else {
@@ -134,12 +134,12 @@ func (e *Engine) Open() error {
 	}
 	e.table.SetBounds(e.limits.Load().Bounds)
 	e.setHorizon()
-	e.keeper.watchClock()
+	e.checkpointer.watchClock()
 	e.sayBounds()
 	e.running.Go(e.commitLoop)
 	e.view.Start()
 	e.setStatus(e.readyStatus())
-	e.keeper.start()
+	e.checkpointer.start()
 	return nil
 }
 
@@ -151,17 +151,17 @@ func (e *Engine) SetLimits(l Limits) {
 	e.setHorizon()
 }
 
-// Places returns how many batches are lent at most at once.
+// Places returns the number of batches that callers can hold at once.
 func (e *Engine) Places() int { return e.table.Places() }
 
 // Close makes a last checkpoint, so that the next start is quick, and ends the engine. Nothing
 // may be under way or be asked of it from here on. An error says what was not written; with a
 // log, nothing is lost by it.
 func (e *Engine) Close() error {
-	e.keeper.end()
+	e.checkpointer.end()
 	var err error
-	if failed := e.log != nil && e.log.Err() != nil; e.o.Dir != "" && e.keeper.changed() && !failed {
-		err = e.keeper.checkpoint(false)
+	if failed := e.log != nil && e.log.Err() != nil; e.o.Dir != "" && e.checkpointer.changed() && !failed {
+		err = e.checkpointer.checkpoint(false)
 	}
 	e.view.Close()
 	close(e.commits)
@@ -176,7 +176,7 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// Acquire lends an empty batch, and waits up to wait for one to come free; nil if none did.
+// Acquire returns an empty batch from the pool, and waits up to wait for one to come free; nil if none did.
 func (e *Engine) Acquire(wait time.Duration) *flow.Batch { return e.table.Acquire(wait) }
 
 // Release takes back a batch that will not be appended.
@@ -210,10 +210,10 @@ func (e *Engine) ask(f func()) {
 	e.recycle(c)
 }
 
-// settle returns when batches that were answered before are on their way to the shards. With a
+// flush returns when batches that were answered before are on their way to the shards. With a
 // log they are when their answers go out; without one the answer goes out first, and the batch is
 // still out.
-func (e *Engine) settle() {
+func (e *Engine) flush() {
 	if e.log == nil && e.table.Out() > 0 {
 		e.ask(func() {})
 	}
@@ -221,7 +221,7 @@ func (e *Engine) settle() {
 
 // Hours returns what hours there are, in ascending order.
 func (e *Engine) Hours() ([]flow.HourTotals, error) {
-	e.settle()
+	e.flush()
 	e.order.RLock()
 	view := e.viewHours()
 	e.order.RUnlock()

@@ -17,7 +17,7 @@ func TestRestartKeepsAll(t *testing.T) {
 		stop func(*testing.T, *Engine)
 	}{
 		{"log alone", func(t *testing.T, e *Engine) {
-			e.keeper.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
+			e.checkpointer.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
 			e.mustClose(t)
 		}},
 		{"last checkpoint", func(t *testing.T, e *Engine) { e.mustClose(t) }},
@@ -155,7 +155,7 @@ func TestRetention(t *testing.T) {
 			e := open(t, o)
 			for h := range flow.Hour(5) {
 				e.mustPost(t, flow.Origin{}, tuple(int(h), h+1), tuple(7, h+1))
-				e.settle()
+				e.flush()
 				now.Add(hour)
 			}
 			now.Add(-hour)

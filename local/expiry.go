@@ -22,10 +22,10 @@ const (
 )
 
 // expiring returns the hours that expire, in ascending order.
-func (c *cut) expiring() []flow.Hour {
+func (c *checkpointPlan) expiring() []flow.Hour {
 	var labels []flow.Hour
 	for label, h := range c.hours {
-		if h.fate == shard.Expire {
+		if h.action == shard.Expire {
 			labels = append(labels, label)
 		}
 	}
@@ -37,7 +37,7 @@ func (c *cut) expiring() []flow.Hour {
 const eachSaid = 20
 
 // sayExpired logs which hours went, and why. An hour that goes before its time is a warning.
-func (k *keeper) sayExpired(c *cut) {
+func (k *checkpointer) sayExpired(c *checkpointPlan) {
 	var aged, early []flow.Hour
 	for _, label := range c.expiring() {
 		if c.hours[label].why == byBytes {
@@ -56,7 +56,7 @@ func (k *keeper) sayExpired(c *cut) {
 }
 
 // say has write log hours that expired: each, or all at once where there are many.
-func (k *keeper) say(c *cut, labels []flow.Hour, write func(what string, of []any)) {
+func (k *checkpointer) say(c *checkpointPlan, labels []flow.Hour, write func(what string, of []any)) {
 	if len(labels) > eachSaid {
 		var flows uint64
 		var bytes int64
@@ -73,7 +73,7 @@ func (k *keeper) say(c *cut, labels []flow.Hour, write func(what string, of []an
 	for _, label := range labels {
 		h := c.hours[label]
 		write("an hour expired", []any{
-			"hour", label, "last_write", text(h.written.Time), "flows", h.account.Stored.Flows, "block_bytes", h.bytes(), "opened_by", h.openedBy,
+			"hour", label, "last_write", text(h.lastWrite.Time), "flows", h.account.Stored.Flows, "block_bytes", h.bytes(), "opened_by", h.openedBy,
 		})
 	}
 }

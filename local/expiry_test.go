@@ -94,14 +94,14 @@ func TestLateFlowDuringExpiry(t *testing.T) {
 	e := open(t, o)
 	e.mustPost(t, sender("a"), labels(7, 1)...)
 	m.pass(11 * time.Hour)
-	c := &cut{generation: e.keeper.generation + 1}
+	c := &checkpointPlan{generation: e.checkpointer.generation + 1}
 	var err error
-	e.ask(func() { err = e.cut(c, nil) })
+	e.ask(func() { err = e.plan(c, nil) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.mustPost(t, sender("a"), labels(7, 1)...)
-	e.ask(func() { e.install(c, &made{}) })
+	e.ask(func() { e.install(c, &written{}) })
 	if hours, err := e.Hours(); err != nil || len(hours) != 1 || !hours[0].ExpiredBefore || hours[0].Flows != 1 {
 		t.Errorf("%+v, %v", hours, err)
 	}

@@ -48,7 +48,7 @@ func TestDamagedFolders(t *testing.T) {
 				t.Fatal(err)
 			}
 			e.mustPost(t, flow.Origin{Agent: "a", Seq: 2}, tuple(3, 3))
-			e.keeper.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
+			e.checkpointer.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
 			e.mustClose(t)
 			found, err := filepath.Glob(filepath.Join(o.Dir, c.file))
 			if err != nil || len(found) == 0 {
@@ -155,7 +155,7 @@ func TestNoSpace(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("with space the engine does not become ready")
 		}
-		e.keeper.wake() // instead of waiting for its next turn
+		e.checkpointer.wake() // instead of waiting for its next tick
 	}
 	e.mustPost(t, flow.Origin{}, tuple(1, 1))
 	e.mustClose(t)
@@ -188,7 +188,7 @@ func TestFailedSyncBehindTheBack(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the engine stays ready although its log cannot be synced")
 		}
-		e.keeper.wake() // instead of waiting for its next turn
+		e.checkpointer.wake() // instead of waiting for its next tick
 	}
 	if s := e.Status(); !s.ReadOnly || s.Reasons[0] != reasonLogFailed {
 		t.Errorf("the status then: %+v", s)

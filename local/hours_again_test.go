@@ -64,7 +64,7 @@ func TestOpenerOfAReplay(t *testing.T) {
 	}
 	check()
 	for range 5 {
-		e.keeper.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
+		e.checkpointer.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
 		e.mustClose(t)
 		e = open(t, o)
 		check()

@@ -14,8 +14,8 @@ import (
 type hour struct {
 	account flow.Account
 	// written is when the last flow came; asked when it was last read, in Unix milliseconds.
-	written clock.Stamp
-	asked   atomic.Int64
+	lastWrite clock.Stamp
+	asked     atomic.Int64
 	// version changes whenever flows do. It begins at random, so that none comes again.
 	version uint64
 	// openedBy is the client whose flows came first, as far as it is known, and live whether the hour
@@ -59,8 +59,8 @@ func (e *Engine) enter(tally []flow.HourTally, outcome column, by *opener) {
 		h.account.Received.Add(t)
 		outcome(&h.account).Add(t)
 		if isStored {
-			if by.now.Time >= h.written.Time {
-				h.written = by.now
+			if by.now.Time >= h.lastWrite.Time {
+				h.lastWrite = by.now
 			}
 			h.version++
 		}

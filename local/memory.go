@@ -40,7 +40,7 @@ type memory struct {
 	ceiling atomic.Int64  // bytes that shards and batches may take; MaxInt64 without a limit
 	other   atomic.Int64  // bytes that all else takes
 	refused atomic.Uint64 // how often there was no room
-	woken   atomic.Bool   // the keeper was, since the last tick
+	woken   atomic.Bool   // the checkpointer was, since the last tick
 
 	tables atomic.Int64 // bytes of the shards when that was last
 
@@ -80,7 +80,7 @@ func (e *Engine) Room() int64 {
 		e.memory.refused.Add(1)
 		e.memory.tables.Store(e.table.Bytes())
 		if e.memory.woken.CompareAndSwap(false, true) {
-			e.keeper.wake()
+			e.checkpointer.wake()
 		}
 	}
 	return room
@@ -120,9 +120,9 @@ var sampleNames = [...]string{
 	releasedSample: "/memory/classes/heap/released:bytes",
 }
 
-// watchMemory measures at each tick, also while the keeper is busy with a checkpoint.
-func (k *keeper) watchMemory() {
-	tick := time.NewTicker(keeperTick)
+// watchMemory measures at each tick, also while the checkpointer is busy with a checkpoint.
+func (k *checkpointer) watchMemory() {
+	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -137,7 +137,7 @@ func (k *keeper) watchMemory() {
 }
 
 // measureMemory finds how much of the limit is taken by what is neither in the shards nor a batch.
-func (k *keeper) measureMemory() {
+func (k *checkpointer) measureMemory() {
 	before := k.table.Bytes()
 	other := k.otherMemory(before)
 	if other > k.memory.other.Load() {
@@ -158,7 +158,7 @@ func (k *keeper) measureMemory() {
 // otherMemory returns the bytes that are alive but for the shards, with the memory that Go takes beside the heap. Before is
 // what the shards had before the collection that tells it, so that what they drop meanwhile is not taken for
 // something else.
-func (k *keeper) otherMemory(before int64) int64 {
+func (k *checkpointer) otherMemory(before int64) int64 {
 	var samples [len(sampleNames)]metrics.Sample
 	for i := range samples {
 		samples[i].Name = sampleNames[i]
@@ -170,7 +170,7 @@ func (k *keeper) otherMemory(before int64) int64 {
 }
 
 // tellRefusals logs when batches begin to be refused, and when it is over.
-func (k *keeper) tellRefusals() {
+func (k *checkpointer) tellRefusals() {
 	refused := k.memory.refused.Load()
 	k.memory.quiet++
 	if refused != k.memory.seen {

@@ -60,7 +60,7 @@ func TestMeasureMemory(t *testing.T) {
 		if room := e.Room(); room <= 0 || room > limit/4*3 {
 			t.Errorf("limit %d: room for %d before anything is measured", limit, room)
 		}
-		e.keeper.measureMemory()
+		e.checkpointer.measureMemory()
 		other, room := e.memory.other.Load(), e.Room()
 		switch {
 		case limit == 1<<40 && (other != limit/8 || room != limit/4*3-e.table.Bytes()):

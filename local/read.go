@@ -18,7 +18,7 @@ type question[A any] struct {
 
 // askFor asks the shards about an hour by ask, and notes what block it has at the same moment.
 func askFor[A any](e *Engine, h flow.Hour, ask func() A) question[A] {
-	e.settle()
+	e.flush()
 	e.order.RLock()
 	defer e.order.RUnlock()
 	q := question[A]{answer: ask()}
@@ -61,7 +61,7 @@ func (e *Engine) unreadable(h flow.Hour, base *blockRef, err error) error {
 // of its own.
 func (e *Engine) Scan(h flow.Hour, o flow.ScanOptions) ([]flow.Scan, error) {
 	q := askFor(e, h, func() *shard.Answer { return e.table.Ask(h) })
-	if base := q.base; base != nil && q.answer.Part() {
+	if base := q.base; base != nil && q.answer.Partial() {
 		return e.scanBoth(h, q.answer, base, o)
 	}
 	q.base.release()
@@ -135,7 +135,7 @@ func (e *Engine) Find(h flow.Hour, tuples []flow.Key) ([]flow.Row, bool, error) 
 
 // Labels returns what hours there are from from up to, not including, to, in ascending order.
 func (e *Engine) Labels(from, to flow.Hour) ([]flow.Hour, error) {
-	e.settle()
+	e.flush()
 	e.order.RLock()
 	defer e.order.RUnlock()
 	var labels []flow.Hour
@@ -158,7 +158,7 @@ func (e *Engine) Labels(from, to flow.Hour) ([]flow.Hour, error) {
 
 // Version returns a number that changes whenever the rows of an hour do, and does not come again.
 func (e *Engine) Version(h flow.Hour) (uint64, error) {
-	e.settle()
+	e.flush()
 	e.order.RLock()
 	defer e.order.RUnlock()
 	if known := e.hours[h]; known != nil {

@@ -45,12 +45,12 @@ func (e *Engine) recover() (err error) {
 	}
 	e.table.Start()
 	records := e.recordedFrom(m)
-	e.keeper.manifest = m
+	e.checkpointer.manifest = m
 	swept, err := e.replay(reader, &records)
 	e.clock.Resume(records.from, records.last)
-	e.keeper.clockAt = 0 // that it goes on is to be in the manifest, whatever the replay put there
+	e.checkpointer.clockAt = 0 // that it goes on is to be in the manifest, whatever the replay put there
 	if err == nil {
-		err = e.goOn(e.keeper.manifest, reader, swept)
+		err = e.resume(e.checkpointer.manifest, reader, swept)
 	}
 	if err != nil {
 		e.table.Close()
@@ -119,7 +119,7 @@ func (e *Engine) adopt(m *manifest.Manifest) error {
 		}
 		h := newHour()
 		h.account, h.block = entry.Account, e.newBlock(entry)
-		h.written = clock.Stamp{Time: entry.LastWrite, Slack: entry.Slack, Gaps: entry.Gaps}
+		h.lastWrite = clock.Stamp{Time: entry.LastWrite, Slack: entry.Slack, Gaps: entry.Gaps}
 		h.openedBy, h.live, h.expiredBefore = entry.OpenedBy, entry.Live, entry.ExpiredBefore
 		if m.Clock == nil {
 			h.live = liveAt(entry.Hour, entry.LastWrite)
@@ -128,13 +128,13 @@ func (e *Engine) adopt(m *manifest.Manifest) error {
 		labels = append(labels, entry.Hour)
 	}
 	e.expired.readRanges(m.Expired)
-	e.table.SetBelow(labels)
-	e.keeper.generation = m.Generation
-	e.keeper.last.Store(m.Written)
+	e.table.SetOnDisk(labels)
+	e.checkpointer.generation = m.Generation
+	e.checkpointer.last.Store(m.Written)
 	if m.Windows == nil {
 		return nil
 	}
-	e.keeper.sideFile = m.Windows.Name
+	e.checkpointer.windowsFile = m.Windows.Name
 	part, err := block.OpenPart(e.o.FS, e.o.Dir, *m.Windows)
 	if err != nil {
 		return err
@@ -164,10 +164,10 @@ func (e *Engine) checkSize(f block.File) error {
 	return errors.Join(err, file.Close())
 }
 
-// goOn removes what an unfinished checkpoint left, unless that was done before, and opens the log behind
+// resume removes what an unfinished checkpoint left, unless that was done before, and opens the log behind
 // what was replayed. M is the manifest as it is by now.
-func (e *Engine) goOn(m *manifest.Manifest, reader *wal.Reader, swept bool) error {
-	// If the replay made checkpoints, the folder was swept before them, and the files there are the keeper's.
+func (e *Engine) resume(m *manifest.Manifest, reader *wal.Reader, swept bool) error {
+	// If the replay made checkpoints, the folder was swept before them, and the files there are the checkpointer's.
 	if !swept {
 		if err := e.sweep(m); err != nil {
 			return err
@@ -176,7 +176,7 @@ func (e *Engine) goOn(m *manifest.Manifest, reader *wal.Reader, swept bool) erro
 	e.view.Repair(m.Blocks())
 	if torn := reader.Torn(); torn > 0 {
 		e.stats.tornBytes.Store(torn)
-		e.o.Logger.Warn("the end of the log was cut off: it was written when the server ended, and nobody was told that it counts", "bytes", torn)
+		e.o.Logger.Warn("the end of the log was cut off: it was being written when the server ended, and no client was told that it counts", "bytes", torn)
 	}
 	var err error
 	if e.position, err = decodePosition(m); err != nil {

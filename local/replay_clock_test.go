@@ -24,7 +24,7 @@ type replayedClock struct {
 	Live    map[flow.Hour]bool
 }
 
-// recoveredClock starts an engine up to where its keeper would begin, and ends it as a kill does: no more is written.
+// recoveredClock starts an engine up to where its checkpointer would begin, and ends it as a kill does: no more is written.
 func recoveredClock(t *testing.T, o Options) (found replayedClock, checkpoints int64) {
 	t.Helper()
 	e, err := New(o)
@@ -36,7 +36,7 @@ func recoveredClock(t *testing.T, o Options) (found replayedClock, checkpoints i
 	}
 	found = replayedClock{e.clock.State(), map[flow.Hour]clock.Stamp{}, map[flow.Hour]string{}, map[flow.Hour]bool{}}
 	for label, h := range e.hours {
-		found.Written[label], found.By[label], found.Live[label] = h.written, h.openedBy, h.live
+		found.Written[label], found.By[label], found.Live[label] = h.lastWrite, h.openedBy, h.live
 	}
 	e.table.Close()
 	if err := e.log.Close(); err != nil {
@@ -73,7 +73,7 @@ func TestReplaySpillsKeepTheClock(t *testing.T) {
 		}
 		e.mustPost(t, sender([]string{"a", "b"}[m.label(0)%2]), batch...)
 	}
-	e.keeper.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
+	e.checkpointer.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
 	e.mustClose(t)
 	m.true.add(3 * time.Hour) // the pause
 
@@ -108,8 +108,8 @@ func TestRecordsUntil(t *testing.T) {
 	hold := time.Hour
 	r := recorded{from: clock.Settled(1000), least: 1000, most: 1000 + hold.Milliseconds(), hold: hold}
 	r.at(5000)
-	var c cut
-	r.cut(&c)
+	var c checkpointPlan
+	r.plan(&c)
 	if c.at != 5000 || c.recordsUntil != r.most || c.clock.State.Time != 5000 || c.clock.State.Wall != 5000 {
 		t.Errorf("at %d until %d: %+v", c.at, c.recordsUntil, c.clock.State)
 	}

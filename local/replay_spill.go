@@ -43,7 +43,7 @@ func (r *replaying) spillIfDue() error {
 		return err
 	}
 	e.position = position
-	if err := e.keeper.checkpoint(false); err != nil {
+	if err := e.checkpointer.checkpoint(false); err != nil {
 		// It is tried again when there is more to write; what has gone wrong may pass meanwhile.
 		if e.room() <= 0 {
 			return fmt.Errorf("the log does not fit the memory, of which %d bytes are left of the %d of its limit, "+
@@ -88,7 +88,7 @@ func (r *replaying) prepareSpill(from wal.Position) error {
 		return err
 	}
 	r.spills.swept = true
-	return e.sweep(e.keeper.manifest)
+	return e.sweep(e.checkpointer.manifest)
 }
 
 // failure returns why a record could not be applied, or nil.
@@ -99,11 +99,11 @@ func (r *replaying) failure() error {
 }
 
 // spillAll has all hours of c leave memory, of which tuples has those that are there, and none expire.
-func (e *Engine) spillAll(c *cut, tuples map[flow.Hour]uint64) {
+func (e *Engine) spillAll(c *checkpointPlan, tuples map[flow.Hour]uint64) {
 	e.stats.hoursSpilled.Add(int64(len(tuples)))
 	for label := range tuples {
 		h := c.hours[label]
-		h.fate = shard.Spill
+		h.action = shard.Spill
 		c.hours[label] = h
 	}
 }

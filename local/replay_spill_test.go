@@ -39,7 +39,7 @@ func spillLog(t *testing.T, o Options, kill func()) (totals, uint64) {
 	if kill != nil {
 		kill()
 	}
-	e.keeper.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
+	e.checkpointer.covered.Store(e.stats.received.Load()) // so that Close makes no checkpoint
 	if err := e.Close(); err != nil && kill == nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestReplayExpiresNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.recover(); err != nil { // not Open, whose keeper lets hours expire
+	if err := e.recover(); err != nil { // not Open, whose checkpointer lets hours expire
 		t.Fatal(err)
 	}
 	m, err := manifest.Read(disk.OS, o.Dir)

@@ -9,10 +9,10 @@ import (
 	"flowd/shard"
 )
 
-// decide gives every hour of c its fate. Hours expire whose last flow came too long ago, then what
+// decide sets the action of every hour of c. Hours expire whose last flow came too long ago, then what
 // is too much on disk. Of the rest, hours are spilled until memory keeps its budget: those first that
 // were neither written nor read for longest. Tuples are those of the hours in memory.
-func (e *Engine) decide(c *cut, tuples map[flow.Hour]uint64) {
+func (e *Engine) decide(c *checkpointPlan, tuples map[flow.Hour]uint64) {
 	byWrite := make([]flow.Hour, 0, len(c.hours))
 	var bytes int64
 	for label, h := range c.hours {
@@ -20,13 +20,13 @@ func (e *Engine) decide(c *cut, tuples map[flow.Hour]uint64) {
 		bytes += h.bytes()
 	}
 	slices.SortFunc(byWrite, func(a, b flow.Hour) int {
-		return cmp.Or(cmp.Compare(c.hours[a].written.Time, c.hours[b].written.Time), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(c.hours[a].lastWrite.Time, c.hours[b].lastWrite.Time), cmp.Compare(a, b))
 	})
 	kept := byWrite[:0:0]
 	for _, label := range byWrite {
-		if h := c.hours[label]; e.aged(h.written, c.at) {
+		if h := c.hours[label]; e.aged(h.lastWrite, c.at) {
 			bytes -= h.bytes()
-			h.fate, h.why = shard.Expire, byAge
+			h.action, h.why = shard.Expire, byAge
 			c.hours[label] = h
 			continue
 		}
@@ -44,7 +44,7 @@ func (e *Engine) decide(c *cut, tuples map[flow.Hour]uint64) {
 // hours that one client opened, and that were not live then, take more than half of that, they go
 // first: a client with a wrong clock, or one who means harm, does not drive out the hours of others by
 // its own. Else those go whose last flow came first, of which labels are in order.
-func (e *Engine) expireBytes(c *cut, labels []flow.Hour, bytes, most int64) (kept []flow.Hour) {
+func (e *Engine) expireBytes(c *checkpointPlan, labels []flow.Hour, bytes, most int64) (kept []flow.Hour) {
 	c.fillers = e.senders.String()
 	clear(e.senders)
 	opened := make(map[string]int64)
@@ -56,7 +56,7 @@ func (e *Engine) expireBytes(c *cut, labels []flow.Hour, bytes, most int64) (kep
 	expire := func(label flow.Hour) {
 		h := c.hours[label]
 		bytes -= h.bytes()
-		h.fate, h.why = shard.Expire, byBytes
+		h.action, h.why = shard.Expire, byBytes
 		c.hours[label] = h
 	}
 	for _, label := range labels {
@@ -76,7 +76,7 @@ func (e *Engine) expireBytes(c *cut, labels []flow.Hour, bytes, most int64) (kep
 }
 
 // bytes returns what the hour takes on disk.
-func (h *hourCut) bytes() int64 {
+func (h *plannedHour) bytes() int64 {
 	if h.block == nil {
 		return 0
 	}
@@ -91,7 +91,7 @@ func (e *Engine) aged(written clock.Stamp, now int64) bool {
 
 // spill chooses hours among those kept, so that the others take four fifths of the budget, each
 // hour's share of the memory being that of its tuples.
-func (e *Engine) spill(c *cut, kept []flow.Hour, tuples map[flow.Hour]uint64) {
+func (e *Engine) spill(c *checkpointPlan, kept []flow.Hour, tuples map[flow.Hour]uint64) {
 	memory := e.table.Bytes()
 	if memory <= e.o.MemoryBudget {
 		return
@@ -100,7 +100,7 @@ func (e *Engine) spill(c *cut, kept []flow.Hour, tuples map[flow.Hour]uint64) {
 	for _, n := range tuples {
 		total += n
 	}
-	used := func(label flow.Hour) int64 { return max(c.hours[label].written.Time, e.hours[label].asked.Load()) }
+	used := func(label flow.Hour) int64 { return max(c.hours[label].lastWrite.Time, e.hours[label].asked.Load()) }
 	byUse := slices.Clone(kept)
 	slices.SortFunc(byUse, func(a, b flow.Hour) int {
 		return cmp.Or(cmp.Compare(used(a), used(b)), cmp.Compare(a, b))
@@ -116,7 +116,7 @@ func (e *Engine) spill(c *cut, kept []flow.Hour, tuples map[flow.Hour]uint64) {
 		}
 		excess -= float64(memory) * float64(n) / float64(total)
 		h := c.hours[label]
-		h.fate = shard.Spill
+		h.action = shard.Spill
 		c.hours[label] = h
 		e.stats.hoursSpilled.Add(1)
 	}
@@ -140,7 +140,7 @@ func (e *Engine) expiring() bool {
 	defer e.order.RUnlock()
 	now, bytes := e.now(), int64(0)
 	for _, h := range e.hours {
-		if e.aged(h.written, now) {
+		if e.aged(h.lastWrite, now) {
 			return true
 		}
 		if h.block != nil {

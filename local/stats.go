@@ -116,7 +116,7 @@ func (e *Engine) Stats() Stats {
 	c := &e.stats
 	s.Checkpoints, s.CheckpointsFailed = c.checkpoints.Load(), c.checkpointsFailed.Load()
 	s.CheckpointSeconds = float64(c.checkpointTime.Load()) / 1e9
-	s.LastCheckpoint = e.keeper.last.Load()
+	s.LastCheckpoint = e.checkpointer.last.Load()
 	s.ParquetBehind = e.view.Behind()
 	s.RowsWritten = c.rowsWritten.Load()
 	s.HoursSpilled = c.hoursSpilled.Load()

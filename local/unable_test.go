@@ -73,7 +73,7 @@ func TestNoSegmentSaysWhy(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the engine does not become ready again")
 		}
-		e.keeper.wake() // instead of waiting for its next turn
+		e.checkpointer.wake() // instead of waiting for its next tick
 	}
 	e.mustPost(t, flow.Origin{}, tuple(1, 1))
 	e.mustClose(t)

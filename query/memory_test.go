@@ -97,7 +97,7 @@ func TestMemoryAgainstPlain(t *testing.T) {
 				flows := plain(rapid.SliceOfN(drawFlow, 0, 200).Draw(rt, "flows"))
 				half := len(flows) / 2
 				m.post(flows[:half]...)
-				frozen := m.table.Freeze(func(h flow.Hour) shard.Fate { return shard.Fate(h % 2) })
+				frozen := m.table.Freeze(func(h flow.Hour) shard.Action { return shard.Action(h % 2) })
 				m.post(flows[half:]...)
 				for range 10 {
 					checkQuery(rt, m, flows)

@@ -102,7 +102,7 @@ func (s *shard) add(items []flow.Item, order, ids []uint32) {
 		h := s.hour(item.Hour)
 		c := id / chunkSize
 		if c >= uint32(len(h.chunks)) || !h.chunks[c].owned {
-			h.own(c)
+			h.copyOnWrite(c)
 		}
 		cell := &h.chunks[c].cells[id%chunkSize]
 		if cell.BytesTx|cell.BytesRx == 0 {

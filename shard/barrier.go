@@ -6,18 +6,18 @@ import "flowd/flow"
 // came, but not all at once, as there may be thousands: some after each message, and each before
 // a flow is added to it (findHour). Until then it is as it was.
 type barrier struct {
-	fate   func(flow.Hour) Fate
+	action func(flow.Hour) Action
 	before []*hour // not yet frozen, but for those that a flow came for
-	parts  []frozenPart
-	passed func([]frozenPart)
+	parts  []frozenShare
+	passed func([]frozenShare)
 }
 
 // barrierStep is how many hours are frozen between two messages: some 100 µs.
 const barrierStep = 256
 
 // freeze begins to pass a barrier, and calls passed when it has.
-func (s *shard) freeze(fate func(flow.Hour) Fate, passed func([]frozenPart)) {
-	b := &barrier{fate: fate, passed: passed, before: make([]*hour, 0, len(s.hours))}
+func (s *shard) freeze(action func(flow.Hour) Action, passed func([]frozenShare)) {
+	b := &barrier{action: action, passed: passed, before: make([]*hour, 0, len(s.hours))}
 	for _, h := range s.hours {
 		b.before = append(b.before, h)
 	}
@@ -49,9 +49,9 @@ func (s *shard) freezeHour(h *hour) {
 	}
 	h.barriers = s.barriers
 	b := s.barrier
-	p := frozenPart{HourPart: s.part(h), fate: b.fate(h.label), snapshot: h.snapshot(s.index)}
+	p := frozenShare{MemoryHour: s.figures(h), action: b.action(h.label), snapshot: h.snapshot(s.index)}
 	b.parts = append(b.parts, p)
-	if p.Part || p.fate != Keep {
+	if p.Partial || p.action != Keep {
 		s.frozen[h.label] = h
 		delete(s.hours, h.label)
 	}

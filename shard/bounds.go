@@ -200,7 +200,7 @@ func (s *shard) count(number uint64) (tuples uint64, large map[flow.Hour]uint64)
 // together returns how many tuples an hour and what is frozen of it have. Either may be nil.
 func together(h, frozen *hour) (tuples uint64) {
 	if h != nil {
-		tuples += h.tuples - h.shared
+		tuples += h.tuples - h.overlap
 	}
 	if frozen != nil {
 		tuples += frozen.tuples

@@ -100,7 +100,7 @@ func (p *populace) send() {
 func (p *populace) checkpoint() {
 	p.send()
 	spilled := flow.Hour(rapid.IntRange(0, 4).Draw(p.t, "spilled"))
-	frozen := p.table.Freeze(func(h flow.Hour) Fate {
+	frozen := p.table.Freeze(func(h flow.Hour) Action {
 		if h < spilled {
 			return Spill
 		}
@@ -114,7 +114,7 @@ func (p *populace) checkpoint() {
 		return
 	}
 	for _, h := range hours { // a part leaves memory whatever its fate is
-		if h.Hour < spilled || h.Part {
+		if h.Hour < spilled || h.Partial {
 			p.hours[h.Hour] = newPlaces()
 		}
 	}

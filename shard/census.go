@@ -63,7 +63,7 @@ func (a *Admission) census(b *flow.Batch, near []flow.Hour, all bool) *census {
 	split.divide(b)
 	found := make([]census, len(a.table.shards))
 	a.table.scatter(func(i int, s *shard) {
-		order, hashes := split.part(i)
+		order, hashes := split.slice(i)
 		s.census(c, order, hashes, &found[i])
 	}).Wait()
 	for i := range found {

@@ -7,14 +7,14 @@ import (
 	"flowd/flow"
 )
 
-// Fate is what a checkpoint does with an hour.
-type Fate uint8
+// Action is what a checkpoint does with an hour.
+type Action uint8
 
-// The fates. A part, which is what came for an hour that is on disk, goes to its block whatever
-// its fate is, unless that is Expire.
+// The actions. A partial hour, one with a block on disk that is not in memory, is added to its block under
+// every action but Expire.
 const (
 	// Keep leaves a whole hour in memory.
-	Keep Fate = iota
+	Keep Action = iota
 	// Spill takes an hour out of memory: from Install on it is on disk.
 	Spill
 	// Expire forgets an hour, in memory and on disk.
@@ -24,15 +24,15 @@ const (
 // hourSet is a set of hours. Shards share one, so it is never changed once they have it.
 type hourSet map[flow.Hour]struct{}
 
-// SetBelow says of which hours there is a block on disk of which nothing is in memory: what comes
-// for them is a part. It may only be called before Start; later the set changes by Install.
-func (t *Table) SetBelow(hours []flow.Hour) {
-	t.below = make(hourSet, len(hours))
+// SetOnDisk names the hours that exist only on disk: what comes for them makes a partial hour. Callers must
+// not call it after Start; Install changes the set later.
+func (t *Table) SetOnDisk(hours []flow.Hour) {
+	t.onDisk = make(hourSet, len(hours))
 	for _, h := range hours {
-		t.below[h] = struct{}{}
+		t.onDisk[h] = struct{}{}
 	}
 	for _, s := range t.shards {
-		s.below = t.below
+		s.onDisk = t.onDisk
 	}
 }
 
@@ -44,44 +44,44 @@ func (t *Table) SetBelow(hours []flow.Hour) {
 // the barrier. Until then questions see both together.
 type Frozen struct {
 	table  *Table
-	fate   func(flow.Hour) Fate
-	passed sync.WaitGroup // by each shard
-	parts  [][]frozenPart // of each shard
+	action func(flow.Hour) Action
+	passed sync.WaitGroup  // by each shard
+	parts  [][]frozenShare // of each shard
 
-	settled bool
-	hours   []*FrozenHour
-	below   hourSet // as it is after Install
+	resolved bool
+	hours    []*FrozenHour
+	onDisk   hourSet // as it is after Install
 }
 
 // FrozenHour is an hour as it was at the barrier, over all shards.
 type FrozenHour struct {
-	HourPart
-	// Fate is what the hour's fate is. A part goes to its block also if that is Keep.
-	Fate Fate
+	MemoryHour
+	// Action is what the checkpoint does with the hour.
+	Action Action
 
 	rows *rows
 }
 
-// frozenPart is what a shard has of a FrozenHour.
-type frozenPart struct {
-	HourPart
-	fate     Fate
+// frozenShare is what one shard holds of a FrozenHour.
+type frozenShare struct {
+	MemoryHour
+	action   Action
 	snapshot *snapshot
 }
 
 // Freeze sends a barrier to all shards, and waits at most until it is in their queues. Each hour
-// in memory, and each hour on disk, has the fate that fate returns for it. Fate must be fast, and
-// return the same for the same hour until Hours has returned; all shards call it, at once.
+// in memory, and each hour on disk, gets the action that action returns for it. The function must be fast, and
+// return the same for the same hour until Hours has returned; all shards call it concurrently.
 //
 // It panics if an earlier Frozen has not ended: there is one at a time.
-func (t *Table) Freeze(fate func(flow.Hour) Fate) *Frozen {
+func (t *Table) Freeze(action func(flow.Hour) Action) *Frozen {
 	if !t.freezing.CompareAndSwap(false, true) {
 		panic("shard: Freeze before the Install or Restore of the last one")
 	}
-	f := &Frozen{table: t, fate: fate, parts: make([][]frozenPart, len(t.shards))}
+	f := &Frozen{table: t, action: action, parts: make([][]frozenShare, len(t.shards))}
 	f.passed.Add(len(t.shards))
 	t.scatter(func(i int, s *shard) {
-		s.freeze(fate, func(parts []frozenPart) {
+		s.freeze(action, func(parts []frozenShare) {
 			f.parts[i] = parts
 			f.passed.Done()
 		})
@@ -92,17 +92,17 @@ func (t *Table) Freeze(fate func(flow.Hour) Fate) *Frozen {
 // Hours waits until all shards have passed the barrier, and returns the hours that were in memory
 // there, in ascending order. An hour that is on disk only is not among them, though it may expire.
 func (f *Frozen) Hours() []*FrozenHour {
-	if f.settled {
+	if f.resolved {
 		return f.hours
 	}
 	f.passed.Wait()
-	f.settled = true
+	f.resolved = true
 	f.gather()
-	f.settleBelow()
+	f.resolveOnDisk()
 	return f.hours
 }
 
-// gather makes the hours of the shards' parts of them.
+// gather merges what the shards hold of each hour.
 func (f *Frozen) gather() {
 	byLabel := make(map[flow.Hour]*FrozenHour)
 	for _, parts := range f.parts {
@@ -110,31 +110,31 @@ func (f *Frozen) gather() {
 			p := &parts[i]
 			h := byLabel[p.Hour]
 			if h == nil {
-				h = &FrozenHour{HourPart: p.HourPart, Fate: p.fate, rows: new(rows)}
+				h = &FrozenHour{MemoryHour: p.MemoryHour, Action: p.action, rows: new(rows)}
 				byLabel[p.Hour] = h
 				f.hours = append(f.hours, h)
 			} else {
-				h.add(&p.HourPart)
+				h.add(&p.MemoryHour)
 			}
 			h.rows.parts = append(h.rows.parts, p.snapshot)
 		}
 	}
 	f.parts = nil
-	slices.SortFunc(f.hours, func(a, b *FrozenHour) int { return compareHours(&a.HourPart, &b.HourPart) })
+	slices.SortFunc(f.hours, func(a, b *FrozenHour) int { return compareHours(&a.MemoryHour, &b.MemoryHour) })
 }
 
-// settleBelow makes the set of the hours on disk as it is after Install. It is made here, not by
+// resolveOnDisk makes the set of the hours that are only on disk after Install. It is made here, not by
 // the shards, since a shard does not know of hours that only others have in memory.
-func (f *Frozen) settleBelow() {
-	f.below = make(hourSet, len(f.table.below)+len(f.hours))
-	for label := range f.table.below {
-		if f.fate(label) != Expire {
-			f.below[label] = struct{}{}
+func (f *Frozen) resolveOnDisk() {
+	f.onDisk = make(hourSet, len(f.table.onDisk)+len(f.hours))
+	for label := range f.table.onDisk {
+		if f.action(label) != Expire {
+			f.onDisk[label] = struct{}{}
 		}
 	}
 	for _, h := range f.hours {
-		if h.Fate == Spill {
-			f.below[h.Hour] = struct{}{}
+		if h.Action == Spill {
+			f.onDisk[h.Hour] = struct{}{}
 		}
 	}
 }
@@ -144,9 +144,9 @@ func (f *Frozen) settleBelow() {
 // for are gone; those that are being read stay as they are.
 func (f *Frozen) Install() {
 	t := f.end()
-	below := f.below
-	t.below = below
-	t.scatter(func(_ int, s *shard) { s.install(below) })
+	onDisk := f.onDisk
+	t.onDisk = onDisk
+	t.scatter(func(_ int, s *shard) { s.install(onDisk) })
 	t.freezing.Store(false)
 }
 
@@ -193,14 +193,14 @@ func (h *FrozenHour) Close() {
 }
 
 // install drops what is frozen. However much that is, it only is unlinked.
-func (s *shard) install(below hourSet) {
+func (s *shard) install(onDisk hourSet) {
 	dropped := s.frozen
 	s.tallying = nil // some may be dropped; who asks for the others counts the rest of them
-	s.frozen, s.both, s.below = nil, 0, below
+	s.frozen, s.both, s.onDisk = nil, 0, onDisk
 	for label, h := range dropped {
 		s.drop(h)
 		if since := s.hours[label]; since != nil {
-			since.under, since.shared = nil, 0
+			since.base, since.overlap = nil, 0
 			since.forgetVPCs()
 		}
 	}
@@ -234,7 +234,7 @@ func (h *hour) absorb(since *hour) (saturated uint64) {
 		if cells == nil {
 			continue
 		}
-		h.own(uint32(c))
+		h.copyOnWrite(uint32(c))
 		for i := range cells {
 			saturated += h.chunks[c].cells[i].Add(cells[i])
 		}
@@ -247,7 +247,7 @@ func (h *hour) absorb(since *hour) (saturated uint64) {
 		h.zeros[i] |= word
 	}
 	h.forgetVPCs()
-	h.tuples += since.tuples - since.shared
+	h.tuples += since.tuples - since.overlap
 	h.flows += since.flows
 	h.saturated += since.saturated + saturated
 	h.totals.Add(since.totals)

@@ -42,22 +42,22 @@ func (w *watch) report(b *testing.B, unit string) {
 func BenchmarkCheckpoint(b *testing.B) {
 	for _, c := range []struct {
 		tuples, hours int
-		fate          Fate
+		action        Action
 	}{{1_000_000, 1, Keep}, {1_000_000, 1, Spill}, {1_000_000, 8, Keep}, {1_000_000, 8, Spill}, {100, 10_000, Keep}, {100, 10_000, Spill}} {
-		what := map[Fate]string{Keep: "keep", Spill: "spill"}[c.fate]
+		what := map[Action]string{Keep: "keep", Spill: "spill"}[c.action]
 		b.Run(fmt.Sprintf("tuples=%d/hours=%d/%s", c.tuples, c.hours, what), func(b *testing.B) {
 			s, apply := filled(b, c.tuples, c.hours)
 			late := everyTuple(1, 480_000)[0]
 			var barrier, pass, first, restore, install watch
-			var parts []frozenPart
-			freeze := func(fate Fate) {
-				barrier.time(func() { s.freeze(everyHour(fate), func(p []frozenPart) { parts = p }) })
+			var parts []frozenShare
+			freeze := func(action Action) {
+				barrier.time(func() { s.freeze(everyHour(action), func(p []frozenShare) { parts = p }) })
 				for s.barrier != nil {
 					pass.time(s.pass)
 				}
 			}
 			for b.Loop() {
-				freeze(c.fate)
+				freeze(c.action)
 				first.time(func() { apply(late) })
 				for i := range parts {
 					parts[i].snapshot.close()

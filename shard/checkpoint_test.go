@@ -23,7 +23,7 @@ type world struct {
 	late   []reading // answers that are not read yet
 
 	frozen  *Frozen
-	fates   map[flow.Hour]Fate
+	actions map[flow.Hour]Action
 	barrier model // memory at the barrier
 	arrived map[flow.Hour]uint64
 	since   model // what came after it
@@ -71,7 +71,7 @@ func newWorld(t *rapid.T) *world {
 			w.disk[label] = block
 		}
 	}
-	table.SetBelow(slices.Collect(maps.Keys(w.disk)))
+	table.SetOnDisk(slices.Collect(maps.Keys(w.disk)))
 	table.Start()
 	return w
 }
@@ -198,12 +198,12 @@ func (w *world) step(t *rapid.T) {
 
 // freeze sends a barrier and does not wait for it.
 func (w *world) freeze(t *rapid.T) {
-	w.fates = map[flow.Hour]Fate{}
+	w.actions = map[flow.Hour]Action{}
 	for _, h := range labels {
-		w.fates[h] = rapid.SampledFrom([]Fate{Keep, Spill, Expire}).Draw(t, "fate")
+		w.actions[h] = rapid.SampledFrom([]Action{Keep, Spill, Expire}).Draw(t, "action")
 	}
-	fates := w.fates
-	w.frozen = w.table.Freeze(func(h flow.Hour) Fate { return fates[h] })
+	actions := w.actions
+	w.frozen = w.table.Freeze(func(h flow.Hour) Action { return actions[h] })
 	w.barrier, w.arrived = maps.Clone(w.memory), maps.Clone(w.flows)
 	w.since, w.added = model{}, map[flow.Hour]uint64{}
 }
@@ -212,13 +212,13 @@ func (w *world) freeze(t *rapid.T) {
 func (w *world) checkpoint(t *rapid.T) {
 	disk := maps.Clone(w.disk)
 	hours := w.frozen.Hours()
-	w.checkParts(t, frozenParts(hours), w.barrier, w.arrived)
+	w.checkParts(t, memoryHours(hours), w.barrier, w.arrived)
 	for _, h := range hours {
 		label := h.Hour
-		if h.Fate != w.fates[label] {
-			t.Fatalf("hour %d: fate %d, not %d", label, h.Fate, w.fates[label])
+		if h.Action != w.actions[label] {
+			t.Fatalf("hour %d: action %d, not %d", label, h.Action, w.actions[label])
 		}
-		if whole := !h.Part && h.Fate == Keep; h.Fate == Expire || whole && rapid.Bool().Draw(t, "not changed") {
+		if whole := !h.Partial && h.Action == Keep; h.Action == Expire || whole && rapid.Bool().Draw(t, "not changed") {
 			continue
 		} else if whole {
 			w.late = append(w.late, reading{h.Rows(), w.barrier.hour(label)})
@@ -226,7 +226,7 @@ func (w *world) checkpoint(t *rapid.T) {
 		}
 		block := plusModel(disk[label], w.barrier.hour(label))
 		var base flow.Rows
-		if h.Part {
+		if h.Partial {
 			base = newBlockRows(disk[label])
 		}
 		reading{w.table.Overlay(base, h.Rows()), block}.check(t)
@@ -236,10 +236,10 @@ func (w *world) checkpoint(t *rapid.T) {
 	w.frozen = nil
 	for _, label := range labels {
 		_, onDisk := disk[label]
-		if fate := w.fates[label]; fate != Keep || onDisk {
+		if action := w.actions[label]; action != Keep || onDisk {
 			w.memory = plusModel(w.memory.without(label), w.since.hour(label))
 			w.flows[label] = w.added[label]
-			if fate == Expire {
+			if action == Expire {
 				delete(disk, label)
 			}
 		}
@@ -260,21 +260,21 @@ func (w *world) restore(t *rapid.T) {
 	w.frozen = nil
 }
 
-func frozenParts(hours []*FrozenHour) []HourPart {
-	var parts []HourPart
+func memoryHours(hours []*FrozenHour) []MemoryHour {
+	var parts []MemoryHour
 	for _, h := range hours {
-		parts = append(parts, h.HourPart)
+		parts = append(parts, h.MemoryHour)
 	}
 	return parts
 }
 
 // checkParts holds the figures of what is in memory to the model.
-func (w *world) checkParts(t *rapid.T, got []HourPart, memory model, flows map[flow.Hour]uint64) {
-	var want []HourPart
+func (w *world) checkParts(t *rapid.T, got []MemoryHour, memory model, flows map[flow.Hour]uint64) {
+	var want []MemoryHour
 	for _, h := range labels {
 		if flows[h] > 0 {
 			_, onDisk := w.disk[h]
-			p := HourPart{HourTotals: flow.HourTotals{Hour: h, Flows: flows[h]}, Part: onDisk}
+			p := MemoryHour{HourTotals: flow.HourTotals{Hour: h, Flows: flows[h]}, Partial: onDisk}
 			for _, totals := range memory.hour(h) {
 				p.Tuples++
 				p.Totals.Add(totals)
@@ -309,11 +309,11 @@ func (w *world) checkDicts(t *rapid.T) {
 			}
 		}
 		for label, h := range s.hours {
-			under := s.frozen[label]
-			if under != nil {
+			base := s.frozen[label]
+			if base != nil {
 				both++
 			}
-			if h.under != under || under != nil && h.dict != under.dict {
+			if h.base != base || base != nil && h.dict != base.dict {
 				t.Errorf("hour %d does not continue what is frozen of it", label)
 			}
 		}

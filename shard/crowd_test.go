@@ -66,18 +66,18 @@ func (c *crowd) read(h flow.Hour) {
 }
 
 // checkpoint spills some hours, and fails at it or not.
-func (c *crowd) checkpoint(fails bool, fate func(flow.Hour) Fate) {
+func (c *crowd) checkpoint(fails bool, action func(flow.Hour) Action) {
 	c.sending.Lock()
-	f := c.table.Freeze(fate)
+	f := c.table.Freeze(action)
 	c.sending.Unlock()
 	disk := maps.Clone(c.disk)
 	for _, h := range f.Hours() {
-		if h.Fate != Spill && !h.Part {
+		if h.Action != Spill && !h.Partial {
 			h.Close()
 			continue
 		}
 		var base flow.Rows
-		if h.Part {
+		if h.Partial {
 			base = newBlockRows(disk[h.Hour])
 		}
 		disk[h.Hour] = read(c.t, c.table.Overlay(base, h.Rows()), 64)
@@ -110,8 +110,8 @@ func TestCrowd(t *testing.T) {
 	})
 	others.Go(func() {
 		for n := 0; !done.Load(); n++ {
-			fates := []Fate{Keep, Spill, Fate(rand.IntN(2))}
-			c.checkpoint(n%3 == 0, func(h flow.Hour) Fate { return fates[h] })
+			actions := []Action{Keep, Spill, Action(rand.IntN(2))}
+			c.checkpoint(n%3 == 0, func(h flow.Hour) Action { return actions[h] })
 		}
 	})
 	writers.Wait()
@@ -130,9 +130,9 @@ func TestBarrierIsPassedInSteps(t *testing.T) {
 	for h := range flow.Hour(hours) {
 		add(batch(h))
 	}
-	var parts []frozenPart
+	var parts []frozenShare
 	s.limits.step = 1
-	s.freeze(fateOf(Spill, 0, 2, 4, 6, 8), func(p []frozenPart) { parts = p })
+	s.freeze(actionOf(Spill, 0, 2, 4, 6, 8), func(p []frozenShare) { parts = p })
 	for n := range 4 * hours { // so many that hours are looked for again
 		add(batch(flow.Hour(n % (2 * hours))))
 		if n == hours/2 {
@@ -146,8 +146,8 @@ func TestBarrierIsPassedInSteps(t *testing.T) {
 		t.Errorf("%d hours were at the barrier, %d are frozen, %d in memory, %d of them continued", len(parts), len(s.frozen), len(s.hours), s.both)
 	}
 	for _, p := range parts {
-		if want := Fate(1-p.Hour%2) * Spill; p.Flows != 5 || p.Tuples != 5 || p.fate != want {
-			t.Errorf("hour %d had %d flows and %d tuples, not 5 each, or fate %d, not %d", p.Hour, p.Flows, p.Tuples, p.fate, want)
+		if want := Action(1-p.Hour%2) * Spill; p.Flows != 5 || p.Tuples != 5 || p.action != want {
+			t.Errorf("hour %d had %d flows and %d tuples, not 5 each, or action %d, not %d", p.Hour, p.Flows, p.Tuples, p.action, want)
 		}
 		mapped := mapTable{}
 		mapped.apply(batch(p.Hour))

@@ -10,7 +10,7 @@ import (
 type FindAnswer struct {
 	answered *sync.WaitGroup
 	parts    [][]flow.Row
-	part     bool
+	partial  bool
 }
 
 // AskFor asks the shards for those of the tuples that they have in hour h, as Ask does for all. It
@@ -24,23 +24,23 @@ func (t *Table) AskFor(h flow.Hour, tuples []flow.Key) *FindAnswer {
 	split.divide(&keys)
 	a := &FindAnswer{parts: make([][]flow.Row, len(t.shards))}
 	a.answered = t.scatter(func(i int, s *shard) {
-		order, hashes := split.part(i)
+		order, hashes := split.slice(i)
 		a.parts[i] = s.find(h, &keys, order, hashes)
 		if i == 0 {
-			a.part = s.isPart(h)
+			a.partial = s.isPartial(h)
 		}
 	})
 	return a
 }
 
-// Rows waits for the answer and returns the rows, in no particular order. If part is true there is a
+// Rows waits for the answer and returns the rows, in no particular order. If partial is true there is a
 // block of the hour on disk as of when AskFor was called, which may have more of the same tuples.
-func (a *FindAnswer) Rows() (rows []flow.Row, part bool) {
+func (a *FindAnswer) Rows() (rows []flow.Row, partial bool) {
 	a.answered.Wait()
 	for _, p := range a.parts {
 		rows = append(rows, p...)
 	}
-	return rows, a.part
+	return rows, a.partial
 }
 
 // find returns the rows of the items of keys that order names, whose hashes are given.

@@ -28,18 +28,18 @@ func modelOf(flows ...[]flow.Flow) model {
 }
 
 // fateOf returns fates: fate for some hours, Keep for all others.
-func fateOf(fate Fate, hours ...flow.Hour) func(flow.Hour) Fate {
-	return func(h flow.Hour) Fate {
+func actionOf(action Action, hours ...flow.Hour) func(flow.Hour) Action {
+	return func(h flow.Hour) Action {
 		for _, one := range hours {
 			if h == one {
-				return fate
+				return action
 			}
 		}
 		return Keep
 	}
 }
 
-func everyHour(fate Fate) func(flow.Hour) Fate { return func(flow.Hour) Fate { return fate } }
+func everyHour(action Action) func(flow.Hour) Action { return func(flow.Hour) Action { return action } }
 
 // settled returns the sum of the shards' figures when they have nothing to do.
 func settled(table *Table) (sum Stats) {
@@ -66,7 +66,7 @@ func TestDictsGo(t *testing.T) {
 		appendFlows(t, table, numbered(flow.Hour(round), round*tuples, (round+1)*tuples, 1)...)
 		now := settled(table)
 		peak.Bytes, peak.Tuples = max(peak.Bytes, now.Bytes), max(peak.Tuples, now.Tuples)
-		f := table.Freeze(func(h flow.Hour) Fate {
+		f := table.Freeze(func(h flow.Hour) Action {
 			if h < flow.Hour(round) {
 				return Spill
 			}
@@ -138,7 +138,7 @@ func TestLargeHours(t *testing.T) {
 		}
 	}
 
-	f := table.Freeze(fateOf(Spill, 1, 2))
+	f := table.Freeze(actionOf(Spill, 1, 2))
 	since := append(numbered(1, tuples/2, tuples*5/4, 3), numbered(2, 0, tuples, 5)...)
 	appendFlows(t, table, since...)
 	atBarrier := modelOf(first, second)
@@ -155,7 +155,7 @@ func TestLargeHours(t *testing.T) {
 	}
 
 	before := settled(table)
-	table.Freeze(fateOf(Spill, 1)).Install()
+	table.Freeze(actionOf(Spill, 1)).Install()
 	disk := maps.Clone(want.hour(1))
 	after := settled(table)
 	if after.Dictionaries != 2 || after.Bytes > before.Bytes-tuples*cellBytes {
@@ -170,13 +170,13 @@ func TestLargeHours(t *testing.T) {
 	}
 	check("over its block", 1, table.Overlay(newBlockRows(disk), rows), want)
 	check("with the old dict", 2, table.Rows(2), want)
-	f = table.Freeze(fateOf(Expire, 2))
+	f = table.Freeze(actionOf(Expire, 2))
 	last := numbered(2, 0, 2*tuples, 11)
 	appendFlows(t, table, last...)
 	check("with the old dict, since the barrier", 2, table.Rows(2), modelOf(first, second, since, late, last))
 	f.Install()
 	check("after it went", 2, table.Rows(2), modelOf(last))
-	table.Freeze(fateOf(Expire, 2)).Install()
+	table.Freeze(actionOf(Expire, 2)).Install()
 	if end := settled(table); end.Dictionaries != 1 {
 		t.Errorf("%d dictionaries are left of hours that are gone", end.Dictionaries)
 	}
@@ -204,7 +204,7 @@ func TestSparse(t *testing.T) {
 			for i, from := range c.hours {
 				appendFlows(t, table, numbered(flow.Hour(i+1), from[0], from[1], 1)...)
 			}
-			table.Freeze(fateOf(Spill, 0)).Install()
+			table.Freeze(actionOf(Spill, 0)).Install()
 			table.scatter(func(_ int, s *shard) {
 				if got := s.sparse(s.dict); got != c.want {
 					t.Errorf("sparse is %v, not %v", got, c.want)

@@ -16,19 +16,19 @@ import (
 // zeros: flows that carry no bytes are rare, and a presence bit for every cell would cost each
 // update a cache line more.
 //
-// Readers get the column itself, not a copy (lend), which takes the shard no time however large
-// the hour is. The next flow finds no chunks, takes them back (takeBack), and if a reader is still
-// at work copies first the table of the chunks and then, before it writes to it, each chunk (own).
+// Readers get the column itself, not a copy (borrow), which takes the shard no time however large
+// the hour is. The next flow finds no chunks, takes them back (reclaim), and if a reader is still
+// at work copies first the table of the chunks and then, before it writes to it, each chunk (copyOnWrite).
 // So an answer is the hour as of one moment, costs the shard some 25 µs at a million tuples, and
 // memory only for the changes meanwhile.
 type hour struct {
-	label  flow.Hour
-	chunks []chunk // none while they are lent
-	lent   []chunk
-	zeros  []uint64
-	tuples uint64
-	flows  uint64
-	totals flow.Totals
+	label    flow.Hour
+	chunks   []chunk // nil while readers have borrowed them
+	borrowed []chunk
+	zeros    []uint64
+	tuples   uint64
+	flows    uint64
+	totals   flow.Totals
 
 	saturated uint64 // additions to cells that were stopped
 	dict      *dict
@@ -37,15 +37,15 @@ type hour struct {
 	held      *uint64                  // memory of all hours of the shard
 	slab      [][chunkSize]flow.Totals // chunks that are not yet used
 
-	vpcs    *vpcTally // of the tuples of the first chunks, but those that are shared; nil until it is asked for
+	vpcs    *vpcTally // of the tuples of the first chunks, but those in overlap; nil until it is asked for
 	tallied uint32    // so many chunks
 
 	// barriers is how many the shard had met when this hour was made or frozen last.
 	barriers uint64
-	// under is the frozen hour that this one continues, of the same label and dict, and shared the
-	// number of tuples that are in both.
-	under  *hour
-	shared uint64
+	// base is the frozen hour that this one continues, of the same label and dict, and overlap the number of
+	// tuples that are in both.
+	base    *hour
+	overlap uint64
 }
 
 // chunk is the totals of chunkSize ids. Owned says that no reader can see the cells.
@@ -97,9 +97,9 @@ func (h *hour) arrive(id uint32, t flow.Totals) {
 	if h.vpcs != nil && id/chunkSize < h.tallied {
 		h.tallyVPC(id)
 	}
-	if h.under != nil {
-		if _, known := h.under.column().at(id); known {
-			h.shared++
+	if h.base != nil {
+		if _, known := h.base.column().at(id); known {
+			h.overlap++
 		}
 	}
 	if t.BytesTx|t.BytesRx == 0 {
@@ -111,10 +111,10 @@ func (h *hour) arrive(id uint32, t flow.Totals) {
 	}
 }
 
-// own makes chunk c exist and be out of the sight of readers.
-func (h *hour) own(c uint32) {
-	if h.lent != nil {
-		h.takeBack()
+// copyOnWrite makes chunk c exist, as one that no reader can see.
+func (h *hour) copyOnWrite(c uint32) {
+	if h.borrowed != nil {
+		h.reclaim()
 	}
 	if need := int(c) + 1; need > len(h.chunks) {
 		before := cap(h.chunks)
@@ -132,17 +132,17 @@ func (h *hour) own(c uint32) {
 	at.owned = true
 }
 
-// takeBack ends the loan of the column: readers that are still at work keep the table that they
-// have, and the cells, which own copies when it comes to that.
-func (h *hour) takeBack() {
-	h.chunks, h.lent = h.lent, nil
+// reclaim takes back the chunks that readers have borrowed: readers that are still at work keep the table of
+// the chunks that they have, and the cells, which copyOnWrite copies before it writes to them.
+func (h *hour) reclaim() {
+	h.chunks, h.borrowed = h.borrowed, nil
 	if h.readers.Load() == 0 {
 		return
 	}
-	lent := h.chunks
-	h.chunks = make([]chunk, len(lent), cap(lent))
-	for i := range lent {
-		h.chunks[i].cells = lent[i].cells
+	borrowed := h.chunks
+	h.chunks = make([]chunk, len(borrowed), cap(borrowed))
+	for i := range borrowed {
+		h.chunks[i].cells = borrowed[i].cells
 	}
 	h.zeros = slices.Clone(h.zeros)
 }
@@ -171,7 +171,7 @@ func (h *hour) newCells() *[chunkSize]flow.Totals {
 // put adds t to the cell of id, which counts as one that arrives if it is new. Unlike the loop
 // of apply it does not count flows.
 func (h *hour) put(id uint32, t flow.Totals) (saturated uint64) {
-	h.own(id / chunkSize)
+	h.copyOnWrite(id / chunkSize)
 	cell := &h.chunks[id/chunkSize].cells[id%chunkSize]
 	if cell.BytesTx|cell.BytesRx == 0 {
 		h.arrive(id, t)

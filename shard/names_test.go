@@ -91,7 +91,7 @@ func TestNumbersAreHeld(t *testing.T) {
 		t.Errorf("%d bytes of %d names that are the same are held", held, tuples)
 	}
 	appendFlows(t, table, numbered(2, 0, 10, 1)...)
-	table.Freeze(fateOf(Expire, 1)).Install()
+	table.Freeze(actionOf(Expire, 1)).Install()
 	if left := heldBytes(table); left > before/4 {
 		t.Errorf("%d bytes are held after the dict went, of %d without names", left, before)
 	}
@@ -165,7 +165,7 @@ func TestAskedWhileItGrows(t *testing.T) {
 		for n := range 100 {
 			appendFlows(t, table, numbered(flow.Hour(n%2), n*20, n*20+100, 1)...)
 			if n%10 == 9 {
-				f := table.Freeze(everyHour(Fate(n / 10 % 2)))
+				f := table.Freeze(everyHour(Action(n / 10 % 2)))
 				appendFlows(t, table, numbered(flow.Hour(n%2), n*20+50, n*20+200, 1)...)
 				f.Install()
 			}
@@ -232,7 +232,7 @@ func TestColumnsOfACrowd(t *testing.T) {
 	}
 	others.Go(func() {
 		for n := 0; !done.Load(); n++ {
-			c.checkpoint(n%3 == 0, everyHour(Fate(n%2)*Spill))
+			c.checkpoint(n%3 == 0, everyHour(Action(n%2)*Spill))
 		}
 	})
 	writers.Wait()

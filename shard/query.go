@@ -26,7 +26,7 @@ func (t *Table) scatter(ask func(i int, s *shard)) *sync.WaitGroup {
 type Answer struct {
 	answered *sync.WaitGroup
 	parts    []*snapshot
-	part     bool
+	partial  bool
 }
 
 // Ask asks all shards for hour h, and waits at most until the question is in their queues. The
@@ -36,18 +36,18 @@ func (t *Table) Ask(h flow.Hour) *Answer {
 	a.answered = t.scatter(func(i int, s *shard) {
 		a.parts[i] = s.snapshot(h)
 		if i == 0 {
-			a.part = s.isPart(h)
+			a.partial = s.isPartial(h)
 		}
 	})
 	return a
 }
 
 // Rows waits for the answer and returns the rows, in no particular order. It must be called
-// once, and what it returns be closed. If part is true there is a block of the hour on disk as of
+// once, and what it returns be closed. If partial is true there is a block of the hour on disk as of
 // when Ask was called, and the rows are to be added to its rows (Overlay).
-func (a *Answer) Rows() (rs flow.Rows, part bool) {
+func (a *Answer) Rows() (rs flow.Rows, partial bool) {
 	a.answered.Wait()
-	return newRows(a.parts), a.part
+	return newRows(a.parts), a.partial
 }
 
 // Rows returns the rows that are in memory of hour h as of now, in no particular order.
@@ -87,20 +87,20 @@ func (r *rows) Close() {
 	r.parts = nil
 }
 
-// HourPart is what memory holds of an hour: all of it, or, if Part is true, what came for it since
-// its block on disk was written. Tuples then counts those of the block again that have come again.
-type HourPart struct {
+// MemoryHour is what memory holds of an hour: all of it or, if Partial is true, what came for it since its
+// block on disk was written. Tuples then counts tuples of the block again that have come again.
+type MemoryHour struct {
 	flow.HourTotals
 	// Saturated counts additions to tuples that would have passed 2^64-1, where a total stays. It
 	// may miss some where Totals have themselves come to 2^64-1, and only there.
 	Saturated uint64
-	Part      bool
+	Partial   bool
 }
 
-func compareHours(a, b *HourPart) int { return cmp.Compare(a.Hour, b.Hour) }
+func compareHours(a, b *MemoryHour) int { return cmp.Compare(a.Hour, b.Hour) }
 
 // add adds what another shard holds of the same hour.
-func (h *HourPart) add(other *HourPart) {
+func (h *MemoryHour) add(other *MemoryHour) {
 	h.Tuples += other.Tuples
 	h.Flows += other.Flows
 	h.Saturated += other.Saturated
@@ -110,23 +110,23 @@ func (h *HourPart) add(other *HourPart) {
 // HoursAnswer is a question for the hours in memory that is on its way.
 type HoursAnswer struct {
 	answered *sync.WaitGroup
-	parts    [][]HourPart
+	parts    [][]MemoryHour
 }
 
 // AskHours asks all shards for the hours that they hold, and waits at most until the question is in
 // their queues.
 func (t *Table) AskHours() *HoursAnswer {
-	a := &HoursAnswer{parts: make([][]HourPart, len(t.shards))}
+	a := &HoursAnswer{parts: make([][]MemoryHour, len(t.shards))}
 	a.answered = t.scatter(func(i int, s *shard) { a.parts[i] = s.summary() })
 	return a
 }
 
 // Hours waits for the answer and returns the hours of which there is something in memory, in
 // ascending order. It must be called at most once.
-func (a *HoursAnswer) Hours() []HourPart {
+func (a *HoursAnswer) Hours() []MemoryHour {
 	a.answered.Wait()
 	all := slices.Concat(a.parts...)
-	slices.SortFunc(all, func(a, b HourPart) int { return compareHours(&a, &b) })
+	slices.SortFunc(all, func(a, b MemoryHour) int { return compareHours(&a, &b) })
 	merged := all[:0]
 	for i := range all {
 		if last := len(merged) - 1; last >= 0 && merged[last].Hour == all[i].Hour {

@@ -4,11 +4,11 @@ import "flowd/flow"
 
 // scan reads a snapshot by columns.
 type scan struct {
-	part  *snapshot
-	names flow.Fields // that are wanted in every chunk
-	begun bool
-	keys  bool // are the form of the chunks; if not, codes are, of each of the names
-	by    [flow.FieldCount]codes
+	snapshot *snapshot
+	names    flow.Fields // that are wanted in every chunk
+	begun    bool
+	keys     bool // are the form of the chunks; if not, codes are, of each of the names
+	by       [flow.FieldCount]codes
 
 	// the last chunk: its rows are the tuples from first on if it is full, else those in ids
 	full  bool
@@ -29,12 +29,12 @@ func (s *scan) Next(c *flow.Chunk) bool {
 		s.begin()
 	}
 	for {
-		cells, first := s.part.nextCells()
+		cells, first := s.snapshot.nextCells()
 		if cells == nil {
-			s.part.release() // at once: the others of the hour may go on for a while
+			s.snapshot.release() // at once: the others of the hour may go on for a while
 			return false
 		}
-		s.first, s.full = first, s.part.full(cells, first)
+		s.first, s.full = first, s.snapshot.full(cells, first)
 		if s.full {
 			s.show(c, cells[:])
 			return true
@@ -50,10 +50,10 @@ func (s *scan) Next(c *flow.Chunk) bool {
 // beside each other number names beside each other.
 func (s *scan) begin() {
 	s.begun = true
-	s.keys = s.names == flow.AllFields || s.names != 0 && s.part.isSparse()
+	s.keys = s.names == flow.AllFields || s.names != 0 && s.snapshot.isSparse()
 	for f := range flow.FieldCount {
 		if s.names.Has(f) && !s.keys {
-			by, ok := s.part.numbered(f)
+			by, ok := s.snapshot.numbered(f)
 			s.by[f], s.keys = by, !ok
 		}
 	}
@@ -63,7 +63,7 @@ func (s *scan) begin() {
 func (s *scan) compact(cells *[chunkSize]flow.Totals) (n int) {
 	for i := range cells {
 		t, id := &cells[i], s.first+uint32(i)
-		if t.BytesTx|t.BytesRx == 0 && !s.part.zero(id) {
+		if t.BytesTx|t.BytesRx == 0 && !s.snapshot.zero(id) {
 			continue
 		}
 		s.rows.ids[n], s.rows.totals[n] = id, *t
@@ -86,7 +86,7 @@ func (s *scan) show(c *flow.Chunk, totals []flow.Totals) {
 	if s.keys {
 		c.Keys = s.rows.keys[:len(totals)]
 		for i := range c.Keys {
-			c.Keys[i] = s.part.keys.key(s.id(i))
+			c.Keys[i] = s.snapshot.keys.key(s.id(i))
 		}
 		return
 	}
@@ -108,13 +108,13 @@ func (s *scan) show(c *flow.Chunk, totals []flow.Totals) {
 }
 
 // Key implements flow.Scan.
-func (s *scan) Key(i int) flow.Key { return s.part.keys.key(s.id(i)) }
+func (s *scan) Key(i int) flow.Key { return s.snapshot.keys.key(s.id(i)) }
 
 // Err implements flow.Scan: reading memory does not fail.
 func (s *scan) Err() error { return nil }
 
 // Close implements flow.Scan.
-func (s *scan) Close() { s.part.close() }
+func (s *scan) Close() { s.snapshot.close() }
 
 // nextCells returns the cells of the next chunk that is there, which are valid until the next call, and
 // their first id; nil at the end. It is for a snapshot that nothing was taken from, and is not mixed
@@ -146,16 +146,16 @@ func (a *Answer) Columns(names flow.Fields) (scans []flow.Scan) {
 	a.answered.Wait()
 	for _, s := range a.parts {
 		if s != nil {
-			scans = append(scans, &scan{part: s, names: names})
+			scans = append(scans, &scan{snapshot: s, names: names})
 		}
 	}
 	return scans
 }
 
-// Part waits for the answer and returns what Rows says of it: whether there is a block to add.
-func (a *Answer) Part() bool {
+// Partial waits for the answer and reports whether the hour's block on disk is to be added to its rows.
+func (a *Answer) Partial() bool {
 	a.answered.Wait()
-	return a.part
+	return a.partial
 }
 
 // Empty waits for the answer and reports whether memory has no rows of the hour. Then nothing has to

@@ -108,7 +108,7 @@ func TestColumnsOfMemory(t *testing.T) {
 				switch {
 				case names == 0:
 					return "codes" // of nothing
-				case names == flow.AllFields || most == 0 || s.part.isSparse():
+				case names == flow.AllFields || most == 0 || s.snapshot.isSparse():
 					return "keys"
 				case most == namesMost:
 					return "codes"

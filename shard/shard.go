@@ -25,7 +25,7 @@ type shard struct {
 	both     int                 // labels in both hours and frozen
 	barrier  *barrier            // that is being passed, or nil
 	barriers uint64              // so many were met
-	below    hourSet             // hours with a block on disk that is not in memory; shared, never written to
+	onDisk   hourSet             // hours with a block on disk that is not in memory; shared, never written to
 
 	memory   *tableMemory // of the table
 	tallying []*hour      // whose tuples are being counted by VPC
@@ -146,7 +146,7 @@ func (s *shard) makeHour(label flow.Hour) *hour {
 		s.both++
 	}
 	h := newHour(label, d, &s.hourBytes)
-	h.under, h.barriers = frozen, s.barriers
+	h.base, h.barriers = frozen, s.barriers
 	d.hours++
 	s.hours[label] = h
 	return h
@@ -158,39 +158,39 @@ func (s *shard) drop(h *hour) {
 	h.dict.hours--
 }
 
-// isPart reports whether there is a block on disk of the hour with a label, to which what is in
-// memory is to be added.
-func (s *shard) isPart(label flow.Hour) bool {
-	_, part := s.below[label]
-	return part
+// isPartial reports whether the hour of a label has a block on disk, to which what is in memory is to be
+// added.
+func (s *shard) isPartial(label flow.Hour) bool {
+	_, partial := s.onDisk[label]
+	return partial
 }
 
 // summary returns the hours that the shard holds and their sums, in no order.
-func (s *shard) summary() []HourPart {
-	all := make([]HourPart, 0, len(s.hours)+len(s.frozen)-s.both)
+func (s *shard) summary() []MemoryHour {
+	all := make([]MemoryHour, 0, len(s.hours)+len(s.frozen)-s.both)
 	for label, h := range s.hours {
-		p := s.part(h)
+		p := s.figures(h)
 		if frozen := s.frozen[label]; frozen != nil {
-			under := s.part(frozen)
-			p.add(&under)
-			p.Tuples -= h.shared
+			base := s.figures(frozen)
+			p.add(&base)
+			p.Tuples -= h.overlap
 		}
 		all = append(all, p)
 	}
 	for label, frozen := range s.frozen {
 		if s.hours[label] == nil {
-			all = append(all, s.part(frozen))
+			all = append(all, s.figures(frozen))
 		}
 	}
 	return all
 }
 
-// part returns the figures of h alone.
-func (s *shard) part(h *hour) HourPart {
-	return HourPart{
+// figures returns the sums of h alone.
+func (s *shard) figures(h *hour) MemoryHour {
+	return MemoryHour{
 		HourTotals: flow.HourTotals{Hour: h.label, Tuples: h.tuples, Flows: h.flows, Totals: h.totals},
 		Saturated:  h.saturated,
-		Part:       s.isPart(h.label),
+		Partial:    s.isPartial(h.label),
 	}
 }
 

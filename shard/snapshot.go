@@ -15,19 +15,19 @@ type column struct {
 
 // column returns the hour's cells, for its owner.
 func (h *hour) column() *column {
-	if h.lent != nil {
-		return &column{chunks: h.lent, zeros: h.zeros}
+	if h.borrowed != nil {
+		return &column{chunks: h.borrowed, zeros: h.zeros}
 	}
 	return &column{chunks: h.chunks, zeros: h.zeros}
 }
 
-// lend returns the hour's cells as they are now, for another goroutine. The owner calls it.
-func (h *hour) lend() column {
-	if h.lent == nil {
-		h.lent, h.chunks = h.chunks, nil
+// borrow returns the hour's cells as they are now, for another goroutine. Only the owner may call it.
+func (h *hour) borrow() column {
+	if h.borrowed == nil {
+		h.borrowed, h.chunks = h.chunks, nil
 	}
 	h.readers.Add(1)
-	return column{h.lent, h.zeros, h.readers}
+	return column{h.borrowed, h.zeros, h.readers}
 }
 
 // cells returns chunk c, or nil.
@@ -82,7 +82,7 @@ func (s *shard) snapshot(label flow.Hour) *snapshot {
 	out := h.snapshot(s.index)
 	out.limits = s.limits
 	if frozen != nil {
-		out.columns[1] = frozen.lend()
+		out.columns[1] = frozen.borrow()
 		out.tuples += frozen.tuples
 	}
 	return out
@@ -91,7 +91,7 @@ func (s *shard) snapshot(label flow.Hour) *snapshot {
 // snapshot returns the hour as it is now, for readers. Its owner, the shard with an index, calls it.
 func (h *hour) snapshot(shard int) *snapshot {
 	return &snapshot{
-		dict: h.dict, keys: h.dict.keys, known: h.dict.count, columns: [2]column{h.lend()},
+		dict: h.dict, keys: h.dict.keys, known: h.dict.count, columns: [2]column{h.borrow()},
 		hour: h.label, shard: shard, tuples: h.tuples,
 	}
 }

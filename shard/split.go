@@ -13,7 +13,7 @@ type Split struct {
 	batch  *flow.Batch
 	order  []uint32
 	hashes []uint64 // of the tuples, in that order
-	ends   []uint32 // where the part of each shard ends in both
+	ends   []uint32 // where the slice of each shard ends in both
 	left   atomic.Int32
 	bytes  int64 // of batch
 
@@ -25,8 +25,8 @@ func (t *Table) newSplit() *Split { return &Split{table: t, ends: make([]uint32,
 // size returns the bytes that s keeps allocated beside the batch.
 func (s *Split) size() int { return 4*cap(s.order) + 8*cap(s.hashes) + 8*cap(s.unsorted) }
 
-// part returns what shard i has of order and hashes.
-func (s *Split) part(i int) (order []uint32, hashes []uint64) {
+// slice returns what shard i has of order and hashes.
+func (s *Split) slice(i int) (order []uint32, hashes []uint64) {
 	from, to := uint32(0), s.ends[i]
 	if i > 0 {
 		from = s.ends[i-1]
@@ -45,8 +45,8 @@ func (t *Table) Divide(b *flow.Batch) *Split {
 }
 
 // Send hands s over to be added up, and owns it from here on. Every Ask, AskHours and Freeze that
-// begins after Send returned counts all of its flows; one that runs meanwhile may count those of
-// some shards, so who minds keeps them apart. It waits for nothing but, at most, questions that
+// begins after Send returned counts all of its flows; one that runs at the same time may count those of some
+// shards only, so callers that need whole batches must serialise them with Send. It waits for nothing but, at most, questions that
 // are already in the queues.
 func (t *Table) Send(s *Split) {
 	parts := s.left.Load()
@@ -114,7 +114,7 @@ func (s *Split) divide(b *flow.Batch) (parts int32) {
 	return parts
 }
 
-// done is called by each shard that has applied its part.
+// done is called by each shard that has applied its slice.
 func (s *Split) done() {
 	if s.left.Add(-1) == 0 {
 		s.table.Discard(s)

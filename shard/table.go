@@ -27,11 +27,11 @@ type Options struct {
 	Batches int
 }
 
-// Table is the totals of all tuples in all hours. Its methods but SetBelow, Start and Close may be
+// Table is the totals of all tuples in all hours. Its methods but SetOnDisk, Start and Close may be
 // called from any goroutine. Send, Ask, AskHours, Freeze, Install and Restore put a message in the
 // queue of every shard it concerns, and do not wait for its outcome. Of two that run at once
-// some shards may have one first and some the other: who minds keeps their calls apart, which is why
-// waiting is left to what they return.
+// some shards may have one first and some the other. Callers that need a consistent view must serialise the
+// calls, which is why waiting is left to what they return.
 type Table struct {
 	shards  []*shard
 	running sync.WaitGroup
@@ -40,8 +40,8 @@ type Table struct {
 	batches sync.Pool     // of *flow.Batch
 	splits  sync.Pool     // of *Split
 
-	freezing atomic.Bool // there is a Frozen that has not ended, which below belongs to
-	below    hourSet     // hours with a block on disk that is not in memory
+	freezing atomic.Bool // a Frozen has not ended, so onDisk is not to change
+	onDisk   hourSet     // hours with a block on disk that is not in memory
 	limits   limits
 	bounds   atomic.Pointer[Bounds]
 	memory   tableMemory
@@ -104,9 +104,9 @@ func (t *Table) Close() {
 // keepSize is the largest batch, in bytes, that is kept for the next use.
 const keepSize = 4 << 20
 
-// Acquire lends an empty batch to fill, and waits up to wait for one to come free. It returns
-// nil if none did: more comes in than the shards can add up, and the caller should say so. A
-// batch goes back by Append or Release.
+// Acquire returns an empty batch from the pool to be filled, and waits up to wait for one to come free. It
+// returns nil if none did: more comes in than the shards can add up, and the caller should say so. A
+// batch returns to the pool by Append or Release.
 func (t *Table) Acquire(wait time.Duration) *flow.Batch {
 	select {
 	case t.tickets <- struct{}{}:
@@ -123,13 +123,13 @@ func (t *Table) Acquire(wait time.Duration) *flow.Batch {
 	}
 }
 
-// Places returns how many batches can be out at once.
+// Places returns the number of batches that callers can hold at once.
 func (t *Table) Places() int { return cap(t.tickets) }
 
-// Out returns how many batches are lent, or are still to be added up.
+// Out returns the number of batches that callers hold, or that are still to be added up.
 func (t *Table) Out() int { return len(t.tickets) }
 
-// Release takes back a batch that will not be appended.
+// Release returns a batch to the pool that will not be appended.
 func (t *Table) Release(b *flow.Batch) {
 	if b.Size() <= keepSize {
 		b.Reset()

@@ -137,8 +137,8 @@ func (h *hour) tally(tuples *int) (all bool) {
 
 // tallyVPC counts a tuple, unless the frozen hour below has it.
 func (h *hour) tallyVPC(id uint32) {
-	if h.under != nil {
-		if _, known := h.under.column().at(id); known {
+	if h.base != nil {
+		if _, known := h.base.column().at(id); known {
 			return
 		}
 	}

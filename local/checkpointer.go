@@ -8,75 +8,75 @@ import (
 	"flowd/store/manifest"
 )
 
-// keeper is the goroutine that keeps memory, log and disk within their bounds: it makes the
+// checkpointer is the goroutine that keeps memory, log and disk within their bounds: it makes the
 // checkpoints, by which hours also leave memory and expire; and it checks the account.
-type keeper struct {
+type checkpointer struct {
 	*Engine
-	turning sync.WaitGroup
-	stop    chan struct{}
-	woken   chan struct{} // holds one
-	wanted  chan wanted   // checkpoints asked for
+	goroutines sync.WaitGroup
+	stop       chan struct{}
+	woken      chan struct{} // holds one
+	wanted     chan wanted   // checkpoints asked for
 
-	generation uint64 // of the last attempt
-	sideFile   string // with the windows, of the last checkpoint
-	doubtful   []*made
-	begun      time.Time
-	took       time.Duration      // the last checkpoint
-	covered    atomic.Uint64      // flows received before it
-	manifest   *manifest.Manifest // that is on disk; nil without a folder
-	clockAt    int64              // trusted time that it has, Unix milliseconds
-	clockMoved bool               // since
-	failures   int
-	checked    time.Time
-	last       atomic.Int64 // when the last checkpoint succeeded, Unix milliseconds
+	generation  uint64 // of the last attempt
+	windowsFile string // with the windows, of the last checkpoint
+	uncertain   []*written
+	begun       time.Time
+	took        time.Duration      // the last checkpoint
+	covered     atomic.Uint64      // flows received before it
+	manifest    *manifest.Manifest // that is on disk; nil without a folder
+	clockAt     int64              // trusted time that it has, Unix milliseconds
+	clockMoved  bool               // since
+	failures    int
+	checked     time.Time
+	last        atomic.Int64 // when the last checkpoint succeeded, Unix milliseconds
 }
 
-// wanted is a checkpoint that is asked for; acceptClock is that of keeper.checkpoint.
+// wanted is a checkpoint that is asked for; acceptClock is that of checkpointer.checkpoint.
 type wanted struct {
 	acceptClock bool
 	answer      chan error
 }
 
 const (
-	keeperTick = time.Second
+	tickEvery  = time.Second
 	checkEvery = time.Minute
-	// rest is how many times as long as a checkpoint took the keeper leaves before the next that
+	// rest is how many times as long as a checkpoint took the checkpointer leaves before the next that
 	// only the memory asks for.
 	rest = 4
 	// maxFailures bounds the wait after failed checkpoints to 2^maxFailures ticks.
 	maxFailures = 5
 )
 
-func newKeeper(e *Engine) *keeper {
-	return &keeper{
+func newCheckpointer(e *Engine) *checkpointer {
+	return &checkpointer{
 		Engine: e, stop: make(chan struct{}), woken: make(chan struct{}, 1), wanted: make(chan wanted),
 	}
 }
 
-func (k *keeper) start() {
+func (k *checkpointer) start() {
 	k.begun, k.checked = k.o.Clock(), k.o.Clock()
-	k.turning.Go(k.loop)
+	k.goroutines.Go(k.loop)
 	if k.o.MemoryLimit > 0 {
-		k.turning.Go(k.watchMemory)
+		k.goroutines.Go(k.watchMemory)
 	}
 }
 
 // end returns when no checkpoint is under way.
-func (k *keeper) end() {
+func (k *checkpointer) end() {
 	close(k.stop)
-	k.turning.Wait()
+	k.goroutines.Wait()
 }
 
-// wake lets the keeper look at once whether there is something to do.
-func (k *keeper) wake() {
+// wake lets the checkpointer look at once whether there is something to do.
+func (k *checkpointer) wake() {
 	select {
 	case k.woken <- struct{}{}:
 	default:
 	}
 }
 
-func (k *keeper) loop() {
-	tick := time.NewTicker(keeperTick)
+func (k *checkpointer) loop() {
+	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -85,15 +85,15 @@ func (k *keeper) loop() {
 		case w := <-k.wanted:
 			w.answer <- k.checkpoint(w.acceptClock)
 		case <-k.woken:
-			k.turn()
+			k.tick()
 		case <-tick.C:
-			k.turn()
+			k.tick()
 		}
 	}
 }
 
-// turn does what is due.
-func (k *keeper) turn() {
+// tick does what is due.
+func (k *checkpointer) tick() {
 	if s := k.Status(); k.log != nil && (!s.Ready() || k.log.Err() != nil) {
 		k.ask(func() { _ = k.reserve(1) }) // notes it if there is room again, or a sync has failed
 	}
@@ -111,10 +111,10 @@ func (k *keeper) turn() {
 }
 
 // keepClock writes the trusted time, if it was long ago or the clock was set. It is not tried while it is
-// uncertain which manifest is on disk: the checkpoint that settles that writes it, too.
-func (k *keeper) keepClock() {
+// uncertain which manifest is on disk: the checkpoint that resolves that writes it, too.
+func (k *checkpointer) keepClock() {
 	late := k.now()-k.clockAt > max(k.o.ClockHold/4, time.Hour).Milliseconds()
-	if k.manifest == nil || len(k.doubtful) > 0 || k.failures > 0 || !late && !k.clockMoved {
+	if k.manifest == nil || len(k.uncertain) > 0 || k.failures > 0 || !late && !k.clockMoved {
 		return
 	}
 	if err := k.writeClock(); err != nil {
@@ -125,9 +125,9 @@ func (k *keeper) keepClock() {
 }
 
 // due returns why a checkpoint is due, or nothing.
-func (k *keeper) due() string {
+func (k *checkpointer) due() string {
 	since := k.o.Clock().Sub(k.begun)
-	if k.failures > 0 && since < keeperTick<<min(k.failures, maxFailures) {
+	if k.failures > 0 && since < tickEvery<<min(k.failures, maxFailures) {
 		return ""
 	}
 	switch {
@@ -152,11 +152,11 @@ func (k *keeper) due() string {
 }
 
 // changed tells whether the account changed since the last checkpoint.
-func (k *keeper) changed() bool { return k.stats.received.Load() != k.covered.Load() }
+func (k *checkpointer) changed() bool { return k.stats.received.Load() != k.covered.Load() }
 
 // pace sleeps so long that a checkpoint takes an eighth of a processor, unless there is need to
 // hurry: it has time until the next one is due.
-func (k *keeper) pace(busy time.Duration) {
+func (k *checkpointer) pace(busy time.Duration) {
 	if k.replaying != nil || k.log != nil && k.log.Size() > 2*k.o.CheckpointLog || k.table.Bytes() > k.o.MemoryBudget*5/4 || k.short() {
 		return
 	}
@@ -171,10 +171,10 @@ func (k *keeper) pace(busy time.Duration) {
 // Checkpoint writes what changed since the last one to hour blocks, and returns when that is done.
 // The engine makes checkpoints by itself; this is for those that cannot wait.
 func (e *Engine) Checkpoint() error {
-	return e.keeper.want(false)
+	return e.checkpointer.want(false)
 }
 
-func (k *keeper) want(acceptClock bool) error {
+func (k *checkpointer) want(acceptClock bool) error {
 	w := wanted{acceptClock, make(chan error)}
 	k.wanted <- w
 	return <-w.answer

@@ -142,7 +142,7 @@ func writeHours(ctx context.Context, dir string, first flow.Hour, rows []flow.Ro
 		return 0, err
 	}
 	settled := clock.Settled(now)
-	m := manifest.Manifest{Generation: generation, Written: now, Clock: &settled, Hours: entries}
+	m := manifest.Manifest{Generation: generation, Written: now, Log: manifest.Position(`{"segment":0,"group":0}`), Clock: &settled, Hours: entries}
 	for i := range entries {
 		m.Ledger.Received.Add(entries[i].Account.Received)
 		m.Ledger.Stored.Add(entries[i].Account.Stored)

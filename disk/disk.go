@@ -46,6 +46,13 @@ type File interface {
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
+	// WriteDirect writes b past the page cache, where the operating system and the file system allow
+	// it, else through it, and returns as WriteAt does. What was written is durable after a sync, as ever,
+	// which has less to do than behind WriteAt. The address of b, its length and off are multiples of
+	// DirectBytes: see Aligned. b is the caller's again when the call returns. From the first call on this
+	// File is neither read nor written by other methods, which would need the same multiples, and one
+	// goroutine at a time may call it. Files that others open under the name read what was written.
+	WriteDirect(b []byte, off int64) (n int, err error)
 	// Sync makes content and size durable (fsync).
 	Sync() error
 	// SyncData makes the content durable, of a file whose size has not changed since the last Sync

@@ -17,7 +17,10 @@ var OS FS = osFS{}
 
 type osFS struct{}
 
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	direct direct
+}
 
 const (
 	fileMode   = 0o640
@@ -33,7 +36,7 @@ func open(name string, flag int) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return &osFile{File: f}, nil
 }
 
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
@@ -71,9 +74,9 @@ func (osFS) SyncDir(folder string) error {
 
 func (osFS) Lock(name string) (io.Closer, error) { return lock(name) }
 
-func (f osFile) SyncData() error { return syncData(f.File) }
+func (f *osFile) SyncData() error { return syncData(f.File) }
 
-func (f osFile) Size() (int64, error) {
+func (f *osFile) Size() (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err

@@ -80,6 +80,7 @@ func contract(t *testing.T, f disk.FS, root string) {
 		t.Error("wrote to a file that was opened for reading")
 	}
 	must(file.Close())
+	contractDirect(t, f, two)
 
 	is(f.Link(one, two), fs.ErrNotExist)
 	must(f.Link(two, one))
@@ -127,6 +128,47 @@ func contract(t *testing.T, f disk.FS, root string) {
 	lock, err = f.Lock(name)
 	must(err)
 	must(lock.Close())
+}
+
+// contractDirect holds that others who have the file open read what is written past the page cache.
+func contractDirect(t *testing.T, f disk.FS, name string) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := disk.Aligned(3 * disk.DirectBytes)
+	writer, err := f.OpenWrite(name)
+	must(err)
+	_, err = writer.WriteAt(want, 0)
+	must(err)
+	must(writer.Sync())
+	reader, err := f.Open(name)
+	must(err)
+	got := make([]byte, len(want))
+	for i := range 4 {
+		off := i % 2 * disk.DirectBytes
+		for j := off; j < off+2*disk.DirectBytes; j++ {
+			want[j] = byte(i*50 + j%49)
+		}
+		n, err := writer.WriteDirect(want[off:off+2*disk.DirectBytes], int64(off))
+		if n != 2*disk.DirectBytes || err != nil {
+			t.Fatalf("wrote %d bytes: %v", n, err)
+		}
+		_, err = reader.ReadAt(got, 0)
+		must(err)
+		if !bytes.Equal(got, want) {
+			t.Errorf("write %d is not what is read", i)
+		}
+	}
+	must(writer.SyncData())
+	must(writer.Close())
+	if n, err := reader.WriteDirect(want, 0); err == nil {
+		t.Errorf("wrote %d bytes to a file that was opened for reading", n)
+	}
+	must(reader.Close())
 }
 
 // TestLockOfAnotherProcess is the lock's purpose: it holds against other processes, and ends with

@@ -3,8 +3,6 @@ package wal
 import (
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"os"
 	"time"
 )
@@ -12,9 +10,6 @@ import (
 // spareWait is how long Reserve waits for a segment that is just being made. A disk that does not
 // manage to fill one in that time has no room for more groups either.
 const spareWait = 5 * time.Second
-
-// keptBuffer is the size up to which the buffer of a group is kept for the next.
-const keptBuffer = 16 << 20
 
 // Reserve returns nil if a group of so many bytes can be appended now: the sum of its records'
 // lengths and RecordOverhead for each. Else it is the error that Err returns, ErrTooLarge, or
@@ -74,9 +69,8 @@ func (l *Log) Append(records [][]byte) (Position, error) {
 	if len(records) == 0 {
 		return l.Position(), nil
 	}
-	f, need := l.build(records)
+	need := frameSize(payloadSize(records))
 	if need > l.o.SegmentBytes-firstFrame {
-		l.buffer = nil
 		return Position{}, fmt.Errorf("%w: a frame of %d bytes, a segment has room for %d",
 			ErrTooLarge, need, l.o.SegmentBytes-firstFrame)
 	}
@@ -86,63 +80,13 @@ func (l *Log) Append(records [][]byte) (Position, error) {
 		}
 	}
 	at := Position{Segment: l.current.number, Group: l.group}
+	f := l.build(records, need)
 	took, err := l.write(f, need)
 	if err != nil {
 		return Position{}, err
 	}
 	l.count(f, need, took)
 	return at, nil
-}
-
-// build lays out the next group in the buffer, but for the frame's header, and returns that and the
-// frame's size.
-func (l *Log) build(records [][]byte) (frame, int64) {
-	if cap(l.buffer) > keptBuffer {
-		l.buffer = nil
-	}
-	if cap(l.buffer) < frameHeader {
-		l.buffer = make([]byte, frameHeader, 2*pageBytes)
-	}
-	l.buffer = appendPayload(l.buffer[:frameHeader], records)
-	payload := l.buffer[frameHeader:]
-	l.mu.Lock()
-	group, durable := l.group, l.durable
-	l.mu.Unlock()
-	return frame{
-		payloadSum: crc32.Checksum(payload, castagnoli),
-		length:     uint32(len(payload)),
-		records:    uint32(len(records)),
-		group:      group,
-		durable:    durable,
-	}, frameSize(int64(len(payload)))
-}
-
-// write writes the frame in the buffer, and syncs it with Fsync. It returns how long the sync took.
-//
-// The write goes on with zeros to the end of the page, so that pages are written whole: one of a
-// recycled segment need not be read first. There are zeros for a frame's header at least, so that
-// what stands there before does not look like the begin of a torn frame.
-func (l *Log) write(f frame, size int64) (time.Duration, error) {
-	s := l.current
-	f.put(l.buffer, s.salted)
-	end := min(roundUp(s.off+size+frameHeader, pageBytes), l.o.SegmentBytes)
-	have := len(l.buffer)
-	l.buffer = append(l.buffer, make([]byte, int(end-s.off)-have)...)
-	n, err := s.file.WriteAt(l.buffer, s.off)
-	if err == nil && n < len(l.buffer) {
-		err = fmt.Errorf("%d of %d bytes: %w", n, len(l.buffer), io.ErrShortWrite)
-	}
-	if err != nil {
-		return 0, l.poison("writing", s, err)
-	}
-	if l.o.Durability != Fsync {
-		return 0, nil
-	}
-	began := time.Now()
-	if err := s.file.SyncData(); err != nil {
-		return 0, l.poison("syncing", s, err)
-	}
-	return time.Since(began), nil
 }
 
 // count makes the group that was written a part of the log.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math/bits"
 )
 
 // A segment is a file NNNNNNNNNNNN.wal, its number in 12 digits, counting from 1. All numbers are
@@ -156,6 +157,15 @@ func readFrame(b []byte, salted uint32) (frame, string) {
 // frameVerifies tells whether b is a frame's header.
 func frameVerifies(b []byte, salted uint32) bool {
 	return binary.LittleEndian.Uint32(b) == crc32.Update(salted, castagnoli, b[4:frameHeader])
+}
+
+// payloadSize returns the bytes that the records take in a group.
+func payloadSize(records [][]byte) int64 {
+	size := 0
+	for _, r := range records {
+		size += (bits.Len(uint(len(r)|1))+6)/7 + len(r) // 7 bits of the length in each byte before
+	}
+	return int64(size)
 }
 
 // appendPayload appends the records as they stand in a group.

@@ -54,11 +54,12 @@ func FuzzFrames(f *testing.F) {
 			payload = payload[:1000]
 		}
 		for _, g := range []uint64{group, group + 1} {
-			fr, _ := l.build([][]byte{{}})
-			l.buffer = append(l.buffer[:frameHeader], payload...)
+			size := frameSize(int64(len(payload)))
+			fr := l.build(nil, size)
+			from, _ := l.span(size)
+			copy(l.buffer[l.current.off-from+frameHeader:], payload)
 			fr.length, fr.records, fr.group, fr.durable = uint32(len(payload)), records, g, durable
 			fr.payloadSum = crc32.Checksum(payload, castagnoli)
-			size := frameSize(int64(len(payload)))
 			if _, err := l.write(fr, size); err != nil {
 				t.Fatal(err)
 			}

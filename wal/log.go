@@ -19,7 +19,8 @@ type Log struct {
 	// failed is why the log takes nothing any more: poison or ErrClosed.
 	failed atomic.Pointer[error]
 
-	// buffer is the frame that Append writes. It is the appending goroutine's.
+	// buffer is what Append writes; with Fsync it begins with what the page of the next frame has
+	// before that. It is the appending goroutine's.
 	buffer []byte
 
 	// syncing is held while files are synced behind the appending goroutine's back, and while a
@@ -55,7 +56,8 @@ type Stats struct {
 	Groups, Records uint64
 	// Bytes are those of the frames.
 	Bytes uint64
-	// Syncs counts the syncs of groups, SyncTime is the time that they took.
+	// Syncs counts the syncs of groups, SyncTime is the time that they took; with Fsync with the writes
+	// before them, which wait for the disk, too.
 	Syncs    uint64
 	SyncTime time.Duration
 	// Segments is the number of files with groups, the current one included. Spares is the number of

@@ -21,6 +21,7 @@ func TestSabotageIsCaught(t *testing.T) {
 		{name: "no sync of the folder's folder", skip: func(_ *crashRun, op errorfs.Op) bool { return isSync(op) && op.Path == "data" }},
 		{name: "answered despite a failed sync", wrap: func(fs disk.FS) disk.FS { return deafFS{fs} }},
 		{name: "answered despite a short write", wrap: func(fs disk.FS) disk.FS { return boastfulFS{fs} }},
+		{name: "a page written without its earlier groups", wrap: func(fs disk.FS) disk.FS { return forgetfulFS{fs} }},
 		{name: "no sync on open", skip: func(run *crashRun, op errorfs.Op) bool { return run.settles(op) && isSync(op) }},
 		{name: "nothing written again on open", skip: func(run *crashRun, op errorfs.Op) bool { return run.settles(op) && op.Kind == errorfs.OpFileWriteAt }},
 	} {
@@ -87,4 +88,35 @@ type boastfulFile struct{ disk.File }
 func (f boastfulFile) WriteAt(b []byte, off int64) (int, error) {
 	_, err := f.File.WriteAt(b, off)
 	return len(b), err
+}
+
+func (f boastfulFile) WriteDirect(b []byte, off int64) (int, error) {
+	_, err := f.File.WriteDirect(b, off)
+	return len(b), err
+}
+
+// forgetfulFS makes the log forget the begin of a page that it writes again.
+type forgetfulFS struct{ disk.FS }
+
+func (g forgetfulFS) OpenWrite(name string) (disk.File, error) {
+	f, err := g.FS.OpenWrite(name)
+	return &forgetfulFile{File: f}, err
+}
+
+func (g forgetfulFS) Create(name string) (disk.File, error) {
+	f, err := g.FS.Create(name)
+	return &forgetfulFile{File: f}, err
+}
+
+type forgetfulFile struct {
+	disk.File
+	behind int64 // of what was written
+}
+
+func (f *forgetfulFile) WriteDirect(b []byte, off int64) (int, error) {
+	if off < f.behind {
+		clear(b[:pageBytes/2])
+	}
+	f.behind = off + int64(len(b))
+	return f.File.WriteDirect(b, off)
 }

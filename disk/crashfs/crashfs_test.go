@@ -170,3 +170,44 @@ func TestAKilledProcessDoesNothing(t *testing.T) {
 	must(t, err)
 	must(t, lock.Close())
 }
+
+// A direct write is one like others, but for its alignment, and for the file that it leaves.
+func TestDirectWrites(t *testing.T) {
+	f := New()
+	a := file(t, f)
+	b := disk.Aligned(3 * blockBytes)
+	for i := range b {
+		b[i] = 'b'
+	}
+	for _, c := range []struct {
+		b   []byte
+		off int64
+	}{{b[:blockBytes-1], 0}, {b[1 : blockBytes+1], 0}, {b[:blockBytes], 512}} {
+		if _, err := a.WriteDirect(c.b, c.off); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%d bytes at %d: %v", len(c.b), c.off, err)
+		}
+	}
+	n, err := a.WriteDirect(b[:blockBytes], blockBytes)
+	if n != blockBytes || err != nil {
+		t.Fatalf("wrote %d, %v", n, err)
+	}
+	want(t, f, "ab")
+	want(t, f.Crash(0, nil), "aa")
+	must(t, a.SyncData())
+	want(t, f.Crash(0, nil), "ab")
+	if _, err := a.WriteAt(b, 0); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("WriteAt behind it: %v", err)
+	}
+	if _, err := a.ReadAt(b, 0); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("ReadAt behind it: %v", err)
+	}
+	f.Inject(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWriteAt {
+			return ErrShort
+		}
+		return nil
+	})
+	if n, err := a.WriteDirect(b[:2*blockBytes], 0); n != blockBytes || err != nil {
+		t.Errorf("wrote %d, %v, want the half", n, err)
+	}
+}

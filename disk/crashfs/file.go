@@ -4,9 +4,12 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"flowd/disk"
 )
 
 const blockBytes = 4096
@@ -27,10 +30,14 @@ type openFile struct {
 	fs      *FS
 	file    vfs.File
 	content *content
+	direct  atomic.Bool // WriteDirect was called
 }
 
 // ReadAt implements io.ReaderAt.
 func (f *openFile) ReadAt(b []byte, off int64) (n int, err error) {
+	if f.direct.Load() {
+		return 0, syscall.EINVAL
+	}
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
 	return f.file.ReadAt(b, off)
@@ -38,6 +45,13 @@ func (f *openFile) ReadAt(b []byte, off int64) (n int, err error) {
 
 // WriteAt implements io.WriterAt.
 func (f *openFile) WriteAt(b []byte, off int64) (int, error) {
+	if f.direct.Load() {
+		return 0, syscall.EINVAL
+	}
+	return f.writeAt(b, off)
+}
+
+func (f *openFile) writeAt(b []byte, off int64) (int, error) {
 	n := len(b)
 	err := f.fs.do(func() error {
 		err := f.write(b, off)
@@ -51,6 +65,17 @@ func (f *openFile) WriteAt(b []byte, off int64) (int, error) {
 		return 0, err
 	}
 	return n, nil
+}
+
+// WriteDirect implements disk.File. Until it is synced, a power cut leaves any of its blocks, as of
+// each write, since a disk has a cache of its own. It holds callers to what the strictest of systems
+// demand: without alignment it is syscall.EINVAL, as is all else that is done to the file's bytes then.
+func (f *openFile) WriteDirect(b []byte, off int64) (int, error) {
+	f.direct.Store(true)
+	if !disk.IsAligned(b, off) {
+		return 0, syscall.EINVAL
+	}
+	return f.writeAt(b, off)
 }
 
 // write writes b, and keeps what is on the disk of the blocks.

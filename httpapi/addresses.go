@@ -3,6 +3,10 @@ package httpapi
 import (
 	"net"
 	"net/netip"
+
+	"github.com/valyala/fasthttp"
+
+	"flowd/access"
 )
 
 // siteBits is how much of an IPv6 address stands for its owner: a /64 is the least that a network is
@@ -50,4 +54,53 @@ func (p *perAddress) remove(key netip.Addr) {
 	case n == 1:
 		delete(*p, key)
 	}
+}
+
+// addressText names the client's address in log lines.
+func (c *conn) addressText() string { return addressText(c.RemoteAddr()) }
+
+// addressText names an address in log lines as it counts: an IPv4 address, the /64 of an IPv6 address, or
+// what else there is.
+func addressText(a net.Addr) string {
+	switch key := addressKey(a); {
+	case key.Is4():
+		return key.String()
+	case key.Is6():
+		return netip.PrefixFrom(key, siteBits).String()
+	}
+	return a.String()
+}
+
+// addressOf returns whom ctx comes from, without the port.
+func addressOf(ctx *fasthttp.RequestCtx) netip.Addr {
+	addr, _ := netip.AddrFromSlice(ctx.RemoteIP())
+	return addr.Unmap()
+}
+
+// clientOf returns the client of a request, which has right. The connection keeps it for as long as ctx is
+// served.
+func clientOf(ctx *fasthttp.RequestCtx, right *access.Right) *clientState {
+	c := ctx.Conn().(*conn)
+	if c.client == nil || c.right != right {
+		was := c.client
+		c.client, c.right = c.set.Clients.join(clientName(ctx, right)), right
+		c.set.Clients.leave(was)
+	}
+	return c.client
+}
+
+// clientName returns the name by which the client of a request is told from others: that of its token, or its
+// address if it has no token.
+func clientName(ctx *fasthttp.RequestCtx, right *access.Right) string {
+	if right.Name != "" {
+		return right.Name
+	}
+	addr := addressOf(ctx)
+	if addr.Is4() {
+		text := addr.As4()
+		return string(text[:])
+	}
+	const network = 8 // of IPv6: one host has a whole /64
+	text := addr.As16()
+	return string(text[:network])
 }

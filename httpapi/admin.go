@@ -32,10 +32,29 @@ const (
 	adminIdleTime   = 2 * time.Minute
 )
 
+// adminServed is what an Admin needs of the server whose tokens, metrics and health it serves.
+type adminServed interface {
+	// RightTo returns the right that a claim has, or why it does not reach these scopes.
+	RightTo(needs access.Scopes, claim access.Claim) (*access.Right, *problem)
+	// Rejected counts a rejected request.
+	Rejected(p *problem)
+	// Panicked counts and logs a panic of the goroutine that calls it, in a deferred function. Target is that of
+	// the request.
+	Panicked(cause any, target []byte)
+	// Unready returns why the engine takes no changes now, or nil.
+	Unready() *problem
+	// Lines bounds the lines of the log.
+	Lines() *logs.Limiter
+	// Live, Ready and Exposition answer as the server does at these paths.
+	Live(ctx *fasthttp.RequestCtx)
+	Ready(ctx *fasthttp.RequestCtx)
+	Exposition(ctx *fasthttp.RequestCtx)
+}
+
 // AdminOptions are what an Admin is made of. All but Hosts and TLS are required.
 type AdminOptions struct {
 	// Server is the one whose tokens, metrics and health these are.
-	Server *Server
+	Server adminServed
 	// Reload takes the settings as their sources have them now. It is called by one request at a time.
 	// An error says what is wrong with them, to an operator, and then nothing has changed; as a
 	// *ReloadError it says so place by place.
@@ -75,7 +94,7 @@ func (e *ReloadError) Error() string {
 
 // Admin serves what is for operators alone: reloads, profiles, metrics and health.
 type Admin struct {
-	server *Server
+	server adminServed
 	change func() (Reloaded, error)
 	accept func() (AcceptedClock, error)
 	hosts  []string
@@ -105,7 +124,7 @@ func NewAdmin(o AdminOptions) *Admin {
 		IdleTimeout:                  adminIdleTime,
 		MaxHeaderBytes:               adminHeaderBytes,
 		BaseContext:                  func(net.Listener) context.Context { return ctx },
-		ErrorLog:                     log.New(o.Server.lines.Writer(slog.LevelDebug, "said by the admin listener's HTTP library"), "", 0),
+		ErrorLog:                     log.New(o.Server.Lines().Writer(slog.LevelDebug, "said by the admin listener's HTTP library"), "", 0),
 	}
 	a.paths = a.routes()
 	return a
@@ -116,15 +135,15 @@ const pprofPath = "/debug/pprof/"
 
 func (a *Admin) routes() map[string]adminRoute {
 	get, post := []string{http.MethodGet, http.MethodHead}, []string{http.MethodPost}
-	live := adminRoute{methods: get, handle: a.through(a.server.live)}
-	ready := adminRoute{methods: get, handle: a.through(a.server.ready)}
+	live := adminRoute{methods: get, handle: a.through(a.server.Live)}
+	ready := adminRoute{methods: get, handle: a.through(a.server.Ready)}
 	profile := func(handle http.HandlerFunc) adminRoute {
 		return adminRoute{methods: get, needs: access.Admin, handle: handle, long: true}
 	}
 	return map[string]adminRoute{
 		"/-/reload":       {methods: post, needs: access.Admin, handle: a.reload},
 		"/-/accept-clock": {methods: post, needs: access.Admin, handle: a.acceptClock, long: true},
-		"/metrics":        {methods: get, needs: access.Metrics, handle: a.through(a.server.exposition)},
+		"/metrics":        {methods: get, needs: access.Metrics, handle: a.through(a.server.Exposition)},
 		"/livez":          live, "/health": live, "/-/healthy": live,
 		"/readyz": ready, "/-/ready": ready,
 		// Without pprof's cmdline: arguments may hold what not everybody with this right should see.
@@ -214,7 +233,7 @@ func (a *Admin) find(r *http.Request) (adminRoute, *problem) {
 		return to, nil
 	}
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // it is invalid on a Unix socket, where all are one address
-	_, p := a.server.rightTo(to.needs, access.Claim{
+	_, p := a.server.RightTo(to.needs, access.Claim{
 		Addr:          addr.Addr().Unmap(),
 		Authorization: []byte(strings.Join(r.Header.Values("Authorization"), ",")),
 		Certificate:   a.certificate(r),
@@ -279,13 +298,13 @@ func (a *Admin) through(handle fasthttp.RequestHandler) http.HandlerFunc {
 
 // refuse answers r with p, counts it and logs it.
 func (a *Admin) refuse(w http.ResponseWriter, r *http.Request, p *problem) {
-	a.server.metrics.refused(p)
+	a.server.Rejected(p)
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
 	kind := logs.Kind{
 		Message: "refused an admin request", Status: p.status, Reason: p.reasonText(),
 		Client: addressText(net.TCPAddrFromAddrPort(remote)),
 	}
-	a.server.lines.Log(slog.LevelWarn, kind, func() []slog.Attr {
+	a.server.Lines().Log(slog.LevelWarn, kind, func() []slog.Attr {
 		return []slog.Attr{logs.Text("method", r.Method), logs.Text("path", r.URL.Path), logs.Text("remote", r.RemoteAddr)}
 	})
 	if p.header != "" {
@@ -302,7 +321,7 @@ func (a *Admin) recovered(w http.ResponseWriter, r *http.Request) {
 	if cause == nil {
 		return
 	}
-	a.server.panicked(cause, []byte(r.URL.Path))
+	a.server.Panicked(cause, []byte(r.URL.Path))
 	a.refuse(w, r, &problem{
 		status: http.StatusInternalServerError, reason: reasonPanic,
 		detail: "The server failed to answer because of a fault of its own, which is in its log.",

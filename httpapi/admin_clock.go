@@ -20,7 +20,7 @@ type AcceptedClock struct {
 
 // acceptClock has expiry go by the machine's clock, and answers what came of it.
 func (a *Admin) acceptClock(w http.ResponseWriter, r *http.Request) {
-	if p := a.server.unavailable(writing); p != nil {
+	if p := a.server.Unready(); p != nil {
 		a.refuse(w, r, p)
 		return
 	}

@@ -67,7 +67,7 @@ func (a *Admin) certificate(r *http.Request) *x509.Certificate {
 		return nil
 	}
 	// A connection may be older than what is in force now.
-	if now := time.Now(); standFor(a.tls.current.Load().authorities, r.TLS.PeerCertificates, now) {
+	if now := time.Now(); a.tls.Verifies(r.TLS.PeerCertificates, now) {
 		return r.TLS.VerifiedChains[0][0]
 	}
 	return nil

@@ -33,7 +33,7 @@ func serveAdmin(t *testing.T, ts *testServer, change func(*AdminOptions)) *admin
 	if ts == nil {
 		ts = newServer(t, newTable(t), nil)
 	}
-	o := AdminOptions{Server: ts.Server, Reload: func() (Reloaded, error) { return Reloaded{}, errors.New("no reload here") },
+	o := AdminOptions{Server: ts.ForAdmin(), Reload: func() (Reloaded, error) { return Reloaded{}, errors.New("no reload here") },
 		AcceptClock: func() (AcceptedClock, error) { return AcceptedClock{}, errors.New("no clock here") }}
 	if change != nil {
 		change(&o)

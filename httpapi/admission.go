@@ -11,43 +11,43 @@ import (
 )
 
 // takeBytes refuses a body of n bytes that is more than its sender may send now.
-func (in *intake) takeBytes(n int) *problem {
-	s := in.server
-	if s.buckets.Unbounded() {
+func (in *ingest) takeBytes(n int) *problem {
+	s := in.handler
+	if s.Buckets.Unbounded() {
 		return nil
 	}
-	wait := s.buckets.TakeBytes(in.client.name, n, in.clock())
+	wait := s.Buckets.TakeBytes(in.client.name, n, in.clock())
 	if wait == 0 {
 		in.chargedBytes = n
 		return nil
 	}
-	s.metrics.limitedBytes.Inc()
+	s.limitedBytes.Inc()
 	if wait == limit.Never {
 		return overBurst(fmt.Sprintf("The body has %d bytes, and no client may send more than %d at once; send less at once, "+
-			"or raise rate-bytes-burst.", n, s.buckets.Rates().BytesBurst))
+			"or raise rate-bytes-burst.", n, s.Buckets.Rates().BytesBurst))
 	}
 	return overRate(wait, fmt.Sprintf("This client has sent as many bytes as it may, %d a second; send it again later, "+
-		"or raise rate-bytes.", s.buckets.Rates().Bytes))
+		"or raise rate-bytes.", s.Buckets.Rates().Bytes))
 }
 
 // takeFlows refuses a batch of more flows than its sender may send now.
-func (in *intake) takeFlows() *problem {
-	s, n := in.server, in.batch.Len()
-	if s.buckets.Unbounded() {
+func (in *ingest) takeFlows() *problem {
+	s, n := in.handler, in.batch.Len()
+	if s.Buckets.Unbounded() {
 		return nil
 	}
-	wait := s.buckets.TakeFlows(in.client.name, n, in.clock())
+	wait := s.Buckets.TakeFlows(in.client.name, n, in.clock())
 	if wait == 0 {
 		in.chargedFlows = n
 		return nil
 	}
-	s.metrics.limitedFlows.Inc()
+	s.limitedFlows.Inc()
 	if wait == limit.Never {
 		return overBurst(fmt.Sprintf("The batch has %d flows, and no client may send more than %d at once; send it in parts, "+
-			"or raise rate-flows-burst.", n, s.buckets.Rates().FlowsBurst))
+			"or raise rate-flows-burst.", n, s.Buckets.Rates().FlowsBurst))
 	}
 	return overRate(wait, fmt.Sprintf("This client has sent as many flows as it may, %d a second; send it again later, "+
-		"or raise rate-flows.", s.buckets.Rates().Flows))
+		"or raise rate-flows.", s.Buckets.Rates().Flows))
 }
 
 func overRate(wait time.Duration, detail string) *problem {
@@ -63,7 +63,7 @@ func overBurst(detail string) *problem {
 }
 
 // clock is when the body was complete: when this is called first.
-func (in *intake) clock() time.Time {
+func (in *ingest) clock() time.Time {
 	if in.now.IsZero() {
 		in.now = time.Now()
 	}
@@ -72,8 +72,8 @@ func (in *intake) clock() time.Time {
 
 // enter takes a place, and with it the right to work on the body. The body is complete before that, so
 // that a slow client delays only itself.
-func (in *intake) enter() *problem {
-	s := in.server
+func (in *ingest) enter() *problem {
+	s := in.handler
 	entry := s.shares.Enter(&in.client.place, 0)
 	if entry != limit.Entered {
 		in.clock() // counts for all waiting
@@ -96,13 +96,13 @@ func (in *intake) enter() *problem {
 var byteOrderMark = []byte("\ufeff")
 
 // fill gets a batch and fills it with the flows of the body, if its sender may send them.
-func (in *intake) fill() *problem {
-	s, limits := in.server, in.server.current.Load()
+func (in *ingest) fill() *problem {
+	s, limits := in.handler, in.handler.current.Load()
 	wait := limits.QueueWait
 	if !in.now.IsZero() {
 		wait = max(wait-time.Since(in.now), 0)
 	}
-	if in.batch = s.engine.Acquire(wait); in.batch == nil {
+	if in.batch = s.Engine.Acquire(wait); in.batch == nil {
 		return s.behind(reasonQueue, moreThanCan)
 	}
 	if err := in.batch.Decode(bytes.TrimPrefix(in.body.data, byteOrderMark), in.head.format, limits.Flows); err != nil {
@@ -117,21 +117,21 @@ func (in *intake) fill() *problem {
 const moreThanCan = "More comes in than can be added up; send it again later, or raise queue-batches or queue-wait."
 
 // behind says that batches come faster than they can be taken, and when it should be better.
-func (s *Server) behind(r reason, detail string) *problem {
+func (s *ingester) behind(r reason, detail string) *problem {
 	p := overloaded(r, detail)
-	p.value = limit.RetryAfter(s.drain.Wait(s.shares.Waiting()+s.limits.Places, time.Now()))
+	p.value = limit.RetryAfter(s.drain.Wait(s.shares.Waiting()+s.Slots, time.Now()))
 	return p
 }
 
 // leave gives the place back, and notes that a piece of the queue is done.
-func (in *intake) leave() {
+func (in *ingest) leave() {
 	if in.placed {
-		in.server.shares.Leave(&in.client.place)
-		in.server.drain.Done(1, finished(in.ctx))
+		in.handler.shares.Leave(&in.client.place)
+		in.handler.drain.Done(1, finished(in.ctx))
 	}
 	// A client that is sent away by one limit, or by the server's state, does not use up another.
 	if in.outcome == outcomeOverload || in.outcome == outcomeUnavailable {
-		in.server.buckets.GiveBytes(in.client.name, in.chargedBytes)
-		in.server.buckets.GiveFlows(in.client.name, in.chargedFlows)
+		in.handler.Buckets.GiveBytes(in.client.name, in.chargedBytes)
+		in.handler.Buckets.GiveFlows(in.client.name, in.chargedFlows)
 	}
 }

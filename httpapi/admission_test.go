@@ -125,17 +125,17 @@ func TestFloodedServerTakesOthers(t *testing.T) {
 	for range 3 * places {
 		send(writeToken)
 	}
-	eventually(t, "the flood waits", func() bool { return ts.shares.Waiting() == 2*places })
+	eventually(t, "the flood waits", func() bool { return ts.number("flowd_queue_waiting") == 2*places })
 	c, body := ts.dial(), oneFlow("a", 9)
 	c.write(head("POST", "/flows", bearing(everyToken), "Content-Length: "+itoa(len(body))) + body)
-	eventually(t, "the other waits too", func() bool { return ts.shares.Waiting() == 2*places+1 })
+	eventually(t, "the other waits too", func() bool { return ts.number("flowd_queue_waiting") == 2*places+1 })
 	e.held <- struct{}{} // one of the flood is done, and the next place is the other's
 	select {
 	case <-e.marked:
 	case <-time.After(patience):
 		t.Fatal("the other has no place")
 	}
-	if n := ts.shares.Waiting(); n != 2*places {
+	if n := ts.number("flowd_queue_waiting"); n != 2*places {
 		t.Errorf("%d of the flood wait when the other has its place, want %d", n, 2*places)
 	}
 	close(e.held)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -26,19 +25,21 @@ import (
 //
 // with the head at the end of its room, so that a block goes out in one write.
 const (
-	blockBytes = 64 << 10 // a block is sent once it has this many bytes
-	blockHead  = 10       // room for eight digits and CRLF
-	// blockRoom is blockBytes and what the last row may pass it by: three names of which every
-	// byte is escaped, and the rest of the row.
-	blockRoom = blockBytes + 2*3*flow.MaxName + 512
+	// blockBytes is how many bytes of text a block has when it is sent; the last has fewer. An answer of one
+	// block has a length, and a longer one is chunked.
+	blockBytes = 64 << 10
+	// rowBytes is the most bytes that a row may have, with all that is written with it: three names of which
+	// every byte is escaped, and the rest of the row.
+	rowBytes  = 2*3*flow.MaxName + 512
+	blockHead = 10 // room for eight digits and CRLF
 )
 
 // answer is a text, mostly a list, on its way to a client, in memory that does not depend on its
 // length. One that fits a block has a length; a longer one is chunked, or for a client of HTTP/1.0
 // ends with the connection. It is a body stream to fasthttp, and has no goroutine of its own.
 type answer struct {
-	server *Server
-	client string
+	sender *sender
+	asker  asker
 	source source
 	flows  flowSource // memory of the source that most answers have
 
@@ -48,13 +49,10 @@ type answer struct {
 	coded  encoding
 	read   int  // how many bytes Read has taken
 	more   bool // source has more
-	wire   net.Conn
 	form   framing
 
-	route  route
-	began  time.Time
 	target []byte
-	look   time.Duration // when to look after the client again, counted from the server's epoch
+	look   time.Duration // when to look after the client again, counted from the sender's epoch
 	gave   bool          // the client was seen to be gone
 	failed error         // why it was not written to its end
 	broken bool          // failed is the source's error, not the client's
@@ -80,22 +78,8 @@ type heading struct {
 }
 
 var answers = sync.Pool{New: func() any {
-	return &answer{block: make([]byte, blockHead, blockHead+blockRoom+2)}
+	return &answer{block: make([]byte, blockHead, blockHead+blockBytes+rowBytes+2)}
 }}
-
-// openAnswer begins an answer to ctx, or returns why there are too many.
-func (s *Server) openAnswer(ctx *fasthttp.RequestCtx) (*answer, *problem) {
-	client := s.clientOf(ctx, rightOf(ctx)).name
-	if p := s.queries.begin(client, s.current.Load().Queries); p != nil {
-		return nil, p
-	}
-	a := answers.Get().(*answer)
-	a.server, a.client = s, client
-	a.route, a.began, a.wire = routeOf(ctx), begun(ctx), ctx.Conn()
-	a.target = append(a.target, ctx.RequestURI()...)
-	a.look = time.Since(s.epoch) + lookEvery
-	return a, nil
-}
 
 // send makes a the answer to ctx. What fits one block is written here; if that fails, ctx is left
 // as it was for the answer that says so.
@@ -111,7 +95,7 @@ func (a *answer) send(ctx *fasthttp.RequestCtx, h heading, src source) error {
 	}
 
 	a.sent = true // from here on it is fasthttp that closes a
-	a.server.metrics.answers[a.coded].Inc()
+	a.sender.answers[a.coded].Inc()
 	a.head(ctx, h)
 	switch {
 	case !a.more:
@@ -175,20 +159,20 @@ func (a *answer) SupportsBodyWriteTo() bool { return true }
 func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			a.server.panicked(cause, a.target)
+			a.sender.Panicked(cause, a.target)
 			err = fmt.Errorf("panic: %v", cause)
 		}
 		if a.failed = err; err != nil && a.form == closed {
-			a.reset()
+			// Where the end of the connection is the end of the answer, an orderly one would make a part
+			// of it look whole.
+			a.asker.Conn.reset()
 		}
 	}()
 	if a.form == sized {
 		sent, err := w.Write((*a.out())[blockHead:])
 		return int64(sent), err
 	}
-	if c, ok := a.wire.(*conn); ok {
-		c.limitUnsent()
-	}
+	a.asker.Conn.limitUnsent(unsentBytes)
 	for {
 		if err := a.writeBlock(); err != nil || !a.more {
 			return 0, err
@@ -197,14 +181,6 @@ func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
 			a.broken = !errors.Is(err, query.ErrGone)
 			return 0, err
 		}
-	}
-}
-
-// reset makes the connection of an answer that failed end by a reset: where the end of the
-// connection is the end of the answer, an orderly one would make a part of it look whole.
-func (a *answer) reset() {
-	if c, ok := a.wire.(*conn); ok {
-		c.reset()
 	}
 }
 
@@ -221,7 +197,7 @@ func (a *answer) writeBlock() error {
 		*a.out() = block
 		text = block[from:]
 	}
-	_, err := a.wire.Write(text)
+	_, err := a.asker.Conn.Write(text)
 	return err
 }
 
@@ -245,18 +221,18 @@ func (a *answer) Read(p []byte) (int, error) {
 
 // Close ends the answer. fasthttp calls it when the answer was written or could not be.
 func (a *answer) Close() error {
-	s, took := a.server, time.Since(a.began)
-	s.metrics.observe(a.route, fasthttp.StatusOK, took)
+	s, took := a.sender, time.Since(a.asker.Began)
+	a.asker.Observer.Observe(fasthttp.StatusOK, took)
 	switch {
 	case a.broken:
-		s.metrics.brokenAnswers.Inc()
+		s.brokenAnswers.Inc()
 	case a.failed != nil:
-		s.metrics.cutAnswers.Inc()
+		s.cutAnswers.Inc()
 	}
 	if errors.Is(a.failed, query.ErrGone) {
-		s.metrics.givenUp.Inc()
+		s.givenUp.Inc()
 	}
-	if level := a.level(); s.lines.Enabled(level) {
+	if level := a.level(); s.Lines.Enabled(level) {
 		a.log(level, took)
 	}
 	a.release()
@@ -272,9 +248,9 @@ func (a *answer) log(level slog.Level, took time.Duration) {
 	case a.failed != nil:
 		text = "answer cut off"
 	}
-	remote := a.wire.RemoteAddr()
-	kind := logs.Kind{Message: text, Status: fasthttp.StatusOK, Client: addressText(remote)}
-	a.server.lines.Log(level, kind, func() []slog.Attr {
+	remote := a.asker.Conn.RemoteAddr()
+	kind := logs.Kind{Message: text, Status: fasthttp.StatusOK, Client: a.asker.Conn.addressText()}
+	a.sender.Lines.Log(level, kind, func() []slog.Attr {
 		attrs := []slog.Attr{logs.Text("target", a.target), slog.String("remote", remote.String()), slog.Duration("took", took)}
 		if a.failed != nil {
 			attrs = append(attrs, logs.Long("error", a.failed.Error()))
@@ -305,7 +281,7 @@ func (a *answer) release() {
 	if a.source != nil {
 		a.source.close()
 	}
-	s, client := a.server, a.client
+	s, client := a.sender, a.asker.Client
 	*a = answer{block: a.block[:blockHead], packed: packedBlock{a.packed.data[:0]}, target: a.target[:0]}
 	answers.Put(a)
 	s.queries.end(client)

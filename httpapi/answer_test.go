@@ -90,7 +90,8 @@ func TestAnswerLengths(t *testing.T) {
 func TestAnswerRead(t *testing.T) {
 	for _, accept := range []string{"", "gzip", "zstd"} {
 		e := newMany(3000)
-		s := newServer(t, e, nil).Server
+		ts := newServer(t, e, nil)
+		s := ts.Server
 		ctx := onConn(s)
 		ctx.Request.SetRequestURI("/flows?hour=5")
 		ctx.Request.Header.Set("Accept-Encoding", accept)
@@ -103,8 +104,8 @@ func TestAnswerRead(t *testing.T) {
 		if err := ctx.Response.CloseBodyStream(); err != nil {
 			t.Fatal(err)
 		}
-		if s.queries.count() != 0 || e.open.Load() != 0 {
-			t.Errorf("%d queries, %d readings left", s.queries.count(), e.open.Load())
+		if ts.queries() != 0 || e.open.Load() != 0 {
+			t.Errorf("%d queries, %d readings left", ts.queries(), e.open.Load())
 		}
 	}
 }
@@ -185,7 +186,7 @@ func TestSlowReader(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
 		served := make(chan error, 1)
-		go func() { served <- s.http.ServeConn(newConn(near, &s.limits, s.epoch)) }()
+		go func() { served <- s.http.ServeConn(accepted(s, near)) }()
 		if _, err := io.WriteString(far, "GET /flows?hour=5 HTTP/1.0\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -330,13 +331,13 @@ func TestQueryShares(t *testing.T) {
 	if status != 200 {
 		t.Errorf("%d for another client", status)
 	}
-	if got := ts.metrics.rejected[reasonQueryShare].Get(); got != 1 {
-		t.Errorf("%d refused for their share", got)
+	if got := ts.metric(`flowd_http_requests_rejected_total{reason="query_share"}`); got != "1" {
+		t.Errorf("%s refused for their share", got)
 	}
 	for _, c := range append(greedy, another) {
 		c.Close()
 	}
-	eventually(t, "no answer is under way", func() bool { return ts.queries.count() == 0 && len(ts.queries.clients) == 0 })
+	eventually(t, "no answer is under way", func() bool { return ts.queries() == 0 })
 }
 
 // The memory of an answer does not grow with its length.

@@ -59,10 +59,10 @@ func BenchmarkServe(b *testing.B) {
 				"Content-Type: application/json", "Content-Length: "+itoa(len(body)))), body...)}
 			b.ReportAllocs()
 			b.ResetTimer()
-			if err := server.http.ServeConn(newConn(f, &server.limits, server.epoch)); err != nil {
+			if err := server.http.ServeConn(accepted(server.Server, f)); err != nil {
 				b.Fatal(err)
 			}
-			if got := int(server.metrics.flows.Get()); got != b.N*flows {
+			if got := int(server.number(`flowd_flows_received_total{outcome="accepted"}`)); got != b.N*flows {
 				b.Fatalf("%d flows counted, want %d", got, b.N*flows)
 			}
 		}
@@ -124,9 +124,9 @@ func BenchmarkAnswer(b *testing.B) {
 	const rows = 1_000_000
 	e := newMany(rows)
 	streamWriter := func(ctx *fasthttp.RequestCtx) {
-		src := (&flowSource{}).init(&query.Query{}, jsonFormat, e.many(1))
+		src := writeRows(&flowSource{}, &query.Query{}, jsonFormat, e.many(1))
 		ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
-			block := make([]byte, 0, blockRoom)
+			block := make([]byte, 0, blockBytes+rowBytes)
 			for more := true; more; {
 				block, more, _ = src.next(block[:0], blockBytes)
 				if _, err := w.Write(block); err != nil {
@@ -193,10 +193,10 @@ func BenchmarkRows(b *testing.B) {
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			e := newMany(rows)
-			block := make([]byte, 0, blockRoom)
+			block := make([]byte, 0, blockBytes+rowBytes)
 			b.ReportAllocs()
 			for b.Loop() {
-				src := new(flowSource).init(&bench.q, bench.in, e.many(1))
+				src := writeRows(new(flowSource), &bench.q, bench.in, e.many(1))
 				for more := true; more; {
 					block, more, _ = src.next(block[:0], blockBytes)
 				}
@@ -224,7 +224,7 @@ func BenchmarkNotModified(b *testing.B) {
 			f := &feed{request: []byte(bench.request), left: b.N}
 			b.ReportAllocs()
 			b.ResetTimer()
-			if err := ts.http.ServeConn(newConn(f, &ts.limits, ts.epoch)); err != nil {
+			if err := ts.http.ServeConn(accepted(ts.Server, f)); err != nil {
 				b.Fatal(err)
 			}
 			if !strings.Contains(ts.exposed(), `code="`+itoa(bench.code)+`"} `+itoa(b.N)+"\n") {

@@ -13,8 +13,8 @@ import (
 const firstRead = 16 << 10
 
 // readBody reads the body as it was sent.
-func (in *intake) readBody() *problem {
-	s, length := in.server, in.head.length
+func (in *ingest) readBody() *problem {
+	s, length := in.handler, in.head.length
 	in.body = s.bodies.take(min(max(length, 0), firstRead), in.client)
 	if in.body == nil {
 		return s.noMemory()
@@ -30,13 +30,13 @@ func (in *intake) readBody() *problem {
 	if c, ok := in.ctx.Conn().(*conn); ok && length < 0 {
 		stream = chunkedBody{stream, c}
 	}
-	err := s.bodies.fill(&in.body, stream, length, s.limits.BodyBytes)
+	err := s.bodies.fill(&in.body, stream, length, s.BodyBytes)
 	if err == nil && length < 0 {
 		err = chunksEnd(in.ctx)
 	}
 	switch err {
 	case nil:
-		s.metrics.bodyBytes.Add(len(in.body.data))
+		s.bodyBytes.Add(len(in.body.data))
 		return nil
 	case errNoMemory:
 		return s.noMemory()
@@ -45,7 +45,7 @@ func (in *intake) readBody() *problem {
 		return s.bodyTooLarge()
 	default:
 		in.ctx.SetConnectionClose()
-		return s.readProblem(err)
+		return s.Conns.readProblem(err)
 	}
 }
 
@@ -53,24 +53,24 @@ func (in *intake) readBody() *problem {
 var bodyWanted = &problem{status: fasthttp.StatusContinue}
 
 // wantBody looks at what the declared length of a body that is still to be sent decides already.
-func (in *intake) wantBody() *problem {
+func (in *ingest) wantBody() *problem {
 	if length := in.head.length; length > 0 {
 		if p := in.takeBytes(length); p != nil {
 			return p
 		}
-		in.server.buckets.GiveBytes(in.client.name, in.chargedBytes)
+		in.handler.Buckets.GiveBytes(in.client.name, in.chargedBytes)
 		in.chargedBytes = 0
 	}
 	return bodyWanted
 }
 
 // noMemory says why bodyMemory lent none.
-func (s *Server) noMemory() *problem {
+func (s *ingester) noMemory() *problem {
 	if s.bodies.short() {
 		return memoryShort()
 	}
 	return overloaded(reasonInflight, fmt.Sprintf("The bodies of all requests together would pass %s, or those of this client "+
-		"its share of that; send it again later, or raise max-inflight-bytes.", humanize.Limit(s.limits.InflightBytes)))
+		"its share of that; send it again later, or raise max-inflight-bytes.", humanize.Limit(s.InflightBytes)))
 }
 
 // memoryShort refuses a batch since the process's memory comes near to its limit.
@@ -79,10 +79,10 @@ func memoryShort() *problem {
 		"which takes seconds; send it again later. If it comes often, the server needs more memory.")
 }
 
-func (s *Server) bodyTooLarge() *problem {
+func (s *ingester) bodyTooLarge() *problem {
 	return &problem{
 		status: fasthttp.StatusRequestEntityTooLarge, reason: reasonBodySize,
 		detail: fmt.Sprintf("The body is larger than %s; send smaller batches, or raise max-body-bytes.",
-			humanize.Limit(int64(s.limits.BodyBytes))),
+			humanize.Limit(int64(s.BodyBytes))),
 	}
 }

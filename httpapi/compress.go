@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"io"
 	"sync"
 
@@ -27,11 +26,6 @@ type packer interface {
 var packers = [...]sync.Pool{
 	gzipEncoding: {New: func() any { return newGzipWriter() }},
 	zstdEncoding: {New: func() any { return newZstdWriter() }},
-}
-
-// encodingNames are the words of Content-Encoding, and of metrics.
-var encodingNames = [len(packers)]string{
-	noEncoding: "identity", gzipEncoding: "gzip", zstdEncoding: "zstd",
 }
 
 func newGzipWriter() *gzip.Writer {
@@ -95,35 +89,4 @@ func (a *answer) pack() error {
 			return err
 		}
 	}
-}
-
-// acceptedEncoding returns what to compress an answer with for a header Accept-Encoding with these
-// values: what is wanted most, and of those wanted equally zstd before gzip. An answer that is not
-// compressed is what everybody gets who accepts neither, even if they say that they do not take it.
-func acceptedEncoding(accept [][]byte) encoding {
-	const unsaid = -1
-	weights := [len(packers)]int{noEncoding: unsaid, gzipEncoding: unsaid, zstdEncoding: unsaid}
-	others := unsaid
-	for p := range preferences(accept) {
-		if string(p.name) == "*" {
-			others = p.weight
-			continue
-		}
-		for _, known := range encodings {
-			if bytes.EqualFold(p.name, known.name) {
-				weights[known.encoding] = max(weights[known.encoding], p.weight)
-			}
-		}
-	}
-	best, most := noEncoding, 0
-	for _, e := range [...]encoding{zstdEncoding, gzipEncoding, noEncoding} {
-		weight := weights[e]
-		if weight == unsaid {
-			weight = others
-		}
-		if weight > most {
-			best, most = e, weight
-		}
-	}
-	return best
 }

@@ -6,14 +6,12 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
-	"flowd/limit"
 )
 
 // smallAnswer is what the buffer of a socket has room for, so that to write it takes no time.
@@ -27,9 +25,8 @@ const lingerTime = 2 * time.Second
 // for each request, at half a microsecond, where nearly every request of a busy connection can
 // do with those that are still set. All but Close belongs to the goroutine that serves it.
 type conn struct {
-	net.Conn // the socket
-	limits   *Limits
-	epoch    time.Time
+	net.Conn        // the socket
+	set      *conns // that it belongs to
 	// tls is what is spoken on the socket, nil if that is HTTP in clear.
 	tls *secured
 	// address is whom the connection counts for.
@@ -37,9 +34,6 @@ type conn struct {
 	// client is that of the last request, which had right; nil before.
 	client *clientState
 	right  *access.Right
-	// slack is how much earlier than it should a deadline may come, so that not every request
-	// has to move it.
-	slack time.Duration
 
 	// done is when the handler of the request was through, as finished has it; zero before, and once it
 	// was written. Answered is that time, counted from epoch, if all that was written since is an answer so
@@ -76,25 +70,14 @@ type conn struct {
 	unread atomic.Bool
 }
 
-func newConn(nc net.Conn, limits *Limits, epoch time.Time) *conn {
-	return &conn{
-		Conn:    nc,
-		limits:  limits,
-		epoch:   epoch,
-		address: addressKey(nc.RemoteAddr()),
-		slack:   min(limits.ReadTimeout, limits.WriteTimeout, limits.IdleTimeout) / 16,
-		await:   limits.ReadTimeout,
-	}
-}
-
 // state follows what fasthttp does with the connection.
 func (c *conn) state(s fasthttp.ConnState) {
 	switch s {
 	case fasthttp.StateActive: // the first byte of a request is there
 		c.active, c.done = true, time.Time{}
-		c.await = c.limits.ReadTimeout
+		c.await = c.set.Read
 	case fasthttp.StateIdle: // the answer is written
-		c.await = c.limits.IdleTimeout
+		c.await = c.set.Idle
 		c.beginRequest()
 		c.unread.Store(false)
 	}
@@ -109,11 +92,11 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.await > 0 {
 		due := c.answered + c.await
 		if c.answered == 0 {
-			due += time.Since(c.epoch)
+			due += time.Since(c.set.epoch)
 		}
 		c.answered = 0
-		if early := due - c.readDue; early < 0 || early > c.slack {
-			if err := c.Conn.SetReadDeadline(c.epoch.Add(due)); err != nil {
+		if early := due - c.readDue; early < 0 || early > c.set.slack {
+			if err := c.Conn.SetReadDeadline(c.set.epoch.Add(due)); err != nil {
 				return 0, err
 			}
 			c.readDue = due
@@ -152,19 +135,19 @@ func (c *conn) read(p []byte) (int, error) {
 
 // Write is net.Conn's. Each write may take WriteTimeout.
 func (c *conn) Write(p []byte) (int, error) {
-	due := c.limits.WriteTimeout
+	due := c.set.Write
 	if c.done.IsZero() {
-		due += time.Since(c.epoch)
+		due += time.Since(c.set.epoch)
 		c.answered = 0
 	} else { // just now; the next write may be later
-		now := c.done.Sub(c.epoch)
+		now := c.done.Sub(c.set.epoch)
 		due += now
 		if c.done = (time.Time{}); len(p) <= smallAnswer {
 			c.answered = now
 		}
 	}
-	if due-c.writeDue > c.slack {
-		if err := c.Conn.SetWriteDeadline(c.epoch.Add(due)); err != nil {
+	if due-c.writeDue > c.set.slack {
+		if err := c.Conn.SetWriteDeadline(c.set.epoch.Add(due)); err != nil {
 			return 0, err
 		}
 		c.writeDue = due
@@ -210,99 +193,4 @@ func linger(nc net.Conn, deadline time.Time) {
 		return
 	}
 	_, _ = io.Copy(io.Discard, nc)
-}
-
-// leaveUnread notes that a part of ctx's request may stay unread. Where it is so, the connection
-// is closed after the answer; fasthttp reads what is short itself, and goes on.
-func leaveUnread(ctx *fasthttp.RequestCtx) {
-	if c, ok := ctx.Conn().(*conn); ok {
-		c.unread.Store(true)
-		c.extra = min(c.extra, 0) - maxUnread // its data is no extra either, up to where fasthttp stops
-	}
-}
-
-// conns is the set of open connections. A connection is in it until nothing serves it any more.
-type conns struct {
-	// tls secures them; nil if they are in clear. It is set before the first connection.
-	tls *TLS
-
-	mu        sync.Mutex
-	open      map[*conn]struct{}
-	addresses perAddress
-	count     atomic.Int64
-	// none is closed when the set becomes empty; nil while no caller waits for it.
-	none chan struct{}
-}
-
-// add puts c in and returns true, unless there are as many connections already, of all or of its
-// address, as l allows. Then it returns for which of both it is refused. Where l has no number for an
-// address, each may have its share of all (limit.MayHold).
-func (s *conns) add(c *conn, l *Limits) (reason, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case l.ConnectionsPerAddress > 0 && c.address.IsValid() && s.addresses[c.address] >= l.ConnectionsPerAddress:
-		return reasonAddress, false
-	case len(s.open) >= l.Connections:
-		return reasonConnections, false
-	case l.ConnectionsPerAddress == 0 && c.address.IsValid() &&
-		!limit.MayHold(uint64(s.addresses[c.address]), uint64(l.Connections-len(s.open))):
-		return reasonAddressShare, false
-	}
-	if s.open == nil {
-		s.open = make(map[*conn]struct{})
-	}
-	s.open[c] = struct{}{}
-	s.addresses.add(c.address)
-	s.count.Store(int64(len(s.open)))
-	return 0, true
-}
-
-// of returns how many connections an address has.
-func (s *conns) of(a netip.Addr) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addresses[a]
-}
-
-func (s *conns) remove(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, open := s.open[c]; !open {
-		return
-	}
-	delete(s.open, c)
-	s.addresses.remove(c.address)
-	s.count.Store(int64(len(s.open)))
-	if len(s.open) == 0 {
-		s.open = nil // a map keeps the memory of the most that it ever held
-		if s.none != nil {
-			close(s.none)
-			s.none = nil
-		}
-	}
-}
-
-// closeAll cuts every connection off, so that whatever serves it ends soon.
-func (s *conns) closeAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.open {
-		_ = c.Conn.Close() // the goroutine that serves c sees it in the next read or write
-	}
-}
-
-// empty returns a channel that is closed once there are no connections.
-func (s *conns) empty() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.none == nil {
-		s.none = make(chan struct{})
-	}
-	none := s.none
-	if len(s.open) == 0 {
-		close(none)
-		s.none = nil
-	}
-	return none
 }

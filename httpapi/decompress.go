@@ -13,15 +13,6 @@ import (
 	"flowd/humanize"
 )
 
-// encoding is how a body is compressed.
-type encoding uint8
-
-const (
-	noEncoding encoding = iota
-	gzipEncoding
-	zstdEncoding
-)
-
 // maxWindow is the largest window of a zstd body, which RFC 9659 sets.
 const maxWindow = 8 << 20
 
@@ -53,8 +44,8 @@ func newZstdReader() *zstd.Decoder {
 }
 
 // decompress replaces the body by what it holds.
-func (in *intake) decompress() *problem {
-	if p := in.makeRoom(min(growth*len(in.body.data), in.server.limits.DecodedBytes)); p != nil {
+func (in *ingest) decompress() *problem {
+	if p := in.makeRoom(min(growth*len(in.body.data), in.handler.DecodedBytes)); p != nil {
 		return p
 	}
 	// A decoder that panicked would not be taken back.
@@ -72,26 +63,26 @@ func (in *intake) decompress() *problem {
 	if p != nil {
 		return p
 	}
-	in.server.bodies.give(in.body)
+	in.handler.bodies.give(in.body)
 	in.body, in.plain = in.plain, nil
-	in.server.metrics.decodedBytes.Add(len(in.body.data))
+	in.handler.decodedBytes.Add(len(in.body.data))
 	return nil
 }
 
 // gunzip decompresses the body, which may be several gzip files in a row, into plain.
-func (in *intake) gunzip(r *gzipReader) *problem {
+func (in *ingest) gunzip(r *gzipReader) *problem {
 	r.src.Reset(in.body.data)
 	err := r.gz.Reset(&r.src)
 	if err == nil {
-		err = in.server.bodies.fill(&in.plain, &r.gz, -1, in.server.limits.DecodedBytes)
+		err = in.handler.bodies.fill(&in.plain, &r.gz, -1, in.handler.DecodedBytes)
 	}
 	switch err {
 	case nil:
 		return nil
 	case errTooLarge:
-		return in.server.decodedTooLarge()
+		return in.handler.decodedTooLarge()
 	case errNoMemory:
-		return in.server.noMemory()
+		return in.handler.noMemory()
 	default:
 		return corruptBody("gzip")
 	}
@@ -99,12 +90,12 @@ func (in *intake) gunzip(r *gzipReader) *problem {
 
 // unzstd decompresses the body, which may be several zstd frames in a row, into plain. The
 // decoder works in one go, so when there was too little memory it begins again with more.
-func (in *intake) unzstd(d *zstd.Decoder) *problem {
-	limit := in.server.limits.DecodedBytes
+func (in *ingest) unzstd(d *zstd.Decoder) *problem {
+	limit := in.handler.DecodedBytes
 	var header zstd.Header
 	if header.Decode(in.body.data) == nil && header.HasFCS {
 		if header.FrameContentSize > uint64(limit) {
-			return in.server.decodedTooLarge()
+			return in.handler.decodedTooLarge()
 		}
 		if p := in.makeRoom(int(header.FrameContentSize)); p != nil {
 			return p
@@ -117,7 +108,7 @@ func (in *intake) unzstd(d *zstd.Decoder) *problem {
 		exceeded := errors.Is(err, zstd.ErrDecoderSizeExceeded)
 		switch {
 		case len(data) > limit, exceeded && room >= limit:
-			return in.server.decodedTooLarge()
+			return in.handler.decodedTooLarge()
 		case err == nil && len(in.body.data) > 0:
 			// The decoder may have moved the data to memory of its own.
 			in.plain.data = in.plain.data[:copy(in.plain.data[:room], data)]
@@ -138,8 +129,8 @@ func (in *intake) unzstd(d *zstd.Decoder) *problem {
 }
 
 // makeRoom sees to it that plain has memory for n bytes.
-func (in *intake) makeRoom(n int) *problem {
-	bodies := &in.server.bodies
+func (in *ingest) makeRoom(n int) *problem {
+	bodies := &in.handler.bodies
 	var larger *buffer
 	switch {
 	case in.plain == nil:
@@ -150,7 +141,7 @@ func (in *intake) makeRoom(n int) *problem {
 		larger = bodies.grow(in.plain, n)
 	}
 	if larger == nil {
-		return in.server.noMemory()
+		return in.handler.noMemory()
 	}
 	in.plain = larger
 	return nil
@@ -173,10 +164,10 @@ func corruptBody(name string) *problem {
 	}
 }
 
-func (s *Server) decodedTooLarge() *problem {
+func (s *ingester) decodedTooLarge() *problem {
 	return &problem{
 		status: fasthttp.StatusRequestEntityTooLarge, reason: reasonDecodedSize,
 		detail: fmt.Sprintf("The body is larger than %s once decompressed; send smaller batches, or raise "+
-			"max-decoded-bytes.", humanize.Limit(int64(s.limits.DecodedBytes))),
+			"max-decoded-bytes.", humanize.Limit(int64(s.DecodedBytes))),
 	}
 }

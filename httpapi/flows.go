@@ -12,22 +12,22 @@ func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
 	var asked question
 	p := s.readQuestion(ctx, flowsParameters, &asked)
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.answer(ctx, p)
 		return
 	}
 	q, p := asked.flows()
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.answer(ctx, p)
 		return
 	}
-	in := typeOf(ctx, asked.format)
+	in := typeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.format)
 	h := heading{contentType: in.header, vary: varyFormat, partial: s.partial(query.Hours{From: q.From, To: q.To})}
 	// The version of an hour tells when flows of any VPC came, so it is not for who is bound to some.
 	if q.To == q.From+1 && (asked.bound == nil || asked.bound.All()) {
 		// The version is asked for before the rows: those may be newer than their tag, never older.
 		version, err := s.engine.Version(q.From)
 		if err != nil {
-			s.refuse(ctx, questionProblem(err))
+			s.rejects.answer(ctx, questionProblem(err))
 			return
 		}
 		h.tag = appendTag(make([]byte, 0, maxTag), version, &q, in)
@@ -42,53 +42,18 @@ func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
 			return nil, err
 		}
 		h.truncated = rows.Truncated
-		return a.flows.init(&q, in.format, rows), nil
+		return writeRows(&a.flows, &q, in.format, rows), nil
 	})
 }
 
-// notModified answers that the client has the answer already. It says of it what cannot be known
-// without it.
-func notModified(ctx *fasthttp.RequestCtx, h heading) {
-	ctx.SetStatusCode(fasthttp.StatusNotModified)
-	ctx.Response.Header.SetCanonical(headerETag, h.tag)
-	ctx.Response.Header.SetCanonical(headerVary, h.vary)
-	if h.partial {
-		ctx.Response.Header.SetCanonical(headerExpiredBefore, yes)
-	}
-}
-
-// rowsAtOnce is how many rows are taken from a query in one go.
-const rowsAtOnce = 64
-
-// flowSource is the list of rows of GET /flows.
-type flowSource struct {
-	list[flow.Row]
-	rows flow.Rows
-	room [rowsAtOnce]flow.Row
-}
-
-// init begins the list of the rows of q's answer.
-func (f *flowSource) init(q *query.Query, in format, rows flow.Rows) source {
-	f.rows = rows
+// writeRows begins the list of rows of q's answer.
+func writeRows(f *flowSource, q *query.Query, in format, rows flow.Rows) source {
 	if in != csvFormat && q.Names() == flow.AllFields && q.HasHour() {
-		f.list = list[flow.Row]{punctuation: punctuate(in, ""), write: (*flow.Row).AppendJSON, from: f}
-		return &f.list
+		return f.init(rows, punctuate(in, ""), (*flow.Row).AppendJSON)
 	}
 	l := newRowLine(q, in)
-	f.list = list[flow.Row]{punctuation: punctuate(in, l.header), write: l.write, from: f}
-	return &f.list
+	return f.init(rows, punctuate(in, l.header), l.write)
 }
-
-// next implements rowCursor.
-func (f *flowSource) next() ([]flow.Row, error) {
-	n := f.rows.Next(f.room[:])
-	if n == 0 {
-		return nil, f.rows.Err()
-	}
-	return f.room[:n], nil
-}
-
-func (f *flowSource) close() { f.rows.Close() }
 
 // rowLine writes rows without the names, and without the hour, that are summed over.
 type rowLine struct {

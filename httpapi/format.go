@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-
-	"github.com/valyala/fasthttp"
 )
 
 // format is how the rows of an answer are written.
@@ -69,11 +67,11 @@ func (w wish) before(o wish) bool {
 	return w.at < o.at
 }
 
-// typeOf returns the type to answer ctx in. What the parameter format says goes before Accept, and
+// typeOf returns the type to answer a request in, whose headers Accept have these values. What the parameter format says goes before Accept, and
 // who accepts none of the types gets JSON.
-func typeOf(ctx *fasthttp.RequestCtx, given format) *answerType {
+func typeOf(accept [][]byte, given format) *answerType {
 	if given == anyFormat {
-		return acceptedType(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept))
+		return acceptedType(accept)
 	}
 	for i := range answerTypes {
 		if answerTypes[i].format == given {

@@ -12,14 +12,12 @@ const lookEvery = 5 * time.Millisecond
 
 // gone reports whether the client has left. It is for query.Options.
 func (a *answer) gone() bool {
-	now := time.Since(a.server.epoch)
+	now := time.Since(a.sender.epoch)
 	if now < a.look || a.gave {
 		return a.gave
 	}
 	a.look = now + lookEvery
-	if c, ok := a.wire.(*conn); ok {
-		a.gave = c.left()
-	}
+	a.gave = a.asker.Conn.left()
 	return a.gave
 }
 

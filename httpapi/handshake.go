@@ -93,8 +93,7 @@ func (c *conn) failed(err error) {
 	if !ok {
 		return
 	}
-	s := c.tls.server
-	s.conns.tls.failures[failure].Inc()
+	c.tls.tls.failures[failure].Inc()
 	level := slog.LevelDebug
 	switch failure {
 	case failurePlainHTTP:
@@ -105,13 +104,13 @@ func (c *conn) failed(err error) {
 	}
 	c.unread.Store(failure != failureTimeout && failure != failureCutShort)
 	kind := logs.Kind{Message: "no secure connection", Reason: handshakeFailureNames[failure], Client: addressText(c.RemoteAddr())}
-	s.lines.Log(level, kind, func() []slog.Attr {
+	c.set.Lines.Log(level, kind, func() []slog.Attr {
 		return []slog.Attr{logs.Text("error", err.Error()), slog.String("remote", c.RemoteAddr().String())}
 	})
 }
 
 // answerInClear answers a client that does not speak TLS. An answer that cannot be written is dropped.
 func (c *conn) answerInClear(p *problem) {
-	c.tls.server.metrics.refused(p)
+	c.set.Rejects.count(p)
 	_, _ = c.Conn.Write(p.raw())
 }

@@ -35,7 +35,7 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx) {
 	if len(reasons) > 0 {
 		p := overloaded(reasonNotReady, detail)
 		p.reasons = reasons
-		s.refuse(ctx, p)
+		s.rejects.answer(ctx, p)
 		return
 	}
 	ctx.SetContentType(jsonType)

@@ -1,13 +1,9 @@
 package httpapi
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 
-	"github.com/valyala/fasthttp"
-
-	"flowd/access"
 	"flowd/limit"
 )
 
@@ -69,67 +65,10 @@ func (cs *clients) count() int {
 	return len(cs.all)
 }
 
-// clientOf returns the client of a request. The connection keeps it for as long as ctx is served.
-func (s *Server) clientOf(ctx *fasthttp.RequestCtx, right *access.Right) *clientState {
-	c := ctx.Conn().(*conn)
-	if c.client == nil || c.right != right {
-		was := c.client
-		c.client, c.right = s.clients.join(clientName(ctx, right)), right
-		s.clients.leave(was)
-	}
-	return c.client
-}
-
 // mayTake reports whether a client may hold so much more where so much is free: no more in all than is left
 // for others, unless it has no other request. So one client can fill half of the memory, two a third each, and
 // there is some for the next client, as there is in a switch whose ports share its memory (A. K. Choudhury
 // and E. L. Hahne, Dynamic Queue Length Thresholds for Shared-Memory Packet Switches).
 func (c *clientState) mayTake(more, free int64) bool {
 	return c.requests.Load() == 1 || c.bytes.Load()+more <= free
-}
-
-// underWay counts the answers under way, of all and of each client that has some.
-type underWay struct {
-	mu      sync.Mutex
-	all     int
-	clients map[string]int
-}
-
-// begin counts one more answer to client, of which most are allowed, or returns why not: there are as many, or
-// the client has its share of them (limit.MayHold).
-func (u *underWay) begin(client string, most int) *problem {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	held, free := u.clients[client], max(most-u.all, 0)
-	switch {
-	case free == 0:
-		return overloaded(reasonQueries, fmt.Sprintf("%d answers are being written already, and max-queries is %d; ask again later, "+
-			"or raise max-queries.", u.all, most))
-	case !limit.MayHold(uint64(held), uint64(free)):
-		return overloaded(reasonQueryShare, fmt.Sprintf("%d answers to this client are being written already, which is its share of "+
-			"max-queries (%d) while %d are left for others; ask fewer at once, or raise max-queries.", held, most, free))
-	}
-	if u.clients == nil {
-		u.clients = make(map[string]int)
-	}
-	u.clients[client]++
-	u.all++
-	return nil
-}
-
-// end counts an answer out.
-func (u *underWay) end(client string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.all--
-	if u.clients[client]--; u.clients[client] == 0 {
-		delete(u.clients, client)
-	}
-}
-
-// count returns how many answers are under way.
-func (u *underWay) count() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.all
 }

@@ -50,7 +50,7 @@ func appendPartial(dst []byte, partial bool) []byte {
 // what is known of hours beforehand is about all VPCs.
 func (s *Server) getBoundHours(ctx *fasthttp.RequestCtx, bound *access.VPCs) {
 	if p := noParameters(ctx.URI().QueryString()); p != nil {
-		s.refuse(ctx, p)
+		s.rejects.answer(ctx, p)
 		return
 	}
 	q := query.Query{To: flow.MaxHour + 1, Grouped: true, ByHour: true}
@@ -61,9 +61,7 @@ func (s *Server) getBoundHours(ctx *fasthttp.RequestCtx, bound *access.VPCs) {
 		if err != nil {
 			return nil, err
 		}
-		a.flows.rows = rows
-		a.flows.list = list[flow.Row]{punctuation: punctuate(jsonFormat, ""), write: s.writeBoundHour, from: &a.flows}
-		return &a.flows.list, nil
+		return a.flows.init(rows, punctuate(jsonFormat, ""), s.writeBoundHour), nil
 	})
 }
 

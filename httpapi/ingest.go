@@ -29,15 +29,12 @@ var (
 		{[]byte("application/x-ndjson"), flow.NDJSON},
 		{[]byte("application/jsonl"), flow.NDJSON},
 	}
-	encodings = []struct {
-		name     []byte
-		encoding encoding
-	}{
-		{[]byte("gzip"), gzipEncoding},
-		{[]byte("zstd"), zstdEncoding},
-		{[]byte("identity"), noEncoding},
-		{[]byte("x-gzip"), gzipEncoding}, // the same by RFC 9110, 8.4.1.3
-	}
+)
+
+// Header names of answers, in the form in which fasthttp keeps them.
+const (
+	headerAcceptPost     = "Accept-Post"
+	headerAcceptEncoding = "Accept-Encoding"
 )
 
 const (
@@ -54,16 +51,16 @@ type ingestHead struct {
 }
 
 // intake is one POST on its way in, and the resources that it holds.
-type intake struct {
-	server *Server
-	ctx    *fasthttp.RequestCtx
-	head   ingestHead
-	body   *buffer
-	plain  *buffer // what body holds, while it is decompressed
-	right  *access.Right
-	client *clientState
-	placed bool      // client has a place of shares
-	now    time.Time // when the body was complete, or zero until clock is called
+type ingest struct {
+	handler *ingester
+	ctx     *fasthttp.RequestCtx
+	head    ingestHead
+	body    *buffer
+	plain   *buffer // what body holds, while it is decompressed
+	right   *access.Right
+	client  *clientState
+	placed  bool      // client has a slot of shares
+	now     time.Time // when the body was complete, or zero until clock is called
 	// What the client's buckets were charged, for it to be given back if the batch is not taken.
 	chargedBytes, chargedFlows int
 	batch                      *flow.Batch
@@ -72,10 +69,9 @@ type intake struct {
 	outcome                    outcome
 }
 
-// postFlows takes a batch: all of its flows count, or none does.
-func (s *Server) postFlows(ctx *fasthttp.RequestCtx) {
-	right := rightOf(ctx)
-	in := intake{server: s, ctx: ctx, right: right, client: s.clientOf(ctx, right)}
+// post takes the batch of a client with right: all of its flows count, or none does.
+func (s *ingester) post(ctx *fasthttp.RequestCtx, right *access.Right) {
+	in := ingest{handler: s, ctx: ctx, right: right, client: clientOf(ctx, right)}
 	in.client.requests.Add(1)
 	defer in.close()
 	switch p := in.run(); p {
@@ -85,16 +81,16 @@ func (s *Server) postFlows(ctx *fasthttp.RequestCtx) {
 		ctx.SetStatusCode(p.status)
 		in.outcome = outcomeNone
 	default:
-		in.outcome = p.outcome()
-		s.refuse(ctx, p)
+		in.outcome = outcomeOf(p)
+		s.Rejects.answer(ctx, p)
 	}
 }
 
 // run takes the batch in, up to where reads see it. The body is complete before anything that
 // is scarce is asked for, so that a slow client delays only itself.
-func (in *intake) run() *problem {
+func (in *ingest) run() *problem {
 	head := &in.head
-	p := in.server.readHead(&in.ctx.Request.Header, head)
+	p := in.handler.readHead(&in.ctx.Request.Header, head)
 	head.origin.Client = in.right.Name // keys of one token say nothing of those of another
 	head.origin.Sender = flow.Sender{Name: in.right.Name, Address: in.client.name}
 	if p == nil {
@@ -123,7 +119,7 @@ func (in *intake) run() *problem {
 	in.flows = in.batch.Len()
 	batch := in.batch
 	in.batch = nil
-	receipt, err := in.server.engine.Append(batch, head.origin)
+	receipt, err := in.handler.Engine.Append(batch, head.origin)
 	if err != nil {
 		return appendProblem(err, &head.origin)
 	}
@@ -131,34 +127,34 @@ func (in *intake) run() *problem {
 	return nil
 }
 
-// close gives back what the intake holds, also when a handler panics.
-func (in *intake) close() {
-	in.server.bodies.give(in.body)
-	in.server.bodies.give(in.plain)
+// close gives back what the ingest holds, also when a handler panics.
+func (in *ingest) close() {
+	in.handler.bodies.give(in.body)
+	in.handler.bodies.give(in.plain)
 	in.client.requests.Add(-1)
 	if in.batch != nil {
-		in.server.engine.Release(in.batch)
+		in.handler.Engine.Release(in.batch)
 	}
 	in.leave()
 	if in.outcome != outcomeNone {
-		in.server.metrics.batches[in.outcome].Inc()
+		in.handler.batches[in.outcome].Inc()
 	}
 }
 
 // accept answers that the flows count, since now or since the batch was sent before.
-func (in *intake) accept() {
-	s, header := in.server, &in.ctx.Response.Header
+func (in *ingest) accept() {
+	s, header := in.handler, &in.ctx.Response.Header
 	var buf [64]byte
 	body := append(buf[:0], `{"accepted":`...)
 	body = strconv.AppendInt(body, int64(in.flows), 10)
 	if in.receipt.Duplicate {
 		in.outcome = outcomeDuplicate
-		s.metrics.duplicates.Add(in.flows)
+		s.duplicates.Add(in.flows)
 		header.SetCanonical(headerReplayed, replayed)
 		body = append(body, `,"duplicate":true}`...)
 	} else {
 		in.outcome = outcomeAccepted
-		s.metrics.flows.Add(in.flows)
+		s.flows.Add(in.flows)
 		body = append(body, `,"duplicate":false}`...)
 	}
 	in.ctx.SetContentType(jsonType)
@@ -167,9 +163,9 @@ func (in *intake) accept() {
 }
 
 // readHead reads the headers of a POST into head, and refuses what can be refused without its body.
-func (s *Server) readHead(h *fasthttp.RequestHeader, head *ingestHead) *problem {
+func (s *ingester) readHead(h *fasthttp.RequestHeader, head *ingestHead) *problem {
 	head.length = h.ContentLength()
-	if p := s.unavailable(writing); p != nil {
+	if p := unready(s.Engine.Status(), writing); p != nil {
 		return p
 	}
 	var p *problem
@@ -191,7 +187,7 @@ func (s *Server) readHead(h *fasthttp.RequestHeader, head *ingestHead) *problem 
 			header: headerAcceptEncoding, value: acceptEncoding,
 		}
 	}
-	if head.length > s.limits.BodyBytes {
+	if head.length > s.BodyBytes {
 		return s.bodyTooLarge()
 	}
 	return nil
@@ -210,19 +206,6 @@ func formatOf(contentType []byte) (flow.Format, bool) {
 		}
 	}
 	return flow.JSON, false
-}
-
-// encodingOf reads a Content-Encoding.
-func encodingOf(contentEncoding []byte) (encoding, bool) {
-	if len(contentEncoding) == 0 {
-		return noEncoding, true
-	}
-	for _, e := range encodings {
-		if bytes.EqualFold(contentEncoding, e.name) {
-			return e.encoding, true
-		}
-	}
-	return noEncoding, false
 }
 
 // batchProblem makes a problem of an error of flow.Batch.Decode.

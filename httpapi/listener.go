@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// ushers is how many connections over the limit are turned away with patience at once.
-	ushers = 64
-	// usherTime is how long each of them may take to send a request, take its answer and go.
-	usherTime = time.Second
+	// rejectLimit is how many connections over the limit are rejected with patience at once.
+	rejectLimit = 64
+	// patientTime is how long each of them may take to send a request, take its answer and go.
+	patientTime = time.Second
 	// acceptPause is the longest pause after a failed accept.
 	acceptPause = time.Second
 )
@@ -25,21 +25,22 @@ const (
 // listener accepts connections within the server's limits. Those beyond them are answered 503.
 type listener struct {
 	net.Listener
-	server *Server
+	conns *conns
 
-	ushers  chan struct{}
-	turning sync.WaitGroup // of connections being turned away
+	rejectors chan struct{}
+	rejected  sync.WaitGroup // of connections being turned away
 
 	closing sync.Once
 	closed  chan struct{}
 }
 
-func newListener(ln net.Listener, s *Server) *listener {
+// listen returns a listener for the connections of ln, which it owns from now on.
+func (s *conns) listen(ln net.Listener) *listener {
 	return &listener{
-		Listener: ln,
-		server:   s,
-		ushers:   make(chan struct{}, ushers),
-		closed:   make(chan struct{}),
+		Listener:  ln,
+		conns:     s,
+		rejectors: make(chan struct{}, rejectLimit),
+		closed:    make(chan struct{}),
 	}
 }
 
@@ -57,7 +58,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 		case passing(err):
 			if pause == 0 {
-				l.server.lines.Log(slog.LevelWarn, logs.Kind{Message: "cannot accept connections; trying again"}, func() []slog.Attr {
+				l.conns.Lines.Log(slog.LevelWarn, logs.Kind{Message: "cannot accept connections; trying again"}, func() []slog.Attr {
 					return []slog.Attr{slog.Any("error", err)}
 				})
 			}
@@ -67,7 +68,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			case <-l.closed:
 			}
 		default:
-			l.turning.Wait()
+			l.rejected.Wait()
 			return nil, err
 		}
 	}
@@ -79,6 +80,9 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
+// rejecting returns how many connections over the limit are being answered.
+func (l *listener) rejecting() int { return len(l.rejectors) }
+
 // passing tells an error of accept after which the next one may succeed.
 func passing(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
@@ -88,13 +92,12 @@ func passing(err error) bool {
 
 // admit returns the connection on nc, or turns it away and returns nil.
 func (l *listener) admit(nc net.Conn) *conn {
-	s := l.server
-	c := newConn(nc, &s.limits, s.epoch)
-	limits := s.current.Load()
-	over, ok := s.conns.add(c, limits)
+	s := l.conns
+	c := s.serve(nc)
+	over, ok := s.add(c)
 	if ok {
-		if s.conns.tls != nil {
-			c.secure(s, s.conns.tls)
+		if s.TLS != nil {
+			c.secure(s.TLS)
 		}
 		return c
 	}
@@ -102,29 +105,29 @@ func (l *listener) admit(nc net.Conn) *conn {
 	switch over {
 	case reasonAddressShare:
 		answer = overloaded(over, fmt.Sprintf("This address has %d connections, which is its share of max-connections (%d); use "+
-			"fewer, or set max-connections-per-address to what one address may have.", s.conns.of(c.address), limits.Connections)).raw()
+			"fewer, or set max-connections-per-address to what one address may have.", s.of(c.address), s.Most)).raw()
 	case reasonAddress:
 		answer = overloaded(over, fmt.Sprintf("This address has as many connections as it may, %d; use fewer, or raise "+
-			"max-connections-per-address.", limits.ConnectionsPerAddress)).raw()
+			"max-connections-per-address.", s.perAddress.Load())).raw()
 	}
-	s.metrics.rejected[over].Inc()
+	s.Rejects.countReason(over)
 	l.turnAway(nc, answer)
 	return nil
 }
 
 // turnAway answers a connection over the limit and closes it. It does not hold up Accept. As long as
-// there are ushers, the request is awaited and the client given time to take the answer; in a flood the
+// a rejector is free, the request is awaited and the client given time to take the answer; in a flood the
 // answer is sent blindly. To a client of TLS there is nothing to say without a handshake, which costs
 // much more, so in a flood its connection is just closed.
 func (l *listener) turnAway(nc net.Conn, answer []byte) {
 	select {
-	case l.ushers <- struct{}{}:
-		l.turning.Go(func() {
-			l.usher(nc, answer)
-			<-l.ushers
+	case l.rejectors <- struct{}{}:
+		l.rejected.Go(func() {
+			l.reject(nc, answer)
+			<-l.rejectors
 		})
 	default:
-		if l.server.conns.tls == nil {
+		if l.conns.TLS == nil {
 			_ = nc.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 			_, _ = nc.Write(answer)
 		}
@@ -132,32 +135,32 @@ func (l *listener) turnAway(nc net.Conn, answer []byte) {
 	}
 }
 
-// usher shows a client the way out. After one of TLS it takes a part of its remaining time, so
-// that those who are turned away cannot have more handshakes in a second than there are ushers.
-func (l *listener) usher(nc net.Conn, answer []byte) {
-	deadline := time.Now().Add(usherTime)
-	if l.server.conns.tls == nil {
-		showOut(nc, nc, answer, deadline)
+// reject answers a client over the limit. After one of TLS it takes a part of its remaining time, so
+// that those who are turned away cannot have more handshakes in a second than a rejector is free.
+func (l *listener) reject(nc net.Conn, answer []byte) {
+	deadline := time.Now().Add(patientTime)
+	if l.conns.TLS == nil {
+		answerAndClose(nc, nc, answer, deadline)
 		return
 	}
-	l.showOutSecured(nc, answer, deadline)
+	l.rejectSecured(nc, answer, deadline)
 	select {
 	case <-time.After(time.Until(deadline)):
 	case <-l.closed:
 	}
 }
 
-func (l *listener) showOutSecured(nc net.Conn, answer []byte, deadline time.Time) {
-	talk := l.server.conns.tls.over(nc)
+func (l *listener) rejectSecured(nc net.Conn, answer []byte, deadline time.Time) {
+	talk := l.conns.TLS.over(nc)
 	defer talk.Close()
 	if nc.SetDeadline(deadline) == nil && talk.Handshake() == nil {
-		showOut(nc, talk, answer, deadline)
+		answerAndClose(nc, talk, answer, deadline)
 	}
 }
 
-// showOut waits for the beginning of a request on talk, which is nc or goes over it, answers it, waits
+// answerAndClose waits for the beginning of a request on talk, which is nc or goes over it, answers it, waits
 // for the client to go, and closes nc. Errors are the client's, who is on the way out.
-func showOut(nc, talk net.Conn, answer []byte, deadline time.Time) {
+func answerAndClose(nc, talk net.Conn, answer []byte, deadline time.Time) {
 	defer nc.Close()
 	if nc.SetDeadline(deadline) != nil {
 		return

@@ -34,6 +34,15 @@ func TestMain(m *testing.M) {
 // ends a test that waits in vain, and says nothing of how fast the server is.
 const patience = 2 * time.Minute
 
+// Bounds of the parts of a server, which it is held to from outside.
+const (
+	rejectors   = 64                   // connections that are answered while they are rejected
+	rejectTime  = time.Second          // that each of them may take
+	leastBuffer = 4 << 10              // bytes that the smallest body holds
+	lookPause   = 5 * time.Millisecond // between two looks after a client
+	mostExtra   = 16 << 10             // bytes of chunk extensions and trailers
+)
+
 // testServer is a server on a real socket.
 type testServer struct {
 	*Server
@@ -44,6 +53,7 @@ type testServer struct {
 	logger *slog.Logger   // writes to log
 	set    *metrics.Set
 	served chan error // what Serve returned
+	tls    *TLS       // nil in clear
 }
 
 // logBuffer keeps what is logged.
@@ -67,13 +77,28 @@ func (l *logBuffer) String() string {
 // newServer returns a server over e that serves nothing yet.
 func newServer(t testing.TB, e Engine, change func(*Limits)) *testServer {
 	t.Helper()
+	return newServerOver(t, e, change, nil)
+}
+
+// newServerOver is newServer with TLS of these files, unless they are nil.
+func newServerOver(t testing.TB, e Engine, change func(*Limits), files *TLSFiles) *testServer {
+	t.Helper()
 	limits := DefaultLimits()
 	if change != nil {
 		change(&limits)
 	}
 	ts := &testServer{t: t, log: &logBuffer{}, level: new(slog.LevelVar), set: metrics.NewSet(), served: make(chan error, 1)}
 	ts.logger = slog.New(slog.NewTextHandler(ts.log, &slog.HandlerOptions{Level: ts.level}))
+	var secured *TLS
+	if files != nil {
+		var err error
+		if secured, err = LoadTLS(TLSOptions{Files: *files, Logger: ts.logger, Metrics: ts.set}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ts.tls = secured
 	ts.Server = New(Options{
+		TLS:        secured,
 		Engine:     e,
 		Limits:     limits,
 		Logger:     ts.logger,
@@ -110,7 +135,7 @@ func (ts *testServer) run() {
 			t.Errorf("Serve: %v", err)
 		}
 		for name, held := range map[string]int64{
-			"body bytes": ts.bodies.held.Load(), "queries": int64(ts.queries.count()), "connections": ts.conns.count.Load(),
+			"body bytes": ts.bodyBytes(), "queries": ts.queries(), "connections": ts.conns.Count(),
 		} {
 			if held != 0 {
 				t.Errorf("%d %s are still held after the stop", held, name)
@@ -126,8 +151,17 @@ func (ts *testServer) run() {
 func onConn(s *Server) *fasthttp.RequestCtx {
 	nc, _ := net.Pipe()
 	ctx := &fasthttp.RequestCtx{}
-	ctx.Init2(newConn(nc, &s.limits, s.epoch), nil, false)
+	ctx.Init2(accepted(s, nc), nil, false)
 	return ctx
+}
+
+// accepted returns the connection on nc as a listener of s accepts it.
+func accepted(s *Server, nc net.Conn) net.Conn {
+	c, err := s.conns.listen(&failingListener{errs: []error{nil}, conn: nc}).Accept()
+	if err != nil {
+		panic("it accepts nc at once: " + err.Error())
+	}
+	return c
 }
 
 func (ts *testServer) listen() {

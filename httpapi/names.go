@@ -7,30 +7,25 @@ import (
 	"flowd/query"
 )
 
-const (
-	// namesHours is how many hours names are taken from if none are asked for.
-	namesHours = 24
-	// namesLimit is how many names there are if no limit is asked for, and maxNames the largest.
-	namesLimit = 100
-	maxNames   = 10_000
-)
+// namesHours is how many hours names are taken from if none are asked for.
+const namesHours = 24
 
 // getNames answers names that begin with a prefix, for completion.
 func (s *Server) getNames(ctx *fasthttp.RequestCtx) {
-	asked := question{limit: namesLimit}
+	var asked question
 	p := s.readQuestion(ctx, namesParameters, &asked)
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.answer(ctx, p)
 		return
 	}
 	q, p := asked.nameQuery()
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.answer(ctx, p)
 		return
 	}
 	h := heading{contentType: jsonType, vary: varyEncoding}
 	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
-		if !asked.hours.given() {
+		if !asked.hasHours() {
 			newest, err := s.newestHours(within(query.Match{}, asked.bound), a.gone, namesHours)
 			if err != nil {
 				return nil, err

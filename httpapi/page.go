@@ -156,17 +156,3 @@ func (f *pageFile) answer(ctx *fasthttp.RequestCtx) {
 	}
 	ctx.Response.SetBodyRaw(body)
 }
-
-// takesGzip reports whether a client takes gzip: by its name, or else with all others.
-func takesGzip(accept [][]byte) bool {
-	others := 0
-	for p := range preferences(accept) {
-		switch {
-		case bytes.EqualFold(p.name, []byte(encodingNames[gzipEncoding])):
-			return p.weight > 0
-		case string(p.name) == "*":
-			others = p.weight
-		}
-	}
-	return others > 0
-}

@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"fmt"
+	"log/slog"
 	"strconv"
 
 	"github.com/goccy/go-json"
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/logs"
 )
 
 // problem is a refusal on its way to the client. What it says is for the sender: what is
@@ -27,12 +30,8 @@ type problem struct {
 	header, value string
 }
 
-// Header names, in the form in which fasthttp keeps them.
-const (
-	headerAcceptPost     = "Accept-Post"
-	headerAcceptEncoding = "Accept-Encoding"
-	headerRetryAfter     = "Retry-After"
-)
+// headerRetryAfter is the header of a problem that passes by itself, in the form in which fasthttp keeps it.
+const headerRetryAfter = "Retry-After"
 
 // retryAfter is how many seconds a client should wait when the server is over its limits. They
 // pass quickly: what fills them are requests, and each has a deadline.
@@ -87,24 +86,23 @@ func (p *problem) raw() []byte {
 	return append(raw, body...)
 }
 
-// refuse answers ctx with p, and counts it.
-func (s *Server) refuse(ctx *fasthttp.RequestCtx, p *problem) {
-	s.metrics.refused(p)
-	ctx.SetUserValue(keyProblem, p)
-	ctx.Response.ResetBody()
-	ctx.SetStatusCode(p.status)
-	ctx.SetContentType(problemType)
-	if p.header != "" {
-		ctx.Response.Header.Set(p.header, p.value)
+// withFields adds what is wrong, place by place.
+func (p *problem) withFields(fields []flow.FieldError, omitted int) *problem {
+	p.fields = fields
+	if omitted > 0 {
+		p.detail += fmt.Sprintf(" %d more are not listed.", omitted)
 	}
-	ctx.Response.SetBody(p.append(nil))
+	return p
 }
 
-// contextKey keys what the handlers tell the middleware about a request.
-type contextKey uint8
-
-const (
-	keyRoute   contextKey = iota // its route
-	keyProblem                   // the *problem that it was answered with
-	keyRight                     // the *access.Right that its sender was admitted with
-)
+// attrs says what p is about in a log line, beside its status and reason.
+func (p *problem) attrs() []slog.Attr {
+	attrs := []slog.Attr{logs.Text("detail", p.detail)}
+	if p.cause != nil {
+		attrs = append(attrs, logs.Long("error", p.cause.Error()))
+	}
+	if len(p.fields) > 0 {
+		attrs = append(attrs, logs.Text("pointer", p.fields[0].Pointer), logs.Text("error", p.fields[0].Detail))
+	}
+	return attrs
+}

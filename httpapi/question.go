@@ -8,11 +8,15 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/valyala/fasthttp"
-
 	"flowd/access"
 	"flowd/flow"
 	"flowd/query"
+)
+
+const (
+	// namesLimit is how many names there are if no limit is asked for, and maxNames the largest.
+	namesLimit = 100
+	maxNames   = 10_000
 )
 
 // question is what the parameters of a read say, each by itself.
@@ -38,13 +42,6 @@ type question struct {
 	maxGroups int // the largest limit, but of names
 
 	bound *access.VPCs // of the client
-}
-
-// readQuestion reads the parameters of ctx into q.
-func (s *Server) readQuestion(ctx *fasthttp.RequestCtx, known []parameter, q *question) *problem {
-	q.maxGroups = s.current.Load().Groups
-	q.bound = &rightOf(ctx).VPCs
-	return readParameters(ctx.URI().QueryString(), known, q)
 }
 
 // wanted is the names that a client asks for.
@@ -286,13 +283,19 @@ func (q *question) pairs() (query.PairsQuery, *problem) {
 	}, p
 }
 
+// hasHours tells whether hours are asked for.
+func (q *question) hasHours() bool { return q.hours.given() }
+
 // nameQuery returns the question of GET /names, without hours if none are asked for.
 func (q *question) nameQuery() (query.NamesQuery, *problem) {
 	asked := query.NamesQuery{Field: q.field, Prefix: q.prefix, Match: q.match(), Limit: q.limit}
+	if asked.Limit == 0 {
+		asked.Limit = namesLimit
+	}
 	if !q.hasField {
 		return asked, badParameter("field", "is missing; it must be one of src_app, dest_app and vpc_id")
 	}
-	if !q.hours.given() {
+	if !q.hasHours() {
 		return asked, nil
 	}
 	var p *problem

@@ -206,7 +206,9 @@ func TestQuestionsAreReadAsAsked(t *testing.T) {
 		want.Match, forNames = drawMatches(t)
 		want.Field = flow.Field(rapid.IntRange(0, 2).Draw(t, "field"))
 		want.Prefix = rapid.OneOf(rapid.Just(""), anyName).Draw(t, "prefix")
-		want.Limit, forLimit = drawLimit(t)
+		if want.Limit, forLimit = drawLimit(t); want.Limit == 0 {
+			want.Limit = namesLimit
+		}
 		got, p := sentAs(t, namesParameters, forHours, forNames, forLimit,
 			[]param{{"field", want.Field.String()}, {"prefix", want.Prefix}}).nameQuery()
 		must(t, want, got, p)

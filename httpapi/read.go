@@ -1,22 +1,13 @@
 package httpapi
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/valyala/fasthttp"
 
 	"flowd/query"
 )
 
-// Headers of answers, as bytes in the form in which fasthttp keeps them.
+// varyFormat and varyEncoding are the headers of a request that its answer depends on.
 var (
-	headerVary          = []byte(fasthttp.HeaderVary)
-	headerETag          = []byte("Etag")
-	headerTruncated     = []byte("Flowd-Truncated")
-	headerExpiredBefore = []byte("Flowd-Expired-Before")
-	yes                 = []byte("true")
-
 	varyFormat   = []byte("Accept, Accept-Encoding")
 	varyEncoding = []byte("Accept-Encoding")
 )
@@ -24,30 +15,15 @@ var (
 // answer answers ctx with the result of ask, unless too many are answered already. What is known of
 // the answer only then, ask puts into the heading.
 func (s *Server) answer(ctx *fasthttp.RequestCtx, h heading, ask func(*answer, *heading) (source, error)) {
-	a, p := s.openAnswer(ctx)
-	if p != nil {
-		s.refuse(ctx, p)
-		return
-	}
-	defer a.abandon()
-	src, err := ask(a, &h)
-	if err == nil {
-		err = a.send(ctx, h, src)
-	}
-	if err == nil {
-		return
-	}
-	if errors.Is(err, query.ErrGone) {
-		s.metrics.givenUp.Inc()
-		ctx.SetConnectionClose()
-	}
-	s.refuse(ctx, questionProblem(err))
+	s.answers.answer(ctx, asker{
+		Client: clientOf(ctx, rightOf(ctx)).name, Began: begun(ctx), Conn: ctx.Conn().(*conn), Observer: s.metrics.of(routeOf(ctx)),
+	}, h, ask)
 }
 
 // answerWhole answers a question without parameters by what ask returns.
 func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (source, error)) {
 	if p := noParameters(ctx.URI().QueryString()); p != nil {
-		s.refuse(ctx, p)
+		s.rejects.answer(ctx, p)
 		return
 	}
 	h := heading{contentType: jsonType, vary: varyEncoding}
@@ -72,15 +48,15 @@ func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, 
 	var asked question
 	p := s.readQuestion(ctx, known, &asked)
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.answer(ctx, p)
 		return
 	}
 	q, p := read(&asked)
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.answer(ctx, p)
 		return
 	}
-	in := typeOf(ctx, asked.format)
+	in := typeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.format)
 	h := heading{contentType: in.header, vary: varyFormat}
 	s.answer(ctx, h, func(a *answer, h *heading) (src source, err error) {
 		h.partial = s.partial(over(&q)...)
@@ -89,22 +65,9 @@ func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, 
 	})
 }
 
-// questionProblem makes a problem of an error of a question.
-func questionProblem(err error) *problem {
-	var tooMany *query.TooManyGroupsError
-	var hour *query.HourError
-	switch {
-	case errors.Is(err, query.ErrGone):
-		return clientGone()
-	case errors.As(err, &tooMany):
-		return &problem{
-			status: fasthttp.StatusBadRequest, reason: reasonTooManyGroups,
-			detail: fmt.Sprintf("To add up or to sort what is asked for, more than %d rows would have to be held at once. "+
-				"With order_by, ask for the first of them with limit; with group_by, name fewer fields; "+
-				"or ask for fewer hours or names, or raise max-groups.", tooMany.MaxGroups),
-		}
-	case errors.As(err, &hour):
-		return rowsProblem(err, hour.Hour)
-	}
-	return engineProblem(err, "")
+// readQuestion reads the parameters of ctx into q.
+func (s *Server) readQuestion(ctx *fasthttp.RequestCtx, known []parameter, q *question) *problem {
+	q.maxGroups = s.current.Load().Groups
+	q.bound = &rightOf(ctx).VPCs
+	return readParameters(ctx.URI().QueryString(), known, q)
 }

@@ -169,14 +169,14 @@ func TestReadsAreBounded(t *testing.T) {
 			t.Errorf("%s: %q", target, p.Detail)
 		}
 	}
-	fill := ts.limits.Queries
-	ts.queries.all += fill
+	limits := ts.limits
+	limits.Queries = 0
+	ts.SetLimits(limits)
 	for _, target := range []string{"/flows?hour=1", "/diff?a=1&b=2", "/pairs?hour=1", "/names?field=vpc_id", "/hours", "/ledger"} {
 		if p := problemIn(t, ts.do("GET", target, ""), 503); !strings.Contains(p.Detail, "max-queries") {
 			t.Errorf("%s: %q", target, p.Detail)
 		}
 	}
-	ts.queries.all -= fill
 }
 
 // The longest element that any answer has fits the room of a block, with what may be written behind it.
@@ -212,8 +212,8 @@ func TestLongestElements(t *testing.T) {
 		texts["pair header in "+formatNames[in]] = []byte(p.header)
 	}
 	for what, text := range texts {
-		if n := len(text) + len(",]}\r\n\r\n"); n > blockRoom-blockBytes {
-			t.Errorf("%s: %d bytes, but there is room for %d", what, n, blockRoom-blockBytes)
+		if n := len(text) + len(",]}\r\n\r\n"); n > rowBytes {
+			t.Errorf("%s: %d bytes, but there is room for %d", what, n, rowBytes)
 		}
 	}
 	if got := string(newDiffLine(&query.DiffQuery{}, jsonFormat).write(&diff, nil)); !strings.Contains(got, `"difference":-36893488147419103230,`) {

@@ -53,6 +53,8 @@ func (s *Server) newRouter() *router.Router {
 	return r
 }
 
+func (s *Server) postFlows(ctx *fasthttp.RequestCtx) { s.ingest.post(ctx, rightOf(ctx)) }
+
 // on notes the route for the middleware.
 func (s *Server) on(to route, handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
@@ -72,7 +74,7 @@ func ignoringBody(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 }
 
 func (s *Server) notFound(ctx *fasthttp.RequestCtx) {
-	s.refuse(ctx, &problem{
+	s.rejects.answer(ctx, &problem{
 		status: fasthttp.StatusNotFound, reason: reasonUnknownPath,
 		detail: "There is nothing at this path; flows are at /flows, and what hours there are at /hours.",
 	})
@@ -80,7 +82,7 @@ func (s *Server) notFound(ctx *fasthttp.RequestCtx) {
 
 // methodNotAllowed finds the header Allow set by the router.
 func (s *Server) methodNotAllowed(ctx *fasthttp.RequestCtx) {
-	s.refuse(ctx, &problem{
+	s.rejects.answer(ctx, &problem{
 		status: fasthttp.StatusMethodNotAllowed, reason: reasonMethod,
 		detail: "This path does not take this method; the header Allow has those that it takes.",
 	})
@@ -89,4 +91,15 @@ func (s *Server) methodNotAllowed(ctx *fasthttp.RequestCtx) {
 // options finds the header Allow set by the router.
 func (s *Server) options(ctx *fasthttp.RequestCtx) {
 	ctx.SetStatusCode(fasthttp.StatusNoContent)
+}
+
+// answering wraps a handler that asks the engine, to refuse requests while it cannot answer.
+func (s *Server) answering(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if p := unready(s.engine.Status(), reading); p != nil {
+			s.rejects.answer(ctx, p)
+			return
+		}
+		handle(ctx)
+	}
 }

@@ -21,7 +21,7 @@ import (
 type secured struct {
 	*tls.Conn
 	wire   wire
-	server *Server
+	tls    *TLS
 	shaken bool
 
 	// certificate is the client's, which it proved to be its own; nil if it has shown none, or none
@@ -31,8 +31,8 @@ type secured struct {
 }
 
 // secure puts TLS on c, of which nothing was read yet.
-func (c *conn) secure(s *Server, t *TLS) {
-	c.tls = &secured{server: s}
+func (c *conn) secure(t *TLS) {
+	c.tls = &secured{tls: t}
 	c.tls.wire.Conn, c.tls.wire.conn = c.Conn, c
 	c.tls.Conn = t.over(&c.tls.wire)
 }
@@ -50,7 +50,7 @@ func (c *conn) readSecured(p []byte) (int, error) {
 // first request may.
 func (c *conn) shakeHands() bool {
 	t := c.tls
-	if c.Conn.SetWriteDeadline(c.epoch.Add(c.readDue)) != nil {
+	if c.Conn.SetWriteDeadline(c.set.epoch.Add(c.readDue)) != nil {
 		return false // it is closed
 	}
 	t.wire.deadline = true
@@ -65,7 +65,7 @@ func (c *conn) shakeHands() bool {
 	if len(state.VerifiedChains) > 0 {
 		t.certificate, t.authorities = state.VerifiedChains[0][0], t.wire.hello.authorities
 	}
-	t.server.conns.tls.shook(state.DidResume)
+	t.tls.shook(state.DidResume)
 	return true
 }
 
@@ -96,7 +96,7 @@ func clientCertificate(ctx *fasthttp.RequestCtx) *x509.Certificate {
 	if !ok || c.tls == nil || c.tls.certificate == nil {
 		return nil
 	}
-	return c.tls.holding(c.tls.server.conns.tls.current.Load().authorities, begun(ctx))
+	return c.tls.holding(c.tls.tls.current.Load().authorities, begun(ctx))
 }
 
 func (t *secured) holding(authorities *x509.CertPool, now time.Time) *x509.Certificate {

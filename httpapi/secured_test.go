@@ -183,7 +183,7 @@ func TestStopIsNotHeldUp(t *testing.T) {
 	deaf.fill()
 	half := ss.dial()
 	half.write(firstMessage(t)[:50])
-	eventually(t, "it is served", func() bool { return ss.conns.count.Load() == 2 })
+	eventually(t, "it is served", func() bool { return ss.conns.Count() == 2 })
 	began := time.Now()
 	if n, err := deaf.tls.wire.Write([]byte("a")); n != 0 || err == nil { // as TLS does for new keys
 		t.Errorf("%d bytes written, %v", n, err)
@@ -239,10 +239,10 @@ func TestClientIsGoneTLS(t *testing.T) {
 			ss := serveSecured(t, e, nil, nil)
 			client := ss.open()
 			client.write(head("GET", "/flows?hour=5&group_by=src_app"))
-			eventually(t, "the question is worked on", func() bool { return ss.queries.count() == 1 && open.Load() > 0 })
+			eventually(t, "the question is worked on", func() bool { return ss.queries() == 1 && open.Load() > 0 })
 			c.leave(client)
 			eventually(t, "it is given up", func() bool {
-				return ss.metric("flowd_http_queries_given_up_total") == "1" && ss.queries.count() == 0 && open.Load() == 0
+				return ss.metric("flowd_http_queries_given_up_total") == "1" && ss.queries() == 0 && open.Load() == 0
 			})
 		})
 	}
@@ -253,7 +253,7 @@ func TestClientThatWaitsIsNotGoneTLS(t *testing.T) {
 	t.Parallel()
 	many := newMany(100)
 	e := &hookEngine{Engine: many, rows: func(h flow.Hour) (flow.Rows, error) {
-		return &pausedRows{Rows: many.many(h), until: time.Now().Add(10 * lookEvery)}, nil
+		return &pausedRows{Rows: many.many(h), until: time.Now().Add(10 * lookPause)}, nil
 	}}
 	ss := serveSecured(t, e, nil, nil)
 	c := ss.open()
@@ -282,7 +282,7 @@ func TestShutdownTLS(t *testing.T) {
 	inBody.write(head("POST", "/flows", "Content-Length: "+itoa(len(body))) + cut(body, 1))
 	inAnswer.write(head("GET", "/flows?hour=5"))
 	eventually(t, "all are under way", func() bool {
-		return begun.Load() == 3 && ss.bodies.held.Load() > 0 && ss.queries.count() == 1
+		return begun.Load() == 3 && ss.bodyBytes() > 0 && ss.queries() == 1
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := ss.stop(ctx)
@@ -303,7 +303,7 @@ func TestShutdownTLS(t *testing.T) {
 	default:
 	}
 	cancel()
-	if err := <-done; err == nil || ss.conns.count.Load() != 0 || ss.queries.count() != 0 {
-		t.Errorf("%v with %d connections and %d queries left", err, ss.conns.count.Load(), ss.queries.count())
+	if err := <-done; err == nil || ss.conns.Count() != 0 || ss.queries() != 0 {
+		t.Errorf("%v with %d connections and %d queries left", err, ss.conns.Count(), ss.queries())
 	}
 }

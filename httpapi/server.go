@@ -83,22 +83,18 @@ type Server struct {
 	current atomic.Pointer[Limits] // as they are now
 	gate    *access.Gate
 	buckets *limit.Buckets
-	shares  *limit.Shares
-	drain   limit.Drain
 	lines   *logs.Limiter
 	metrics *counters
 	page    *Page
 	http    *fasthttp.Server
-	epoch   time.Time // what connections count their deadlines from
 
-	durability  []byte
 	versionText []byte
-	crowded     []byte // the answer to a connection over the limit
 
-	conns    conns
-	bodies   bodyMemory
+	rejects  *rejections
 	clients  clients
-	queries  underWay
+	conns    *conns
+	answers  *sender
+	ingest   *ingester
 	draining atomic.Bool
 
 	mu        sync.Mutex // held by Shutdown, and by Serve as it begins and ends
@@ -117,30 +113,25 @@ func New(o Options) *Server {
 		limits:      o.Limits,
 		gate:        o.Gate,
 		buckets:     limit.NewBuckets(o.Limits.Rates, o.Limits.RateClients),
-		shares:      limit.NewShares(o.Limits.Places),
 		lines:       o.Lines,
 		page:        o.Page,
-		epoch:       time.Now(),
-		durability:  []byte(o.Durability),
 		versionText: versionText(o.Version),
-		bodies:      bodyMemory{limit: o.Limits.InflightBytes, room: o.Engine.Room},
 	}
 	s.current.Store(&o.Limits)
-	s.conns.tls = o.TLS
 	if s.lines == nil {
 		s.lines = logs.New(o.Logger)
 	}
 	if s.gate == nil {
 		s.gate = access.NewGate(access.Options{})
 	}
+	s.rejects = newRejections(o.Metrics, accessWords()...)
+	s.assemble(&o)
 	s.metrics = newCounters(o.Metrics, s, o.Version)
-	s.crowded = overloaded(reasonConnections, fmt.Sprintf(
-		"There are %d connections already; use fewer, or raise max-connections.", o.Limits.Connections)).raw()
 	s.http = &fasthttp.Server{
-		Handler:       s.recovering(s.checking(s.measuring(s.logging(s.newRouter().Handler)))),
+		Handler:       s.recovering(checking(s.measuring(s.logging(s.newRouter().Handler)), s.protocolError)),
 		ErrorHandler:  s.protocolError,
 		ExpectHandler: s.expectation,
-		ConnState:     s.connState,
+		ConnState:     s.conns.follow,
 		Logger:        transportLog{s.lines},
 
 		// The handler reads the body, into memory that is counted. What fasthttp reads ahead of
@@ -162,6 +153,26 @@ func New(o Options) *Server {
 	return s
 }
 
+// assemble makes the parts that take connections and batches, and send answers.
+func (s *Server) assemble(o *Options) {
+	l := &o.Limits
+	s.conns = newConns(connOptions{
+		Timeouts: Timeouts{Read: l.ReadTimeout, Write: l.WriteTimeout, Idle: l.IdleTimeout},
+		Most:     l.Connections, PerAddress: l.ConnectionsPerAddress, HeaderBytes: l.HeaderBytes,
+		TLS: o.TLS, Clients: &s.clients, Rejects: s.rejects, Lines: s.lines,
+	})
+	s.answers = newSender(senderOptions{
+		Most: l.Queries, Rejects: s.rejects, Lines: s.lines, Metrics: o.Metrics, Panicked: s.panicked,
+	})
+	s.ingest = newIngester(ingestOptions{
+		ingestLimits: ingestLimits{
+			BodyBytes: l.BodyBytes, DecodedBytes: l.DecodedBytes, InflightBytes: l.InflightBytes, Slots: l.Places,
+			Current: ingestCurrent{Flows: l.Flows, QueueWait: l.QueueWait},
+		},
+		Engine: o.Engine, Buckets: s.buckets, Conns: s.conns, Rejects: s.rejects, Metrics: o.Metrics, Durability: o.Durability,
+	})
+}
+
 // SetLimits changes those limits that may change while the server runs: Flows, Queries, Groups,
 // QueueWait, ConnectionsPerAddress and Rates. The others stay as they were at the start. A request that
 // is under way may still see the old ones.
@@ -170,26 +181,16 @@ func (s *Server) SetLimits(l Limits) {
 	now.Flows, now.Queries, now.Groups, now.QueueWait = l.Flows, l.Queries, l.Groups, l.QueueWait
 	now.ConnectionsPerAddress, now.Rates = l.ConnectionsPerAddress, l.Rates
 	s.current.Store(&now)
+	s.conns.setPerAddress(now.ConnectionsPerAddress)
+	s.answers.setMost(now.Queries)
+	s.ingest.setCurrent(ingestCurrent{Flows: now.Flows, QueueWait: now.QueueWait})
 	s.buckets.SetRates(l.Rates)
-}
-
-// connState tells a connection what fasthttp does with it.
-func (s *Server) connState(nc net.Conn, state fasthttp.ConnState) {
-	c, ok := nc.(*conn)
-	if !ok {
-		return
-	}
-	c.state(state)
-	if state == fasthttp.StateClosed { // nothing serves it any more
-		s.clients.leave(c.client)
-		s.conns.remove(c)
-	}
 }
 
 // Serve serves the connections of ln, which it closes. It returns nil when Shutdown is called,
 // which may still be waiting for requests then.
 func (s *Server) Serve(ln net.Listener) error {
-	l := newListener(ln, s)
+	l := s.conns.listen(ln)
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
@@ -235,6 +236,6 @@ func (s *Server) waitForConns(ctx context.Context) error {
 	case <-none:
 		return ctx.Err()
 	case <-time.After(s.current.Load().QueueWait + cutTime):
-		return fmt.Errorf("httpapi: %d connections are still in use: %w", s.conns.count.Load(), ctx.Err())
+		return fmt.Errorf("httpapi: %d connections are still in use: %w", s.conns.Count(), ctx.Err())
 	}
 }

@@ -254,3 +254,8 @@ func readIdentity(files TLSFiles, before *identity) (*identity, error) {
 	id.config.ClientAuth, id.config.ClientCAs = tls.VerifyClientCertIfGiven, id.authorities
 	return id, nil
 }
+
+// Verifies tells whether the authorities in force verify a client with this chain, its own certificate first.
+func (t *TLS) Verifies(chain []*x509.Certificate, now time.Time) bool {
+	return standFor(t.current.Load().authorities, chain, now)
+}

@@ -184,24 +184,21 @@ func TestReloadTLSUnderLoad(t *testing.T) {
 // An expired certificate serves those who take it: a server with one is better than none.
 func TestExpiredServerCertificate(t *testing.T) {
 	t.Parallel()
-	ss := newSecured(t, newTable(t), nil, nil)
-	ss.files.write(t, ss.ca.issue("old", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }))
-	log := &logBuffer{}
-	other := newServer(t, newTable(t), nil)
-	old, err := LoadTLS(TLSOptions{Files: ss.files, Logger: log.logger(), Metrics: other.set})
-	if err != nil || !strings.Contains(log.String(), "has expired: it was good until") {
-		t.Fatalf("%v: %s", err, log.String())
+	ca := newAuthority(t, "servers")
+	files := newFiles(t, ca.issue("old", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), nil)
+	ss := &secureServer{testServer: newServerOver(t, newTable(t), nil, &files), ca: ca, files: files}
+	if !strings.Contains(ss.log.String(), "has expired: it was good until") {
+		t.Fatal(ss.log.String())
 	}
-	ss.conns.tls = old
 	ss.listen()
 	defer func() { <-ss.stop(t.Context()); <-ss.served }()
-	_, err = ss.shake(ss.config())
+	_, err := ss.shake(ss.config())
 	var invalid x509.CertificateInvalidError
 	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
 		t.Errorf("%v", err)
 	}
 	eventually(t, "the refusal is counted", func() bool {
-		return other.metric(`flowd_tls_handshake_failures_total{reason="refused_by_client"}`) == "1"
+		return ss.metric(`flowd_tls_handshake_failures_total{reason="refused_by_client"}`) == "1"
 	})
 	config := ss.config()
 	config.InsecureSkipVerify = true
@@ -210,7 +207,7 @@ func TestExpiredServerCertificate(t *testing.T) {
 	}
 	// From bad to bad is no loss.
 	ss.files.write(t, ss.ca.issue("older", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-2 * time.Minute) }))
-	if err := old.Reload(ss.files); err != nil {
+	if err := ss.tls.Reload(ss.files); err != nil {
 		t.Error(err)
 	}
 }

@@ -138,7 +138,6 @@ type secureServer struct {
 	*testServer
 	ca    *authority
 	files TLSFiles
-	tls   *TLS
 }
 
 // serveSecured starts a server with TLS over e, as serve does one in clear. Clients may show
@@ -149,11 +148,6 @@ func serveSecured(t testing.TB, e Engine, clients *authority, change func(*Limit
 		e = newTable(t)
 	}
 	ss := newSecured(t, e, clients, change)
-	t.Cleanup(func() {
-		if ss.conns.addresses != nil {
-			t.Errorf("addresses %v are held after the stop", ss.conns.addresses)
-		}
-	})
 	ss.run()
 	return ss
 }
@@ -161,14 +155,8 @@ func serveSecured(t testing.TB, e Engine, clients *authority, change func(*Limit
 func newSecured(t testing.TB, e Engine, clients *authority, change func(*Limits)) *secureServer {
 	t.Helper()
 	ca := newAuthority(t, "servers")
-	ss := &secureServer{testServer: newServer(t, e, change), ca: ca, files: newFiles(t, ca.issue("flowd", nil), clients)}
-	var err error
-	ss.tls, err = LoadTLS(TLSOptions{Files: ss.files, Logger: ss.logger, Metrics: ss.set})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ss.conns.tls = ss.tls
-	return ss
+	files := newFiles(t, ca.issue("flowd", nil), clients)
+	return &secureServer{testServer: newServerOver(t, e, change, &files), ca: ca, files: files}
 }
 
 // secureClient is one connection with TLS.
@@ -295,7 +283,7 @@ func TestTLSEndsInABody(t *testing.T) {
 			ss := serveSecured(t, nil, nil, nil)
 			client := ss.open()
 			client.write(head("POST", "/flows", "Transfer-Encoding: chunked") + "10\r\n[")
-			eventually(t, "the body is begun", func() bool { return ss.bodies.held.Load() > 0 })
+			eventually(t, "the body is begun", func() bool { return ss.bodyBytes() > 0 })
 			c.end(client)
 			problemIn(t, client.read("POST"), 400)
 			if got := ss.metric(`flowd_http_requests_rejected_total{reason="cut_short"}`); got != "1" {

@@ -8,15 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unsentBytes is how much of a long answer may wait in the kernel, unsent. The kernel asks for
-// more when half of it is gone.
-const unsentBytes = 4 * blockBytes
-
-// limitUnsent lets the kernel take more of an answer only as it is sent. By itself it would take
+// limitUnsent lets the kernel take more of an answer only as it is sent, so that at most most bytes of it wait
+// unsent; the kernel asks for more when half of them are gone. By itself it would take
 // megabytes at once, and more only when a third of them is gone: a client that reads slowly
 // would seem to read nothing for longer than WriteTimeout. What is on its way is not limited,
 // so a link of any length is still filled.
-func (c *conn) limitUnsent() {
+func (c *conn) limitUnsent(most int) {
 	socket, ok := c.Conn.(syscall.Conn)
 	if c.unsentLimited || !ok {
 		return
@@ -28,6 +25,6 @@ func (c *conn) limitUnsent() {
 	}
 	_ = raw.Control(func(fd uintptr) {
 		// Without it an answer is as good, only less patient.
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentBytes)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, most)
 	})
 }

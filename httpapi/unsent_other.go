@@ -3,4 +3,4 @@
 package httpapi
 
 // limitUnsent does nothing where the kernel has no such limit.
-func (c *conn) limitUnsent() { c.unsentLimited = true }
+func (c *conn) limitUnsent(int) { c.unsentLimited = true }

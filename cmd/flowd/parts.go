@@ -77,7 +77,7 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 
 // adminOptions are those of the admin listener. Within the machine it is in clear, beyond it as the other.
 func (c *serveCommand) adminOptions(r *reloader) httpapi.AdminOptions {
-	o := httpapi.AdminOptions{Server: r.server, Reload: r.Reload, AcceptClock: func() (httpapi.AcceptedClock, error) {
+	o := httpapi.AdminOptions{Server: r.server.ForAdmin(), Reload: r.Reload, AcceptClock: func() (httpapi.AcceptedClock, error) {
 		a, err := r.engine.AcceptClock()
 		return httpapi.AcceptedClock{
 			Before: rfc3339(a.Before), After: rfc3339(a.After), Clock: rfc3339(a.Clock), HoursExpired: a.Expired,

@@ -1,0 +1,52 @@
+package httpapi
+
+import (
+	"github.com/valyala/fasthttp"
+)
+
+// notModified answers that the client has the answer already. It says of it what cannot be known
+// without it.
+func notModified(ctx *fasthttp.RequestCtx, h heading) {
+	ctx.SetStatusCode(fasthttp.StatusNotModified)
+	ctx.Response.Header.SetCanonical(headerETag, h.tag)
+	ctx.Response.Header.SetCanonical(headerVary, h.vary)
+	if h.partial {
+		ctx.Response.Header.SetCanonical(headerExpiredBefore, yes)
+	}
+}
+
+// hasCurrent reports whether a client that sent h has the answer with this tag already. It compares
+// weakly (RFC 9110, 13.1.2): what stands between the quotes counts.
+func hasCurrent(h *fasthttp.RequestHeader, tag []byte) bool {
+	opaque := string(tag[len(`W/`):])
+	for _, value := range h.PeekAll(fasthttp.HeaderIfNoneMatch) {
+		if string(trimSpace(value)) == "*" || listsTag(value, opaque) {
+			return true
+		}
+	}
+	return false
+}
+
+// listsTag reports whether a list of entity tags has one with this opaque part, quotes included. A
+// list ends for us where it is not well-formed.
+func listsTag(list []byte, opaque string) bool {
+	for {
+		for len(list) > 0 && (list[0] == ' ' || list[0] == '\t' || list[0] == ',') {
+			list = list[1:]
+		}
+		if len(list) > 1 && list[0] == 'W' && list[1] == '/' {
+			list = list[2:]
+		}
+		end := 1
+		for end < len(list) && list[end] != '"' {
+			end++
+		}
+		if end >= len(list) || list[0] != '"' {
+			return false
+		}
+		if string(list[:end+1]) == opaque {
+			return true
+		}
+		list = list[end+1:]
+	}
+}

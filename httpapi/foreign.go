@@ -1,0 +1,48 @@
+package httpapi
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"flowd/access"
+	"flowd/flow"
+)
+
+// mostForeign is how many flows of other VPCs are listed.
+const mostForeign = 20
+
+// foreign refuses a batch with flows that the right does not reach.
+func foreign(b *flow.Batch, right *access.Right) *problem {
+	if right.VPCs.All() {
+		return nil
+	}
+	var fields []flow.FieldError
+	more := 0
+	for i := range b.Items {
+		item := &b.Items[i]
+		_, _, vpc := flow.Key(b.Keys[item.KeyFrom : item.KeyFrom+uint32(item.KeyLen)]).Names()
+		if right.VPCs.Allow(vpc) {
+			continue
+		}
+		if len(fields) == mostForeign {
+			more++
+			continue
+		}
+		fields = append(fields, flow.FieldError{
+			Pointer: "/" + strconv.Itoa(i) + "/vpc_id", Detail: fmt.Sprintf("%q is not of the VPCs of this token", vpc),
+		})
+	}
+	if fields == nil {
+		return nil
+	}
+	p := &problem{
+		status: fasthttp.StatusForbidden, reason: reasonForeignVPC, fields: fields,
+		detail: "The batch has flows of VPCs that this token may not write, so none of its flows counts.",
+	}
+	if more > 0 {
+		p.detail += fmt.Sprintf(" %d more are not listed.", more)
+	}
+	return p
+}

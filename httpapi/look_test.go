@@ -1,0 +1,56 @@
+package httpapi
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/valyala/fasthttp"
+)
+
+// openConn is a connection whose client disconnects when closed is set.
+type openConn struct {
+	net.Conn
+	closed bool
+	looks  int
+}
+
+func (c *openConn) left() bool          { c.looks++; return c.closed }
+func (c *openConn) limitUnsent(int)     {}
+func (c *openConn) reset()              {}
+func (c *openConn) addressText() string { return "" }
+
+// unobserved counts nothing.
+type unobserved struct{}
+
+func (unobserved) Observe(int, time.Duration) {}
+
+// A client is looked after only now and then, and not at all at first.
+func TestClientIsLookedAfterRarely(t *testing.T) {
+	t.Parallel()
+	set := metrics.NewSet()
+	s := newSender(senderOptions{Most: 2, Rejects: newRejections(set), Metrics: set})
+	c := &openConn{}
+	a, p := s.open(&fasthttp.RequestCtx{}, asker{Client: "a", Conn: c, Observer: unobserved{}})
+	if p != nil {
+		t.Fatal(p.detail)
+	}
+	defer a.abandon()
+	if a.look == 0 {
+		t.Fatal("the client would be looked after at once")
+	}
+	a.look = 0
+	if a.gone() || a.look == 0 || c.looks != 1 {
+		t.Errorf("gone, or not looked at: %s, %d", a.look, c.looks)
+	}
+	c.closed = true
+	a.look = 1 << 62
+	if a.gone() {
+		t.Error("looked after before its time")
+	}
+	a.look = 0
+	if !a.gone() {
+		t.Error("not gone, though the connection is closed")
+	}
+}

@@ -1,0 +1,166 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/valyala/fasthttp"
+
+	"flowd/flow"
+	"flowd/logs"
+	"flowd/query"
+)
+
+// Headers of answers, as bytes in the form in which fasthttp keeps them.
+var (
+	headerVary          = []byte(fasthttp.HeaderVary)
+	headerETag          = []byte("Etag")
+	headerTruncated     = []byte("Flowd-Truncated")
+	headerExpiredBefore = []byte("Flowd-Expired-Before")
+	yes                 = []byte("true")
+)
+
+// unsentBytes is how much of a long answer may wait in the kernel, unsent.
+const unsentBytes = 4 * blockBytes
+
+// connection is what an answer needs of the connection that it is written to.
+type connection interface {
+	net.Conn
+	// left tells whether the client has closed the connection, or its sending side.
+	left() bool
+	// limitUnsent lets at most most bytes wait in the kernel.
+	limitUnsent(most int)
+	// reset makes Close end the connection by a reset.
+	reset()
+	// addressText names the client's address in log lines.
+	addressText() string
+}
+
+// observer counts an answer by its status, and how long its request took.
+type observer interface {
+	Observe(status int, took time.Duration)
+}
+
+// asker is the request that an answer is for.
+type asker struct {
+	Client   string // the client that the answer counts for
+	Began    time.Time
+	Conn     connection
+	Observer observer
+}
+
+// senderOptions are what a sender is made of. All are required.
+type senderOptions struct {
+	Most    int // how many answers may be under way at once
+	Rejects *rejections
+	Lines   *logs.Limiter
+	Metrics *metrics.Set // the metrics of answers are registered in it
+	// Panicked counts and logs a panic, in a deferred function. Target is that of the request.
+	Panicked func(cause any, target []byte)
+}
+
+// sender sends answers, and bounds how many are under way. Its methods may be called by many goroutines at once.
+type sender struct {
+	senderOptions
+	most    atomic.Int64
+	queries underWay
+	epoch   time.Time // what answers count from when to look after their clients
+
+	answers       [len(packers)]*metrics.Counter // by their encoding
+	cutAnswers    *metrics.Counter               // not taken whole by the client
+	brokenAnswers *metrics.Counter               // not read whole by the engine
+	givenUp       *metrics.Counter               // not worked out to their end, for the client had disconnected
+}
+
+// newSender returns a sender, and registers its metrics.
+func newSender(o senderOptions) *sender {
+	s := &sender{
+		senderOptions: o, epoch: time.Now(),
+		cutAnswers:    o.Metrics.NewCounter(`flowd_http_answers_cut_total`),
+		brokenAnswers: o.Metrics.NewCounter(`flowd_http_answers_broken_total`),
+		givenUp:       o.Metrics.NewCounter(`flowd_http_queries_given_up_total`),
+	}
+	s.most.Store(int64(o.Most))
+	for e, name := range encodingNames {
+		s.answers[e] = o.Metrics.NewCounter(`flowd_http_answers_total{encoding="` + name + `"}`)
+	}
+	o.Metrics.NewGauge(`flowd_http_queries`, func() float64 { return float64(s.queries.count()) })
+	return s
+}
+
+// setMost changes how many answers may be under way at once. Those that are go on.
+func (s *sender) setMost(most int) { s.most.Store(int64(most)) }
+
+// count returns how many answers are under way.
+func (s *sender) count() int { return s.queries.count() }
+
+// answer answers ctx with the result of ask, unless too many are answered already. What is known of
+// the answer only then, ask puts into the heading.
+func (s *sender) answer(ctx *fasthttp.RequestCtx, from asker, h heading, ask func(*answer, *heading) (source, error)) {
+	a, p := s.open(ctx, from)
+	if p != nil {
+		s.Rejects.answer(ctx, p)
+		return
+	}
+	defer a.abandon()
+	src, err := ask(a, &h)
+	if err == nil {
+		err = a.send(ctx, h, src)
+	}
+	if err == nil {
+		return
+	}
+	if errors.Is(err, query.ErrGone) {
+		s.givenUp.Inc()
+		ctx.SetConnectionClose()
+	}
+	s.Rejects.answer(ctx, questionProblem(err))
+}
+
+// open begins an answer to ctx, or returns why there are too many.
+func (s *sender) open(ctx *fasthttp.RequestCtx, from asker) (*answer, *problem) {
+	if p := s.queries.begin(from.Client, int(s.most.Load())); p != nil {
+		return nil, p
+	}
+	a := answers.Get().(*answer)
+	a.sender, a.asker = s, from
+	a.target = append(a.target, ctx.RequestURI()...)
+	a.look = time.Since(s.epoch) + lookEvery
+	return a, nil
+}
+
+// questionProblem makes a problem of an error of a question.
+func questionProblem(err error) *problem {
+	var tooMany *query.TooManyGroupsError
+	var hour *query.HourError
+	switch {
+	case errors.Is(err, query.ErrGone):
+		return clientGone()
+	case errors.As(err, &tooMany):
+		return &problem{
+			status: fasthttp.StatusBadRequest, reason: reasonTooManyGroups,
+			detail: fmt.Sprintf("To add up or to sort what is asked for, more than %d rows would have to be held at once. "+
+				"With order_by, ask for the first of them with limit; with group_by, name fewer fields; "+
+				"or ask for fewer hours or names, or raise max-groups.", tooMany.MaxGroups),
+		}
+	case errors.As(err, &hour):
+		return rowsProblem(err, hour.Hour)
+	}
+	return engineProblem(err, "")
+}
+
+// rowsProblem makes a problem of an error of the rows of hour h.
+func rowsProblem(err error, h flow.Hour) *problem {
+	if p := engineProblem(err, ""); p.reason == reasonUnavailable {
+		return p
+	}
+	return &problem{
+		status: fasthttp.StatusInternalServerError, reason: reasonDamagedBlock, cause: err,
+		detail: fmt.Sprintf("Hour %d cannot be answered: its file on the server's disk is damaged or cannot be read. "+
+			"The operator should run flowd verify, which tells what is damaged; other hours are not concerned.", h),
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
+	"flowd/httpapi/reject"
 	"flowd/limit"
 )
 
@@ -26,7 +27,7 @@ func (s *Server) admitting(needs access.Scopes, handle fasthttp.RequestHandler) 
 	return func(ctx *fasthttp.RequestCtx) {
 		right, p := s.admit(ctx, needs)
 		if p != nil {
-			s.rejects.answer(ctx, p)
+			s.rejects.Answer(ctx, p)
 			leaveUnread(ctx)
 			if needs == access.Ingest {
 				s.ingest.rejected(p)
@@ -41,7 +42,7 @@ func (s *Server) admitting(needs access.Scopes, handle fasthttp.RequestHandler) 
 }
 
 // admit returns what the sender of ctx has a right to, or why it is not enough.
-func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.Right, *problem) {
+func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.Right, *reject.Problem) {
 	if s.gate.Open() {
 		return everything, nil
 	}
@@ -54,15 +55,15 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.R
 }
 
 // rightTo returns the right that a claim has, or why it does not reach these scopes.
-func (s *Server) rightTo(needs access.Scopes, claim access.Claim) (*access.Right, *problem) {
+func (s *Server) rightTo(needs access.Scopes, claim access.Claim) (*access.Right, *reject.Problem) {
 	right, refusal := s.gate.Check(claim)
 	switch {
 	case refusal != nil:
 		return nil, accessProblem(refusal)
 	case !right.Scopes.Has(needs):
-		return nil, &problem{
-			status: fasthttp.StatusForbidden, reason: reasonScope,
-			detail: fmt.Sprintf("This takes the scope %s, and %s has %s; use another token, or have the scope added to it.",
+		return nil, &reject.Problem{
+			Status: fasthttp.StatusForbidden, Reason: reject.Scope,
+			Detail: fmt.Sprintf("This takes the scope %s, and %s has %s; use another token, or have the scope added to it.",
 				needs, right.Name, right.Scopes),
 		}
 	}
@@ -97,13 +98,13 @@ func accessWords() (words []string) {
 	return words
 }
 
-func accessProblem(r *access.Refusal) *problem {
-	p := &problem{
-		status: fasthttp.StatusUnauthorized, reason: reasonAccess, word: r.Reason.String(),
-		detail: accessDetails[r.Reason], header: headerWWWAuthenticate, value: challenge,
+func accessProblem(r *access.Refusal) *reject.Problem {
+	p := &reject.Problem{
+		Status: fasthttp.StatusUnauthorized, Reason: reject.Access, Word: r.Reason.String(),
+		Detail: accessDetails[r.Reason], Header: headerWWWAuthenticate, Value: challenge,
 	}
 	if r.Reason == access.Slowed {
-		p.status, p.header, p.value = fasthttp.StatusTooManyRequests, headerRetryAfter, limit.RetryAfter(r.RetryAfter)
+		p.Status, p.Header, p.Value = fasthttp.StatusTooManyRequests, reject.RetryAfter, limit.RetryAfter(r.RetryAfter)
 	}
 	return p
 }
@@ -120,9 +121,9 @@ func rightOf(ctx *fasthttp.RequestCtx) *access.Right {
 func (s *Server) unbound(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if right := rightOf(ctx); !right.VPCs.All() {
-			s.rejects.answer(ctx, &problem{
-				status: fasthttp.StatusForbidden, reason: reasonScope,
-				detail: right.Name + " is bound to VPCs, and this is about all of them; use a token for all.",
+			s.rejects.Answer(ctx, &reject.Problem{
+				Status: fasthttp.StatusForbidden, Reason: reject.Scope,
+				Detail: right.Name + " is bound to VPCs, and this is about all of them; use a token for all.",
 			})
 			return
 		}

@@ -18,6 +18,8 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/format"
+	"flowd/httpapi/reject"
 	"flowd/logs"
 )
 
@@ -35,14 +37,14 @@ const (
 // adminServed is what an Admin needs of the server whose tokens, metrics and health it serves.
 type adminServed interface {
 	// RightTo returns the right that a claim has, or why it does not reach these scopes.
-	RightTo(needs access.Scopes, claim access.Claim) (*access.Right, *problem)
+	RightTo(needs access.Scopes, claim access.Claim) (*access.Right, *reject.Problem)
 	// Rejected counts a rejected request.
-	Rejected(p *problem)
+	Rejected(p *reject.Problem)
 	// Panicked counts and logs a panic of the goroutine that calls it, in a deferred function. Target is that of
 	// the request.
 	Panicked(cause any, target []byte)
 	// Unready returns why the engine takes no changes now, or nil.
-	Unready() *problem
+	Unready() *reject.Problem
 	// Lines bounds the lines of the log.
 	Lines() *logs.Limiter
 	// Live, Ready and Exposition answer as the server does at these paths.
@@ -206,7 +208,7 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *Admin) within(set func(time.Time) error) { _ = set(time.Now().Add(adminAnswerTime)) }
 
 // find returns where r goes to, or why it goes nowhere.
-func (a *Admin) find(r *http.Request) (adminRoute, *problem) {
+func (a *Admin) find(r *http.Request) (adminRoute, *reject.Problem) {
 	if r.ProtoMajor != 1 || r.ProtoMinor > 1 {
 		return adminRoute{}, versionProblem()
 	}
@@ -219,15 +221,15 @@ func (a *Admin) find(r *http.Request) (adminRoute, *problem) {
 	to, ok := a.paths[r.URL.Path]
 	switch {
 	case !ok:
-		return to, &problem{
-			status: http.StatusNotFound, reason: reasonUnknownPath,
-			detail: "There is nothing at this path of the admin listener; POST /-/reload reloads the settings, POST /-/accept-clock accepts the clock, profiles are at " +
+		return to, &reject.Problem{
+			Status: http.StatusNotFound, Reason: reject.UnknownPath,
+			Detail: "There is nothing at this path of the admin listener; POST /-/reload reloads the settings, POST /-/accept-clock accepts the clock, profiles are at " +
 				pprofPath + ", and flows at the other listener.",
 		}
 	case !slices.Contains(to.methods, r.Method):
-		return to, &problem{
-			status: http.StatusMethodNotAllowed, reason: reasonMethod, header: "Allow", value: strings.Join(to.methods, ", "),
-			detail: "This path does not take this method; the header Allow has those that it takes.",
+		return to, &reject.Problem{
+			Status: http.StatusMethodNotAllowed, Reason: reject.Method, Header: "Allow", Value: strings.Join(to.methods, ", "),
+			Detail: "This path does not take this method; the header Allow has those that it takes.",
 		}
 	case to.needs == 0:
 		return to, nil
@@ -248,7 +250,7 @@ func (a *Admin) reload(w http.ResponseWriter, r *http.Request) {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
 	case <-r.Context().Done():
-		a.refuse(w, r, overloaded(reasonNotReady, "The server is about to stop, so nothing is reloaded any more."))
+		a.refuse(w, r, reject.Overloaded(reject.NotReady, "The server is about to stop, so nothing is reloaded any more."))
 		return
 	}
 	found, err := a.change()
@@ -261,21 +263,21 @@ func (a *Admin) reload(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic("strings encode as JSON: " + err.Error())
 	}
-	w.Header().Set("Content-Type", jsonType)
+	w.Header().Set("Content-Type", format.JSONType)
 	_, _ = w.Write(text) // the client may be gone
 }
 
 // reloadProblem makes a problem of an error of a reload. It is for an operator, who learns all of it.
-func reloadProblem(err error) *problem {
-	p := &problem{
-		status: http.StatusBadRequest, reason: reasonParameter, word: "bad-settings", cause: err,
-		detail: "The settings cannot be used, so those of before stay.",
+func reloadProblem(err error) *reject.Problem {
+	p := &reject.Problem{
+		Status: http.StatusBadRequest, Reason: reject.Parameter, Word: "bad-settings", Cause: err,
+		Detail: "The settings cannot be used, so those of before stay.",
 	}
 	var bad *ReloadError
 	if errors.As(err, &bad) {
-		p.fields = bad.Problems
+		p.Fields = bad.Problems
 	} else {
-		p.detail += " " + err.Error()
+		p.Detail += " " + err.Error()
 	}
 	return p
 }
@@ -297,22 +299,22 @@ func (a *Admin) through(handle fasthttp.RequestHandler) http.HandlerFunc {
 }
 
 // refuse answers r with p, counts it and logs it.
-func (a *Admin) refuse(w http.ResponseWriter, r *http.Request, p *problem) {
+func (a *Admin) refuse(w http.ResponseWriter, r *http.Request, p *reject.Problem) {
 	a.server.Rejected(p)
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
 	kind := logs.Kind{
-		Message: "refused an admin request", Status: p.status, Reason: p.reasonText(),
+		Message: "refused an admin request", Status: p.Status, Reason: p.Name(),
 		Client: addressText(net.TCPAddrFromAddrPort(remote)),
 	}
 	a.server.Lines().Log(slog.LevelWarn, kind, func() []slog.Attr {
 		return []slog.Attr{logs.Text("method", r.Method), logs.Text("path", r.URL.Path), logs.Text("remote", r.RemoteAddr)}
 	})
-	if p.header != "" {
-		w.Header().Set(p.header, p.value)
+	if p.Header != "" {
+		w.Header().Set(p.Header, p.Value)
 	}
-	w.Header().Set("Content-Type", problemType)
-	w.WriteHeader(p.status)
-	_, _ = w.Write(p.append(nil)) // the client may be gone
+	w.Header().Set("Content-Type", reject.ContentType)
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(p.Append(nil)) // the client may be gone
 }
 
 // recovered is deferred around a handler.
@@ -322,8 +324,8 @@ func (a *Admin) recovered(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.server.Panicked(cause, []byte(r.URL.Path))
-	a.refuse(w, r, &problem{
-		status: http.StatusInternalServerError, reason: reasonPanic,
-		detail: "The server failed to answer because of a fault of its own, which is in its log.",
+	a.refuse(w, r, &reject.Problem{
+		Status: http.StatusInternalServerError, Reason: reject.Panic,
+		Detail: "The server failed to answer because of a fault of its own, which is in its log.",
 	})
 }

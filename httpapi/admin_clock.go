@@ -3,6 +3,9 @@ package httpapi
 import (
 	"net/http"
 
+	"flowd/httpapi/format"
+	"flowd/httpapi/reject"
+
 	"github.com/goccy/go-json"
 )
 
@@ -26,13 +29,13 @@ func (a *Admin) acceptClock(w http.ResponseWriter, r *http.Request) {
 	}
 	accepted, err := a.accept()
 	if err != nil {
-		a.refuse(w, r, engineProblem(err, "The time that expiry goes by is that of before: the checkpoint that keeps it failed, see the log."))
+		a.refuse(w, r, reject.Engine(err, "The time that expiry goes by is that of before: the checkpoint that keeps it failed, see the log."))
 		return
 	}
 	text, err := json.Marshal(accepted)
 	if err != nil {
 		panic("strings encode as JSON: " + err.Error())
 	}
-	w.Header().Set("Content-Type", jsonType)
+	w.Header().Set("Content-Type", format.JSONType)
 	_, _ = w.Write(text) // the client may be gone
 }

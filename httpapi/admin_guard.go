@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"flowd/httpapi/reject"
 )
 
 // foreign refuses what a page of another site made a browser send. That matters most on loopback, where
@@ -21,10 +23,10 @@ import (
 //     name server, nor does localhost.
 //   - To an address the page can send, though not read what comes of it, and Origin or Sec-Fetch-Site
 //     tell whose page it is. Old browsers tell neither of a GET, which changes nothing here.
-func (a *Admin) foreign(r *http.Request) *problem {
-	refuse := func(detail string, args ...any) *problem {
-		return &problem{
-			status: http.StatusForbidden, reason: reasonAccess, word: "foreign-site", detail: fmt.Sprintf(detail, args...),
+func (a *Admin) foreign(r *http.Request) *reject.Problem {
+	refuse := func(detail string, args ...any) *reject.Problem {
+		return &reject.Problem{
+			Status: http.StatusForbidden, Reason: reject.Access, Word: "foreign-site", Detail: fmt.Sprintf(detail, args...),
 		}
 	}
 	if !a.called(r.Host) {

@@ -7,11 +7,12 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/reject"
 	"flowd/limit"
 )
 
 // takeBytes refuses a body of n bytes that is more than its sender may send now.
-func (in *ingest) takeBytes(n int) *problem {
+func (in *ingest) takeBytes(n int) *reject.Problem {
 	s := in.handler
 	if s.Buckets.Unbounded() {
 		return nil
@@ -31,7 +32,7 @@ func (in *ingest) takeBytes(n int) *problem {
 }
 
 // takeFlows refuses a batch of more flows than its sender may send now.
-func (in *ingest) takeFlows() *problem {
+func (in *ingest) takeFlows() *reject.Problem {
 	s, n := in.handler, in.batch.Len()
 	if s.Buckets.Unbounded() {
 		return nil
@@ -50,16 +51,16 @@ func (in *ingest) takeFlows() *problem {
 		"or raise rate-flows.", s.Buckets.Rates().Flows))
 }
 
-func overRate(wait time.Duration, detail string) *problem {
-	return &problem{
-		status: fasthttp.StatusTooManyRequests, reason: reasonRate, detail: detail,
-		header: headerRetryAfter, value: limit.RetryAfter(wait),
+func overRate(wait time.Duration, detail string) *reject.Problem {
+	return &reject.Problem{
+		Status: fasthttp.StatusTooManyRequests, Reason: reject.Rate, Detail: detail,
+		Header: reject.RetryAfter, Value: limit.RetryAfter(wait),
 	}
 }
 
 // overBurst refuses what would be too much at any time.
-func overBurst(detail string) *problem {
-	return &problem{status: fasthttp.StatusRequestEntityTooLarge, reason: reasonBurst, detail: detail}
+func overBurst(detail string) *reject.Problem {
+	return &reject.Problem{Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.Burst, Detail: detail}
 }
 
 // clock is when the body was complete: when this is called first.
@@ -72,7 +73,7 @@ func (in *ingest) clock() time.Time {
 
 // enter takes a place, and with it the right to work on the body. The body is complete before that, so
 // that a slow client delays only itself.
-func (in *ingest) enter() *problem {
+func (in *ingest) enter() *reject.Problem {
 	s := in.handler
 	entry := s.shares.Enter(&in.client.place, 0)
 	if entry != limit.Entered {
@@ -83,10 +84,10 @@ func (in *ingest) enter() *problem {
 	case limit.Entered:
 		in.placed = true
 	case limit.OverShare:
-		return s.behind(reasonShare, "More comes in than can be added up, and this client has its share of what can; "+
+		return s.behind(reject.OverShare, "More comes in than can be added up, and this client has its share of what can; "+
 			"have fewer requests under way at once, and send this one again later.")
 	case limit.NoPlace:
-		return s.behind(reasonQueue, moreThanCan)
+		return s.behind(reject.QueueFull, moreThanCan)
 	}
 	return nil
 }
@@ -96,14 +97,14 @@ func (in *ingest) enter() *problem {
 var byteOrderMark = []byte("\ufeff")
 
 // fill gets a batch and fills it with the flows of the body, if its sender may send them.
-func (in *ingest) fill() *problem {
+func (in *ingest) fill() *reject.Problem {
 	s, limits := in.handler, in.handler.current.Load()
 	wait := limits.QueueWait
 	if !in.now.IsZero() {
 		wait = max(wait-time.Since(in.now), 0)
 	}
 	if in.batch = s.Engine.Acquire(wait); in.batch == nil {
-		return s.behind(reasonQueue, moreThanCan)
+		return s.behind(reject.QueueFull, moreThanCan)
 	}
 	if err := in.batch.Decode(bytes.TrimPrefix(in.body.data, byteOrderMark), in.head.format, limits.Flows); err != nil {
 		return batchProblem(err)
@@ -117,9 +118,9 @@ func (in *ingest) fill() *problem {
 const moreThanCan = "More comes in than can be added up; send it again later, or raise queue-batches or queue-wait."
 
 // behind says that batches come faster than they can be taken, and when it should be better.
-func (s *ingester) behind(r reason, detail string) *problem {
-	p := overloaded(r, detail)
-	p.value = limit.RetryAfter(s.drain.Wait(s.shares.Waiting()+s.Slots, time.Now()))
+func (s *ingester) behind(r reject.Reason, detail string) *reject.Problem {
+	p := reject.Overloaded(r, detail)
+	p.Value = limit.RetryAfter(s.drain.Wait(s.shares.Waiting()+s.Slots, time.Now()))
 	return p
 }
 

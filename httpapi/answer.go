@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/format"
 	"flowd/logs"
 	"flowd/query"
 )
@@ -40,13 +41,13 @@ const (
 type answer struct {
 	sender *sender
 	asker  asker
-	source source
+	source format.Source
 	flows  flowSource // memory of the source that most answers have
 
 	block  []byte      // the head's room, and text that is not yet written or compressed
 	packed packedBlock // the same, compressed
 	packer packer      // nil if there is nothing more to compress
-	coded  encoding
+	coded  format.Encoding
 	read   int  // how many bytes Read has taken
 	more   bool // source has more
 	form   framing
@@ -83,13 +84,13 @@ var answers = sync.Pool{New: func() any {
 
 // send makes a the answer to ctx. What fits one block is written here; if that fails, ctx is left
 // as it was for the answer that says so.
-func (a *answer) send(ctx *fasthttp.RequestCtx, h heading, src source) error {
+func (a *answer) send(ctx *fasthttp.RequestCtx, h heading, src format.Source) error {
 	a.source = src
 	if err := a.fill(); err != nil {
 		return err
 	}
 	if a.more || len(a.block)-blockHead >= leastPacked {
-		if err := a.compress(acceptedEncoding(ctx.Request.Header.PeekAll(headerAcceptEncoding))); err != nil {
+		if err := a.compress(format.AcceptedEncoding(ctx.Request.Header.PeekAll(headerAcceptEncoding))); err != nil {
 			return err
 		}
 	}
@@ -120,8 +121,8 @@ func (a *answer) head(ctx *fasthttp.RequestCtx, h heading) {
 	header := &ctx.Response.Header
 	header.SetContentType(h.contentType)
 	header.SetCanonical(headerVary, h.vary)
-	if a.coded != noEncoding {
-		header.SetContentEncoding(encodingNames[a.coded])
+	if a.coded != format.Identity {
+		header.SetContentEncoding(format.EncodingNames[a.coded])
 	}
 	if len(h.tag) > 0 {
 		header.SetCanonical(headerETag, h.tag)
@@ -136,7 +137,7 @@ func (a *answer) head(ctx *fasthttp.RequestCtx, h heading) {
 
 // out is the block that is to be written, with the head's room.
 func (a *answer) out() *[]byte {
-	if a.coded == noEncoding {
+	if a.coded == format.Identity {
 		return &a.block
 	}
 	return &a.packed.data
@@ -145,7 +146,7 @@ func (a *answer) out() *[]byte {
 // fill replaces the block that goes out by up to a block more of the text.
 func (a *answer) fill() (err error) {
 	*a.out() = (*a.out())[:blockHead]
-	if a.block, a.more, err = a.source.next(a.block, blockHead+blockBytes); err != nil || a.coded == noEncoding {
+	if a.block, a.more, err = a.source.Next(a.block, blockHead+blockBytes); err != nil || a.coded == format.Identity {
 		return err
 	}
 	return a.pack()
@@ -279,7 +280,7 @@ func (a *answer) abandon() {
 // release keeps a's memory for the next answer, and nothing that it points to.
 func (a *answer) release() {
 	if a.source != nil {
-		a.source.close()
+		a.source.Close()
 	}
 	s, client := a.sender, a.asker.Client
 	*a = answer{block: a.block[:blockHead], packed: packedBlock{a.packed.data[:0]}, target: a.target[:0]}

@@ -13,6 +13,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/format"
 	"flowd/limit"
 	"flowd/query"
 )
@@ -124,11 +125,11 @@ func BenchmarkAnswer(b *testing.B) {
 	const rows = 1_000_000
 	e := newMany(rows)
 	streamWriter := func(ctx *fasthttp.RequestCtx) {
-		src := writeRows(&flowSource{}, &query.Query{}, jsonFormat, e.many(1))
+		src := writeRows(&flowSource{}, &query.Query{}, format.JSON, e.many(1))
 		ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
 			block := make([]byte, 0, blockBytes+rowBytes)
 			for more := true; more; {
-				block, more, _ = src.next(block[:0], blockBytes)
+				block, more, _ = src.Next(block[:0], blockBytes)
 				if _, err := w.Write(block); err != nil {
 					return
 				}
@@ -184,12 +185,12 @@ func BenchmarkRows(b *testing.B) {
 	for _, bench := range []struct {
 		name string
 		q    query.Query
-		in   format
+		in   format.Format
 	}{
-		{"json", query.Query{}, jsonFormat},
-		{"ndjson", query.Query{}, ndjsonFormat},
-		{"csv", query.Query{}, csvFormat},
-		{"json-grouped", grouped, jsonFormat},
+		{"json", query.Query{}, format.JSON},
+		{"ndjson", query.Query{}, format.NDJSON},
+		{"csv", query.Query{}, format.CSV},
+		{"json-grouped", grouped, format.JSON},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			e := newMany(rows)
@@ -198,9 +199,9 @@ func BenchmarkRows(b *testing.B) {
 			for b.Loop() {
 				src := writeRows(new(flowSource), &bench.q, bench.in, e.many(1))
 				for more := true; more; {
-					block, more, _ = src.next(block[:0], blockBytes)
+					block, more, _ = src.Next(block[:0], blockBytes)
 				}
-				src.close()
+				src.Close()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 		})
@@ -211,7 +212,7 @@ func BenchmarkRows(b *testing.B) {
 func BenchmarkNotModified(b *testing.B) {
 	var tag [maxTag]byte
 	q := query.Query{From: 482659, To: 482660}
-	current := string(appendTag(tag[:0], 482659, &q, &answerTypes[0]))
+	current := string(appendTag(tag[:0], 482659, &q, format.TypeOf(nil, format.JSON)))
 	for _, bench := range []struct {
 		name, request string
 		code          int

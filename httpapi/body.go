@@ -5,6 +5,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/reject"
 	"flowd/humanize"
 )
 
@@ -13,7 +14,7 @@ import (
 const firstRead = 16 << 10
 
 // readBody reads the body as it was sent.
-func (in *ingest) readBody() *problem {
+func (in *ingest) readBody() *reject.Problem {
 	s, length := in.handler, in.head.length
 	in.body = s.bodies.take(min(max(length, 0), firstRead), in.client)
 	if in.body == nil {
@@ -50,10 +51,10 @@ func (in *ingest) readBody() *problem {
 }
 
 // bodyWanted is no refusal: the head is good, and the client waits to be told so before it sends the body.
-var bodyWanted = &problem{status: fasthttp.StatusContinue}
+var bodyWanted = &reject.Problem{Status: fasthttp.StatusContinue}
 
 // wantBody looks at what the declared length of a body that is still to be sent decides already.
-func (in *ingest) wantBody() *problem {
+func (in *ingest) wantBody() *reject.Problem {
 	if length := in.head.length; length > 0 {
 		if p := in.takeBytes(length); p != nil {
 			return p
@@ -65,24 +66,24 @@ func (in *ingest) wantBody() *problem {
 }
 
 // noMemory says why bodyMemory lent none.
-func (s *ingester) noMemory() *problem {
+func (s *ingester) noMemory() *reject.Problem {
 	if s.bodies.short() {
 		return memoryShort()
 	}
-	return overloaded(reasonInflight, fmt.Sprintf("The bodies of all requests together would pass %s, or those of this client "+
+	return reject.Overloaded(reject.InflightBytes, fmt.Sprintf("The bodies of all requests together would pass %s, or those of this client "+
 		"its share of that; send it again later, or raise max-inflight-bytes.", humanize.Limit(s.InflightBytes)))
 }
 
 // memoryShort refuses a batch since the process's memory comes near to its limit.
-func memoryShort() *problem {
-	return overloaded(reasonMemory, "The server has no memory left for flows until others have left it for the disk, "+
+func memoryShort() *reject.Problem {
+	return reject.Overloaded(reject.NoMemory, "The server has no memory left for flows until others have left it for the disk, "+
 		"which takes seconds; send it again later. If it comes often, the server needs more memory.")
 }
 
-func (s *ingester) bodyTooLarge() *problem {
-	return &problem{
-		status: fasthttp.StatusRequestEntityTooLarge, reason: reasonBodySize,
-		detail: fmt.Sprintf("The body is larger than %s; send smaller batches, or raise max-body-bytes.",
+func (s *ingester) bodyTooLarge() *reject.Problem {
+	return &reject.Problem{
+		Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.BodyTooLarge,
+		Detail: fmt.Sprintf("The body is larger than %s; send smaller batches, or raise max-body-bytes.",
 			humanize.Limit(int64(s.BodyBytes))),
 	}
 }

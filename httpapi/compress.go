@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"flowd/httpapi/format"
 	"io"
 	"sync"
 
@@ -24,8 +25,8 @@ type packer interface {
 
 // packers hold those not in use, about 0.7 MB each.
 var packers = [...]sync.Pool{
-	gzipEncoding: {New: func() any { return newGzipWriter() }},
-	zstdEncoding: {New: func() any { return newZstdWriter() }},
+	format.Gzip: {New: func() any { return newGzipWriter() }},
+	format.Zstd: {New: func() any { return newZstdWriter() }},
 }
 
 func newGzipWriter() *gzip.Writer {
@@ -54,8 +55,8 @@ func (b *packedBlock) Write(p []byte) (int, error) {
 }
 
 // compress has the text written in an encoding from its first block on.
-func (a *answer) compress(e encoding) error {
-	if e == noEncoding {
+func (a *answer) compress(e format.Encoding) error {
+	if e == format.Identity {
 		return nil
 	}
 	a.coded, a.packer = e, packers[e].Get().(packer)
@@ -85,7 +86,7 @@ func (a *answer) pack() error {
 			return nil
 		}
 		var err error
-		if a.block, a.more, err = a.source.next(a.block, blockHead+blockBytes); err != nil {
+		if a.block, a.more, err = a.source.Next(a.block, blockHead+blockBytes); err != nil {
 			return err
 		}
 	}

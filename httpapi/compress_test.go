@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"flowd/httpapi/format"
 	"io"
 	"net/http"
 	"runtime"
@@ -43,62 +44,6 @@ func unpacked(t testing.TB, encoding, text string) string {
 		t.Fatalf("%d bytes of %q: %v", len(text), encoding, err)
 	}
 	return plain
-}
-
-func TestAcceptedEncoding(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		accept string // values are divided by |
-		want   encoding
-	}{
-		{"", noEncoding},
-		{"gzip", gzipEncoding},
-		{"zstd", zstdEncoding},
-		{"GZIP", gzipEncoding},
-		{"x-gzip", gzipEncoding},
-		{"gzip, deflate, br, zstd", zstdEncoding},
-		{"deflate, gzip", gzipEncoding},
-		{"br", noEncoding},
-		{"gzip|zstd", zstdEncoding},
-		{"br|gzip", gzipEncoding},
-		{"*", zstdEncoding},
-		{"gzip, *;q=0", gzipEncoding},
-		{"zstd;q=0, *", gzipEncoding},
-		{"*;q=0", noEncoding},
-		{"identity", noEncoding},
-		{"identity;q=0", noEncoding},
-		{"identity;q=0, gzip", gzipEncoding},
-		{"identity;q=1, gzip;q=0.5", noEncoding},
-		{"identity;q=0.5, gzip;q=1", gzipEncoding},
-		{"identity, gzip", gzipEncoding},
-		{"gzip;q=1.0, zstd;q=0.9", gzipEncoding},
-		{"gzip;q=0.001", gzipEncoding},
-		{"gzip;q=0.000", noEncoding},
-		{"gzip;q=0", noEncoding},
-		{"gzip ; q = 0.5 ,\tzstd;Q=0.4", gzipEncoding},
-		{"gzip;q=0.5;x=y, zstd;q=0.4", gzipEncoding},
-		{"gzip;x=y;q=0.3, zstd;q=0.4", zstdEncoding},
-		{`gzip;x="a,zstd;q=1\",";q=0.3, zstd;q=0.2`, gzipEncoding},
-		{"gzip;q=2", noEncoding},
-		{"gzip;q=1.001", noEncoding},
-		{"gzip;q=-1", noEncoding},
-		{"gzip;q=x, zstd;q=", noEncoding},
-		{"gzip;q", noEncoding},
-		{"gzip;q=0.12345", gzipEncoding},
-		{"gzip;q=1.", gzipEncoding},
-		{"gzip;q=.5", noEncoding},
-		{",,, ;q=1, gzip", gzipEncoding},
-		{"gzippy, zstd2", noEncoding},
-		{`"gzip"`, noEncoding},
-	} {
-		var values [][]byte
-		for value := range strings.SplitSeq(c.accept, "|") {
-			values = append(values, []byte(value))
-		}
-		if got := acceptedEncoding(values); got != c.want {
-			t.Errorf("%q: %s, want %s", c.accept, encodingNames[got], encodingNames[c.want])
-		}
-	}
 }
 
 // A compressed answer is the same text, whatever its length and the client's HTTP version; HEAD has
@@ -222,8 +167,8 @@ func TestCompressionMemory(t *testing.T) {
 // What a packer holds is what every answer under way costs.
 func TestPackersAreSmall(t *testing.T) {
 	text := strings.Repeat(oneFlow("abc", 12345), 2<<20/100)
-	for e, name := range encodingNames {
-		if encoding(e) == noEncoding {
+	for e, name := range format.EncodingNames {
+		if format.Encoding(e) == format.Identity {
 			continue
 		}
 		const several = 8

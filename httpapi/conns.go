@@ -10,6 +10,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/reject"
 	"flowd/limit"
 	"flowd/logs"
 )
@@ -38,7 +39,7 @@ type connOptions struct {
 	// Clients are told when a connection of theirs ends.
 	Clients *clients
 	// Rejects counts connections and handshakes that are rejected.
-	Rejects *rejections
+	Rejects *reject.Counters
 	Lines   *logs.Limiter
 }
 
@@ -65,8 +66,8 @@ type conns struct {
 func newConns(o connOptions) *conns {
 	s := &conns{connOptions: o, epoch: time.Now(), slack: min(o.Read, o.Write, o.Idle) / 16}
 	s.perAddress.Store(int64(o.PerAddress))
-	s.crowded = overloaded(reasonConnections, fmt.Sprintf(
-		"There are %d connections already; use fewer, or raise max-connections.", o.Most)).raw()
+	s.crowded = reject.Overloaded(reject.TooManyConnections, fmt.Sprintf(
+		"There are %d connections already; use fewer, or raise max-connections.", o.Most)).Raw()
 	return s
 }
 
@@ -93,18 +94,18 @@ func (s *conns) follow(nc net.Conn, state fasthttp.ConnState) {
 
 // add puts c in and returns true, unless there are as many connections already, of all or of its
 // address, as there may be. Then it returns for which of both it is rejected.
-func (s *conns) add(c *conn) (reason, bool) {
+func (s *conns) add(c *conn) (reject.Reason, bool) {
 	perAddress := int(s.perAddress.Load())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case perAddress > 0 && c.address.IsValid() && s.addresses[c.address] >= perAddress:
-		return reasonAddress, false
+		return reject.AddressConnections, false
 	case len(s.open) >= s.Most:
-		return reasonConnections, false
+		return reject.TooManyConnections, false
 	case perAddress == 0 && c.address.IsValid() &&
 		!limit.MayHold(uint64(s.addresses[c.address]), uint64(s.Most-len(s.open))):
-		return reasonAddressShare, false
+		return reject.AddressShare, false
 	}
 	if s.open == nil {
 		s.open = make(map[*conn]struct{})

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"flowd/httpapi/reject"
+
 	"pgregory.net/rapid"
 )
 
@@ -93,8 +95,8 @@ func TestConnectionsPerAddress(t *testing.T) {
 				case ok != !(full || own || share):
 					t.Fatalf("let in: %t, with %d of %d of all and %d of %d of its address",
 						ok, len(open), set.Most, model[c.address], each)
-				case !ok && (own != (over == reasonAddress) || share && !full != (over == reasonAddressShare)):
-					t.Fatalf("rejected for %s", (&problem{reason: over}).reasonText())
+				case !ok && (own != (over == reject.AddressConnections) || share && !full != (over == reject.AddressShare)):
+					t.Fatalf("rejected for %s", (&reject.Problem{Reason: over}).Name())
 				case !ok:
 					set.remove(c) // as fasthttp does not, and nothing may come of it
 				default:

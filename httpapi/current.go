@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"flowd/httpapi/format"
 	"github.com/valyala/fasthttp"
 )
 
@@ -20,7 +21,7 @@ func notModified(ctx *fasthttp.RequestCtx, h heading) {
 func hasCurrent(h *fasthttp.RequestHeader, tag []byte) bool {
 	opaque := string(tag[len(`W/`):])
 	for _, value := range h.PeekAll(fasthttp.HeaderIfNoneMatch) {
-		if string(trimSpace(value)) == "*" || listsTag(value, opaque) {
+		if string(format.TrimSpace(value)) == "*" || listsTag(value, opaque) {
 			return true
 		}
 	}

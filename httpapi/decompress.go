@@ -10,6 +10,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/format"
+	"flowd/httpapi/reject"
 	"flowd/humanize"
 )
 
@@ -44,13 +46,13 @@ func newZstdReader() *zstd.Decoder {
 }
 
 // decompress replaces the body by what it holds.
-func (in *ingest) decompress() *problem {
+func (in *ingest) decompress() *reject.Problem {
 	if p := in.makeRoom(min(growth*len(in.body.data), in.handler.DecodedBytes)); p != nil {
 		return p
 	}
 	// A decoder that panicked would not be taken back.
-	var p *problem
-	if in.head.encoding == gzipEncoding {
+	var p *reject.Problem
+	if in.head.encoding == format.Gzip {
 		r := gzipReaders.Get().(*gzipReader)
 		p = in.gunzip(r)
 		r.src.Reset(nil)
@@ -70,7 +72,7 @@ func (in *ingest) decompress() *problem {
 }
 
 // gunzip decompresses the body, which may be several gzip files in a row, into plain.
-func (in *ingest) gunzip(r *gzipReader) *problem {
+func (in *ingest) gunzip(r *gzipReader) *reject.Problem {
 	r.src.Reset(in.body.data)
 	err := r.gz.Reset(&r.src)
 	if err == nil {
@@ -90,7 +92,7 @@ func (in *ingest) gunzip(r *gzipReader) *problem {
 
 // unzstd decompresses the body, which may be several zstd frames in a row, into plain. The
 // decoder works in one go, so when there was too little memory it begins again with more.
-func (in *ingest) unzstd(d *zstd.Decoder) *problem {
+func (in *ingest) unzstd(d *zstd.Decoder) *reject.Problem {
 	limit := in.handler.DecodedBytes
 	var header zstd.Header
 	if header.Decode(in.body.data) == nil && header.HasFCS {
@@ -129,7 +131,7 @@ func (in *ingest) unzstd(d *zstd.Decoder) *problem {
 }
 
 // makeRoom sees to it that plain has memory for n bytes.
-func (in *ingest) makeRoom(n int) *problem {
+func (in *ingest) makeRoom(n int) *reject.Problem {
 	bodies := &in.handler.bodies
 	var larger *buffer
 	switch {
@@ -147,27 +149,27 @@ func (in *ingest) makeRoom(n int) *problem {
 	return nil
 }
 
-func windowTooLarge() *problem {
-	return &problem{
-		status: fasthttp.StatusUnsupportedMediaType, reason: reasonEncoding,
-		detail: "The zstd body needs a window of more than " + humanize.Limit(maxWindow) +
+func windowTooLarge() *reject.Problem {
+	return &reject.Problem{
+		Status: fasthttp.StatusUnsupportedMediaType, Reason: reject.ContentEncoding,
+		Detail: "The zstd body needs a window of more than " + humanize.Limit(maxWindow) +
 			"; compress it with a smaller one.",
-		header: headerAcceptEncoding, value: acceptEncoding,
+		Header: headerAcceptEncoding, Value: acceptEncoding,
 	}
 }
 
-func corruptBody(name string) *problem {
-	return &problem{
-		status: fasthttp.StatusBadRequest, reason: reasonCorrupt,
-		detail: "The body is not what Content-Encoding says: it cannot be decompressed as " + name +
+func corruptBody(name string) *reject.Problem {
+	return &reject.Problem{
+		Status: fasthttp.StatusBadRequest, Reason: reject.CorruptEncoding,
+		Detail: "The body is not what Content-Encoding says: it cannot be decompressed as " + name +
 			" to its end. Nothing of it counts.",
 	}
 }
 
-func (s *ingester) decodedTooLarge() *problem {
-	return &problem{
-		status: fasthttp.StatusRequestEntityTooLarge, reason: reasonDecodedSize,
-		detail: fmt.Sprintf("The body is larger than %s once decompressed; send smaller batches, or raise "+
+func (s *ingester) decodedTooLarge() *reject.Problem {
+	return &reject.Problem{
+		Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.DecodedTooLarge,
+		Detail: fmt.Sprintf("The body is larger than %s once decompressed; send smaller batches, or raise "+
 			"max-decoded-bytes.", humanize.Limit(int64(s.DecodedBytes))),
 	}
 }

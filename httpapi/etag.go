@@ -6,6 +6,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"flowd/httpapi/format"
 	"flowd/query"
 )
 
@@ -15,9 +16,9 @@ const maxTag = len(`W/"-"`) + 2*13
 // appendTag appends the entity tag of the answer to q in a type. It is weak, for it stands for the
 // same rows in whatever order and encoding they come. A version of the hour never comes again, so
 // equal tags of one address are equal answers; the rest tells those of different formats apart.
-func appendTag(dst []byte, version uint64, q *query.Query, t *answerType) []byte {
+func appendTag(dst []byte, version uint64, q *query.Query, t *format.Type) []byte {
 	var room [256]byte
-	text := appendQuestion(append(room[:0], t.name...), q)
+	text := appendQuestion(append(room[:0], t.Name...), q)
 	dst = append(dst, `W/"`...)
 	dst = strconv.AppendUint(dst, version, 36)
 	dst = append(dst, '-')

@@ -159,31 +159,3 @@ func TestNotModifiedAllocatesLittle(t *testing.T) {
 		t.Errorf("status %d with %v allocations", code, allocated)
 	}
 }
-
-// FuzzHeaders takes apart what stands in headers that are lists.
-func FuzzHeaders(f *testing.F) {
-	for _, seed := range []string{
-		"", "*", `W/"a", "b"`, `"a`, "gzip;q=0.5, zstd", "text/csv;q=1;x=\"a,\\\",b\", */*;q=0", ",;=,q", "W/W/\"\"",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		for p := range preferences([][]byte{text}) {
-			if p.weight < 0 || p.weight > mostWanted || len(p.name) == 0 || len(p.name) != len(trimSpace(p.name)) {
-				t.Errorf("%q: %q with %d", text, p.name, p.weight)
-			}
-		}
-		if got := acceptedEncoding([][]byte{text}); got != noEncoding && !strings.Contains(strings.ToLower(string(text)), encodingNames[got]) && !strings.Contains(string(text), "*") {
-			t.Errorf("%q: %s", text, encodingNames[got])
-		}
-		if acceptedType([][]byte{text}) == nil {
-			t.Errorf("%q: no type", text)
-		}
-		if listsTag(text, `"tag"`) && !strings.Contains(string(text), `"tag"`) {
-			t.Errorf("%q lists a tag that it does not have", text)
-		}
-		if alone := append([]byte(`"x" , W/"tag",`), text...); !listsTag(alone, `"tag"`) {
-			t.Errorf("%q does not list its tag", alone)
-		}
-	})
-}

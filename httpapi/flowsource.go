@@ -1,26 +1,29 @@
 package httpapi
 
-import "flowd/flow"
+import (
+	"flowd/flow"
+	"flowd/httpapi/format"
+)
 
 // rowsAtOnce is how many rows are taken from a query in one go.
 const rowsAtOnce = 64
 
 // flowSource is the list of rows of GET /flows.
 type flowSource struct {
-	list[flow.Row]
+	format.List[flow.Row]
 	rows flow.Rows
 	room [rowsAtOnce]flow.Row
 }
 
 // init begins the list of rows, which it closes in the end.
-func (f *flowSource) init(rows flow.Rows, p punctuation, write func(row *flow.Row, dst []byte) []byte) source {
+func (f *flowSource) init(rows flow.Rows, p format.Punctuation, write func(row *flow.Row, dst []byte) []byte) format.Source {
 	f.rows = rows
-	f.list = list[flow.Row]{punctuation: p, write: write, from: f}
-	return &f.list
+	f.List = format.List[flow.Row]{Punctuation: p, Write: write, From: f}
+	return &f.List
 }
 
-// next implements rowCursor.
-func (f *flowSource) next() ([]flow.Row, error) {
+// Next implements rowCursor.
+func (f *flowSource) Next() ([]flow.Row, error) {
 	n := f.rows.Next(f.room[:])
 	if n == 0 {
 		return nil, f.rows.Err()
@@ -28,4 +31,4 @@ func (f *flowSource) next() ([]flow.Row, error) {
 	return f.room[:n], nil
 }
 
-func (f *flowSource) close() { f.rows.Close() }
+func (f *flowSource) Close() { f.rows.Close() }

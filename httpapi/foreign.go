@@ -8,13 +8,14 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/reject"
 )
 
 // mostForeign is how many flows of other VPCs are listed.
 const mostForeign = 20
 
 // foreign refuses a batch with flows that the right does not reach.
-func foreign(b *flow.Batch, right *access.Right) *problem {
+func foreign(b *flow.Batch, right *access.Right) *reject.Problem {
 	if right.VPCs.All() {
 		return nil
 	}
@@ -37,12 +38,12 @@ func foreign(b *flow.Batch, right *access.Right) *problem {
 	if fields == nil {
 		return nil
 	}
-	p := &problem{
-		status: fasthttp.StatusForbidden, reason: reasonForeignVPC, fields: fields,
-		detail: "The batch has flows of VPCs that this token may not write, so none of its flows counts.",
+	p := &reject.Problem{
+		Status: fasthttp.StatusForbidden, Reason: reject.ForeignVPC, Fields: fields,
+		Detail: "The batch has flows of VPCs that this token may not write, so none of its flows counts.",
 	}
 	if more > 0 {
-		p.detail += fmt.Sprintf(" %d more are not listed.", more)
+		p.Detail += fmt.Sprintf(" %d more are not listed.", more)
 	}
 	return p
 }

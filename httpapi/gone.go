@@ -3,6 +3,8 @@ package httpapi
 import (
 	"time"
 
+	"flowd/httpapi/reject"
+
 	"github.com/valyala/fasthttp"
 )
 
@@ -23,10 +25,10 @@ func (a *answer) gone() bool {
 
 // clientGone says that an answer was given up. Mostly it is not read; a client that closed the sending side
 // alone learns why there is no answer.
-func clientGone() *problem {
-	return &problem{
-		status: fasthttp.StatusBadRequest, reason: reasonGone,
-		detail: "The connection was closed from the client's side before the answer was worked out, so the question was " +
+func clientGone() *reject.Problem {
+	return &reject.Problem{
+		Status: fasthttp.StatusBadRequest, Reason: reject.Disconnected,
+		Detail: "The connection was closed from the client's side before the answer was worked out, so the question was " +
 			"given up; keep it open in both directions until the answer is there.",
 	}
 }

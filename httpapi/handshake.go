@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/reject"
 	"flowd/logs"
 )
 
@@ -47,10 +48,10 @@ var methods = [][]byte{
 }
 
 // plainHTTPProblem answers those who do not know that they speak to TLS.
-func plainHTTPProblem() *problem {
-	return &problem{
-		status: fasthttp.StatusBadRequest, reason: reasonPlainHTTP,
-		detail: "The client sent an HTTP request to an HTTPS server; use https:// in place of http://.",
+func plainHTTPProblem() *reject.Problem {
+	return &reject.Problem{
+		Status: fasthttp.StatusBadRequest, Reason: reject.PlainHTTP,
+		Detail: "The client sent an HTTP request to an HTTPS server; use https:// in place of http://.",
 	}
 }
 
@@ -110,7 +111,7 @@ func (c *conn) failed(err error) {
 }
 
 // answerInClear answers a client that does not speak TLS. An answer that cannot be written is dropped.
-func (c *conn) answerInClear(p *problem) {
-	c.set.Rejects.count(p)
-	_, _ = c.Conn.Write(p.raw())
+func (c *conn) answerInClear(p *reject.Problem) {
+	c.set.Rejects.Count(p)
+	_, _ = c.Conn.Write(p.Raw())
 }

@@ -7,6 +7,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/format"
 	"flowd/query"
 )
 
@@ -16,9 +17,9 @@ func (s *Server) getHours(ctx *fasthttp.RequestCtx) {
 		s.getBoundHours(ctx, &right.VPCs)
 		return
 	}
-	s.answerWhole(ctx, func() (source, error) {
+	s.answerWhole(ctx, func() (format.Source, error) {
 		hours, err := s.engine.Hours()
-		return &list[flow.HourTotals]{punctuation: punctuate(jsonFormat, ""), write: writeHour, rows: hours}, err
+		return &format.List[flow.HourTotals]{Punctuation: format.Punctuate(format.JSON, ""), Write: writeHour, Rows: hours}, err
 	})
 }
 
@@ -50,18 +51,18 @@ func appendPartial(dst []byte, partial bool) []byte {
 // what is known of hours beforehand is about all VPCs.
 func (s *Server) getBoundHours(ctx *fasthttp.RequestCtx, bound *access.VPCs) {
 	if p := noParameters(ctx.URI().QueryString()); p != nil {
-		s.rejects.answer(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
 	q := query.Query{To: flow.MaxHour + 1, Grouped: true, ByHour: true}
 	q.Match[flow.VPCID] = within(query.Match{}, bound)
-	h := heading{contentType: jsonType, vary: varyEncoding}
-	s.answer(ctx, h, func(a *answer, _ *heading) (source, error) {
+	h := heading{contentType: format.JSONType, vary: varyEncoding}
+	s.answer(ctx, h, func(a *answer, _ *heading) (format.Source, error) {
 		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
 		if err != nil {
 			return nil, err
 		}
-		return a.flows.init(rows, punctuate(jsonFormat, ""), s.writeBoundHour), nil
+		return a.flows.init(rows, format.Punctuate(format.JSON, ""), s.writeBoundHour), nil
 	})
 }
 

@@ -11,6 +11,8 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/format"
+	"flowd/httpapi/reject"
 )
 
 // Header names and media types of POST /flows. The names are bytes in the form in which
@@ -46,7 +48,7 @@ const (
 type ingestHead struct {
 	origin   flow.Origin
 	format   flow.Format
-	encoding encoding
+	encoding format.Encoding
 	length   int // -1: not declared
 }
 
@@ -78,17 +80,17 @@ func (s *ingester) post(ctx *fasthttp.RequestCtx, right *access.Right) {
 	case nil:
 		in.accept()
 	case bodyWanted:
-		ctx.SetStatusCode(p.status)
+		ctx.SetStatusCode(p.Status)
 		in.outcome = outcomeNone
 	default:
 		in.outcome = outcomeOf(p)
-		s.Rejects.answer(ctx, p)
+		s.Rejects.Answer(ctx, p)
 	}
 }
 
 // run takes the batch in, up to where reads see it. The body is complete before anything that
 // is scarce is asked for, so that a slow client delays only itself.
-func (in *ingest) run() *problem {
+func (in *ingest) run() *reject.Problem {
 	head := &in.head
 	p := in.handler.readHead(&in.ctx.Request.Header, head)
 	head.origin.Client = in.right.Name // keys of one token say nothing of those of another
@@ -108,7 +110,7 @@ func (in *ingest) run() *problem {
 	if p := in.enter(); p != nil {
 		return p
 	}
-	if head.encoding != noEncoding {
+	if head.encoding != format.Identity {
 		if p := in.decompress(); p != nil {
 			return p
 		}
@@ -157,34 +159,34 @@ func (in *ingest) accept() {
 		s.flows.Add(in.flows)
 		body = append(body, `,"duplicate":false}`...)
 	}
-	in.ctx.SetContentType(jsonType)
+	in.ctx.SetContentType(format.JSONType)
 	header.SetCanonical(headerDurability, s.durability)
 	in.ctx.Response.SetBody(body)
 }
 
 // readHead reads the headers of a POST into head, and refuses what can be refused without its body.
-func (s *ingester) readHead(h *fasthttp.RequestHeader, head *ingestHead) *problem {
+func (s *ingester) readHead(h *fasthttp.RequestHeader, head *ingestHead) *reject.Problem {
 	head.length = h.ContentLength()
-	if p := unready(s.Engine.Status(), writing); p != nil {
+	if p := reject.Unready(s.Engine.Status(), reject.Writing); p != nil {
 		return p
 	}
-	var p *problem
+	var p *reject.Problem
 	if head.origin, p = originOf(h); p != nil {
 		return p
 	}
 	var ok bool
 	if head.format, ok = formatOf(h.ContentType()); !ok {
-		return &problem{
-			status: fasthttp.StatusUnsupportedMediaType, reason: reasonMediaType,
-			detail: "Flows are taken as a JSON array (application/json) or one per line (application/x-ndjson).",
-			header: headerAcceptPost, value: acceptPost,
+		return &reject.Problem{
+			Status: fasthttp.StatusUnsupportedMediaType, Reason: reject.MediaType,
+			Detail: "Flows are taken as a JSON array (application/json) or one per line (application/x-ndjson).",
+			Header: headerAcceptPost, Value: acceptPost,
 		}
 	}
-	if head.encoding, ok = encodingOf(h.PeekCanonical(headerContentEncoding)); !ok {
-		return &problem{
-			status: fasthttp.StatusUnsupportedMediaType, reason: reasonEncoding,
-			detail: "Bodies are taken as they are, or in one of gzip and zstd.",
-			header: headerAcceptEncoding, value: acceptEncoding,
+	if head.encoding, ok = format.EncodingOf(h.PeekCanonical(headerContentEncoding)); !ok {
+		return &reject.Problem{
+			Status: fasthttp.StatusUnsupportedMediaType, Reason: reject.ContentEncoding,
+			Detail: "Bodies are taken as they are, or in one of gzip and zstd.",
+			Header: headerAcceptEncoding, Value: acceptEncoding,
 		}
 	}
 	if head.length > s.BodyBytes {
@@ -195,7 +197,7 @@ func (s *ingester) readHead(h *fasthttp.RequestHeader, head *ingestHead) *proble
 
 // formatOf reads a Content-Type, without regard to case and parameters. None means JSON.
 func formatOf(contentType []byte) (flow.Format, bool) {
-	if len(contentType) == 0 || string(contentType) == jsonType {
+	if len(contentType) == 0 || string(contentType) == format.JSONType {
 		return flow.JSON, true
 	}
 	name, _, _ := bytes.Cut(contentType, []byte{';'})
@@ -209,21 +211,21 @@ func formatOf(contentType []byte) (flow.Format, bool) {
 }
 
 // batchProblem makes a problem of an error of flow.Batch.Decode.
-func batchProblem(err error) *problem {
+func batchProblem(err error) *reject.Problem {
 	var tooMany *flow.TooManyFlowsError
 	if errors.As(err, &tooMany) {
-		return &problem{
-			status: fasthttp.StatusRequestEntityTooLarge, reason: reasonTooManyFlows,
-			detail: fmt.Sprintf("The batch has more than %d flows; send it in parts, or raise max-flows.", tooMany.Limit),
+		return &reject.Problem{
+			Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.TooManyFlows,
+			Detail: fmt.Sprintf("The batch has more than %d flows; send it in parts, or raise max-flows.", tooMany.Limit),
 		}
 	}
-	p := &problem{
-		status: fasthttp.StatusBadRequest, reason: reasonInvalidBatch,
-		detail: "The batch has errors, so none of its flows counts.",
+	p := &reject.Problem{
+		Status: fasthttp.StatusBadRequest, Reason: reject.InvalidBatch,
+		Detail: "The batch has errors, so none of its flows counts.",
 	}
 	var invalid *flow.DecodeError
 	if errors.As(err, &invalid) {
-		return p.withFields(invalid.Fields, invalid.Omitted)
+		return p.WithFields(invalid.Fields, invalid.Omitted)
 	}
 	return p
 }

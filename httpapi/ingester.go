@@ -7,6 +7,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"flowd/flow"
+	"flowd/httpapi/reject"
 	"flowd/limit"
 )
 
@@ -52,7 +53,7 @@ type ingestOptions struct {
 	Engine  ingestEngine
 	Buckets *limit.Buckets // of what each client may send in a second
 	Conns   *conns
-	Rejects *rejections
+	Rejects *reject.Counters
 	Metrics *metrics.Set // the metrics of batches are registered in it
 	// Durability is what a 200 promises: the value of the header Flowd-Durability.
 	Durability string
@@ -106,4 +107,4 @@ func newIngester(o ingestOptions) *ingester {
 func (s *ingester) setCurrent(l ingestCurrent) { s.current.Store(&l) }
 
 // rejected counts a batch whose client was rejected before its body was read.
-func (s *ingester) rejected(p *problem) { s.batches[outcomeOf(p)].Inc() }
+func (s *ingester) rejected(p *reject.Problem) { s.batches[outcomeOf(p)].Inc() }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"flowd/httpapi/reject"
 	"flowd/logs"
 )
 
@@ -103,14 +104,14 @@ func (l *listener) admit(nc net.Conn) *conn {
 	}
 	answer := s.crowded
 	switch over {
-	case reasonAddressShare:
-		answer = overloaded(over, fmt.Sprintf("This address has %d connections, which is its share of max-connections (%d); use "+
-			"fewer, or set max-connections-per-address to what one address may have.", s.of(c.address), s.Most)).raw()
-	case reasonAddress:
-		answer = overloaded(over, fmt.Sprintf("This address has as many connections as it may, %d; use fewer, or raise "+
-			"max-connections-per-address.", s.perAddress.Load())).raw()
+	case reject.AddressShare:
+		answer = reject.Overloaded(over, fmt.Sprintf("This address has %d connections, which is its share of max-connections (%d); use "+
+			"fewer, or set max-connections-per-address to what one address may have.", s.of(c.address), s.Most)).Raw()
+	case reject.AddressConnections:
+		answer = reject.Overloaded(over, fmt.Sprintf("This address has as many connections as it may, %d; use fewer, or raise "+
+			"max-connections-per-address.", s.perAddress.Load())).Raw()
 	}
-	s.Rejects.countReason(over)
+	s.Rejects.CountReason(over)
 	l.turnAway(nc, answer)
 	return nil
 }

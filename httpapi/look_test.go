@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"flowd/httpapi/reject"
+
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/valyala/fasthttp"
 )
@@ -30,11 +32,11 @@ func (unobserved) Observe(int, time.Duration) {}
 func TestClientIsLookedAfterRarely(t *testing.T) {
 	t.Parallel()
 	set := metrics.NewSet()
-	s := newSender(senderOptions{Most: 2, Rejects: newRejections(set), Metrics: set})
+	s := newSender(senderOptions{Most: 2, Rejects: reject.NewCounters(set), Metrics: set})
 	c := &openConn{}
 	a, p := s.open(&fasthttp.RequestCtx{}, asker{Client: "a", Conn: c, Observer: unobserved{}})
 	if p != nil {
-		t.Fatal(p.detail)
+		t.Fatal(p.Detail)
 	}
 	defer a.abandon()
 	if a.look == 0 {

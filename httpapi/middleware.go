@@ -12,6 +12,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/reject"
 	"flowd/logs"
 )
 
@@ -31,9 +32,9 @@ func (s *Server) recovered(ctx *fasthttp.RequestCtx) {
 	}
 	s.panicked(cause, ctx.RequestURI())
 	ctx.Response.Reset()
-	s.rejects.answer(ctx, &problem{
-		status: fasthttp.StatusInternalServerError, reason: reasonPanic,
-		detail: "The server failed to answer because of a fault of its own, which is in its log.",
+	s.rejects.Answer(ctx, &reject.Problem{
+		Status: fasthttp.StatusInternalServerError, Reason: reject.Panic,
+		Detail: "The server failed to answer because of a fault of its own, which is in its log.",
 	})
 	leaveUnread(ctx)
 	s.metrics.observe(routeOf(ctx), fasthttp.StatusInternalServerError, time.Since(begun(ctx)))
@@ -98,12 +99,12 @@ func (s *Server) logging(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 // fault, otherwise as a warning. That a client goes away is its own business, and may be what a
 // page does with each letter that is typed.
 func (s *Server) logRefused(ctx *fasthttp.RequestCtx) {
-	p := problemOf(ctx)
+	p := reject.Of(ctx)
 	level := slog.LevelWarn
 	switch {
 	case ctx.Response.StatusCode() == fasthttp.StatusInternalServerError:
 		level = slog.LevelError
-	case p != nil && p.reason == reasonGone:
+	case p != nil && p.Reason == reject.Disconnected:
 		level = slog.LevelDebug
 	}
 	if !s.lines.Enabled(level) {
@@ -111,13 +112,13 @@ func (s *Server) logRefused(ctx *fasthttp.RequestCtx) {
 	}
 	kind := requestKind(ctx, "refused")
 	if p != nil {
-		kind.Reason = p.reasonText()
+		kind.Reason = p.Name()
 	}
 	s.lines.Log(level, kind, func() []slog.Attr {
 		if p == nil {
 			return requestAttrs(ctx)
 		}
-		return append(requestAttrs(ctx), p.attrs()...)
+		return append(requestAttrs(ctx), p.Attrs()...)
 	})
 }
 
@@ -168,7 +169,7 @@ func (l transportLog) Printf(format string, args ...any) {
 // connection. Such a request has neither a route nor a beginning, so it is counted by its reason
 // alone.
 func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
-	s.rejects.answer(ctx, s.conns.readProblem(err))
+	s.rejects.Answer(ctx, s.conns.readProblem(err))
 	leaveUnread(ctx)
 	// Load balancers that only try whether a port is open end the connection by a reset.
 	if !errors.Is(err, syscall.ECONNRESET) {

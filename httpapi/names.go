@@ -4,6 +4,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/format"
 	"flowd/query"
 )
 
@@ -15,16 +16,16 @@ func (s *Server) getNames(ctx *fasthttp.RequestCtx) {
 	var asked question
 	p := s.readQuestion(ctx, namesParameters, &asked)
 	if p != nil {
-		s.rejects.answer(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
 	q, p := asked.nameQuery()
 	if p != nil {
-		s.rejects.answer(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
-	h := heading{contentType: jsonType, vary: varyEncoding}
-	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
+	h := heading{contentType: format.JSONType, vary: varyEncoding}
+	s.answer(ctx, h, func(a *answer, h *heading) (format.Source, error) {
 		if !asked.hasHours() {
 			newest, err := s.newestHours(within(query.Match{}, asked.bound), a.gone, namesHours)
 			if err != nil {
@@ -37,7 +38,7 @@ func (s *Server) getNames(ctx *fasthttp.RequestCtx) {
 			return nil, err
 		}
 		h.truncated = truncated
-		return &list[string]{punctuation: punctuate(jsonFormat, ""), write: writeName, rows: names}, nil
+		return &format.List[string]{Punctuation: format.Punctuate(format.JSON, ""), Write: writeName, Rows: names}, nil
 	})
 }
 
@@ -78,4 +79,4 @@ func (s *Server) hasFlows(h flow.Hour, vpcs query.Match, gone func() bool) (bool
 	return rows.Next(one[:]) > 0, rows.Err()
 }
 
-func writeName(name *string, dst []byte) []byte { return appendJSON(dst, *name) }
+func writeName(name *string, dst []byte) []byte { return format.AppendJSON(dst, *name) }

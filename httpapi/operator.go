@@ -4,6 +4,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
+	"flowd/httpapi/reject"
 	"flowd/logs"
 )
 
@@ -13,13 +14,15 @@ type operated struct{ s *Server }
 // ForAdmin returns what the admin server of s needs of it.
 func (s *Server) ForAdmin() adminServed { return operated{s} }
 
-func (o operated) RightTo(needs access.Scopes, claim access.Claim) (*access.Right, *problem) {
+func (o operated) RightTo(needs access.Scopes, claim access.Claim) (*access.Right, *reject.Problem) {
 	return o.s.rightTo(needs, claim)
 }
 
-func (o operated) Rejected(p *problem)                 { o.s.rejects.count(p) }
-func (o operated) Panicked(cause any, target []byte)   { o.s.panicked(cause, target) }
-func (o operated) Unready() *problem                   { return unready(o.s.engine.Status(), writing) }
+func (o operated) Rejected(p *reject.Problem)        { o.s.rejects.Count(p) }
+func (o operated) Panicked(cause any, target []byte) { o.s.panicked(cause, target) }
+func (o operated) Unready() *reject.Problem {
+	return reject.Unready(o.s.engine.Status(), reject.Writing)
+}
 func (o operated) Lines() *logs.Limiter                { return o.s.lines }
 func (o operated) Live(ctx *fasthttp.RequestCtx)       { o.s.live(ctx) }
 func (o operated) Ready(ctx *fasthttp.RequestCtx)      { o.s.ready(ctx) }

@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/reject"
 )
 
 // Headers that name a batch, so that it counts once however often it is sent: by a key of the
@@ -38,7 +39,7 @@ func (o *origins) count(h *fasthttp.RequestHeader) {
 
 // originOf reads what a batch is called. It is strict, for a client that relies on a batch being
 // counted once must not learn from its totals that the name was taken for another.
-func originOf(h *fasthttp.RequestHeader) (flow.Origin, *problem) {
+func originOf(h *fasthttp.RequestHeader) (flow.Origin, *reject.Problem) {
 	var given origins
 	given.count(h)
 	if given == (origins{}) {
@@ -75,10 +76,10 @@ func originOf(h *fasthttp.RequestHeader) (flow.Origin, *problem) {
 	return o, nil
 }
 
-func badOrigin(header, wrong string) *problem {
-	return &problem{
-		status: fasthttp.StatusBadRequest, reason: reasonOrigin,
-		detail: fmt.Sprintf("The header %s %s. Nothing of the batch counts.", header, wrong),
+func badOrigin(header, wrong string) *reject.Problem {
+	return &reject.Problem{
+		Status: fasthttp.StatusBadRequest, Reason: reject.BatchName,
+		Detail: fmt.Sprintf("The header %s %s. Nothing of the batch counts.", header, wrong),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/reject"
 )
 
 // names returns visible ASCII of n characters.
@@ -154,7 +155,7 @@ func FuzzOrigin(f *testing.F) {
 		}
 		o, p := originOf(&h)
 		if p != nil {
-			if p.status != 400 || p.reason != reasonOrigin || p.detail == "" || o != (flow.Origin{}) || given == 0 {
+			if p.Status != 400 || p.Reason != reject.BatchName || p.Detail == "" || o != (flow.Origin{}) || given == 0 {
 				t.Fatalf("%q %q %q: %+v, %+v", key, agent, seq, o, p)
 			}
 			return

@@ -1,6 +1,10 @@
 package httpapi
 
-import "github.com/valyala/fasthttp"
+import (
+	"github.com/valyala/fasthttp"
+
+	"flowd/httpapi/reject"
+)
 
 // outcome is what became of a batch.
 type outcome uint8
@@ -27,13 +31,13 @@ var outcomeNames = [outcomes]string{
 }
 
 // outcomeOf returns what a problem makes of the batch that it rejects.
-func outcomeOf(p *problem) outcome {
+func outcomeOf(p *reject.Problem) outcome {
 	switch {
-	case p.reason == reasonUnavailable:
+	case p.Reason == reject.Unavailable:
 		return outcomeUnavailable
-	case p.status == fasthttp.StatusServiceUnavailable, p.status == fasthttp.StatusTooManyRequests:
+	case p.Status == fasthttp.StatusServiceUnavailable, p.Status == fasthttp.StatusTooManyRequests:
 		return outcomeOverload
-	case p.status >= fasthttp.StatusInternalServerError:
+	case p.Status >= fasthttp.StatusInternalServerError:
 		return outcomeFailed
 	}
 	return outcomeRejected

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"flowd/httpapi/format"
 	"fmt"
 	"io/fs"
 	"path"
@@ -148,9 +149,9 @@ func (f *pageFile) answer(ctx *fasthttp.RequestCtx) {
 	}
 	ctx.SetContentType(f.mediaType)
 	body := f.body
-	if takesGzip(ctx.Request.Header.PeekAll(fasthttp.HeaderAcceptEncoding)) {
+	if format.TakesGzip(ctx.Request.Header.PeekAll(fasthttp.HeaderAcceptEncoding)) {
 		if packed := f.packed(); packed != nil {
-			head.Set(fasthttp.HeaderContentEncoding, encodingNames[gzipEncoding])
+			head.Set(fasthttp.HeaderContentEncoding, format.EncodingNames[format.Gzip])
 			body = packed
 		}
 	}

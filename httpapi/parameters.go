@@ -9,6 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/reject"
 )
 
 // parameter is one that a read takes.
@@ -73,9 +74,9 @@ var (
 
 // readParameters reads the query of a request into q. A parameter that the path does not take is an
 // error: to ignore one would answer another question than was asked.
-func readParameters(raw []byte, known []parameter, q *question) *problem {
+func readParameters(raw []byte, known []parameter, q *question) *reject.Problem {
 	given := uint32(0) // a bit for each of known
-	return eachParameter(raw, func(name, value string) *problem {
+	return eachParameter(raw, func(name, value string) *reject.Problem {
 		i := slices.IndexFunc(known, func(p parameter) bool { return p.name == name })
 		if i < 0 {
 			return badParameter(name, "is not known; this path takes "+listing(known))
@@ -101,15 +102,15 @@ func listing(known []parameter) string {
 }
 
 // noParameters refuses any parameter.
-func noParameters(raw []byte) *problem {
-	return eachParameter(raw, func(name, _ string) *problem {
+func noParameters(raw []byte) *reject.Problem {
+	return eachParameter(raw, func(name, _ string) *reject.Problem {
 		return badParameter(name, "is not known; this path takes none")
 	})
 }
 
 // eachParameter calls take with the parameters of a query in their order, until one is a
 // problem. It leaves none out, as fasthttp's own parser does with "=".
-func eachParameter(raw []byte, take func(name, value string) *problem) *problem {
+func eachParameter(raw []byte, take func(name, value string) *reject.Problem) *reject.Problem {
 	for pair := range strings.SplitSeq(string(raw), "&") {
 		if pair == "" {
 			continue
@@ -133,10 +134,10 @@ func eachParameter(raw []byte, take func(name, value string) *problem) *problem 
 // maxQuoted is how much of a parameter's name an answer repeats.
 const maxQuoted = 64
 
-func badParameter(name, wrong string) *problem {
+func badParameter(name, wrong string) *reject.Problem {
 	quoted := strings.ToValidUTF8(name[:min(len(name), maxQuoted)], "\ufffd")
-	return &problem{
-		status: fasthttp.StatusBadRequest, reason: reasonParameter,
-		detail: fmt.Sprintf("The parameter %q %s.", quoted, wrong),
+	return &reject.Problem{
+		Status: fasthttp.StatusBadRequest, Reason: reject.Parameter,
+		Detail: fmt.Sprintf("The parameter %q %s.", quoted, wrong),
 	}
 }

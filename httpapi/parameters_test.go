@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"flowd/flow"
+	"flowd/httpapi/reject"
 )
 
 // Every parameter is taken or refused with what is wrong with it and what is allowed.
@@ -201,7 +202,7 @@ func FuzzParameters(f *testing.F) {
 		p := readParameters(raw, known, &q)
 		values, err := url.ParseQuery(string(raw))
 		if p != nil {
-			if p.status != 400 || p.reason != reasonParameter || p.detail == "" {
+			if p.Status != 400 || p.Reason != reject.Parameter || p.Detail == "" {
 				t.Errorf("%q: %+v", raw, p)
 			}
 			return

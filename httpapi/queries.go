@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"flowd/httpapi/reject"
 	"flowd/limit"
 )
 
@@ -16,16 +17,16 @@ type underWay struct {
 
 // begin counts one more answer to client, of which most are allowed, or returns why not: there are as many, or
 // the client has its share of them (limit.MayHold).
-func (u *underWay) begin(client string, most int) *problem {
+func (u *underWay) begin(client string, most int) *reject.Problem {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	held, free := u.clients[client], max(most-u.all, 0)
 	switch {
 	case free == 0:
-		return overloaded(reasonQueries, fmt.Sprintf("%d answers are being written already, and max-queries is %d; ask again later, "+
+		return reject.Overloaded(reject.TooManyQueries, fmt.Sprintf("%d answers are being written already, and max-queries is %d; ask again later, "+
 			"or raise max-queries.", u.all, most))
 	case !limit.MayHold(uint64(held), uint64(free)):
-		return overloaded(reasonQueryShare, fmt.Sprintf("%d answers to this client are being written already, which is its share of "+
+		return reject.Overloaded(reject.QueryShare, fmt.Sprintf("%d answers to this client are being written already, which is its share of "+
 			"max-queries (%d) while %d are left for others; ask fewer at once, or raise max-queries.", held, most, free))
 	}
 	if u.clients == nil {

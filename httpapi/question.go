@@ -10,6 +10,8 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/format"
+	"flowd/httpapi/reject"
 	"flowd/query"
 )
 
@@ -32,7 +34,7 @@ type question struct {
 	order     query.Order
 	diffOrder query.DiffOrder
 	busiest   bool
-	format    format
+	format    format.Format
 
 	field    flow.Field
 	hasField bool
@@ -195,11 +197,11 @@ func (q *question) setLimit(value string, most int) bool {
 }
 
 func (q *question) readFormat(value string) (wrong string) {
-	at := slices.Index(formatNames[:], value)
+	at := slices.Index(format.Names[:], value)
 	if at <= 0 { // the first is any, and has no name
-		return "must be one of " + strings.Join(formatNames[1:], ", ")
+		return "must be one of " + strings.Join(format.Names[1:], ", ")
 	}
-	q.format = format(at)
+	q.format = format.Format(at)
 	return ""
 }
 
@@ -228,7 +230,7 @@ func (q *question) match() (m [flow.FieldCount]query.Match) {
 }
 
 // flows returns the question of GET /flows.
-func (q *question) flows() (query.Query, *problem) {
+func (q *question) flows() (query.Query, *reject.Problem) {
 	hours, p := q.hours.hours(spanNames{"hour", "from", "to"})
 	if p != nil {
 		return query.Query{}, p
@@ -252,13 +254,13 @@ func (q *question) flows() (query.Query, *problem) {
 	return asked, nil
 }
 
-func notGrouped(by query.Column) *problem {
+func notGrouped(by query.Column) *reject.Problem {
 	return badParameter("order_by", fmt.Sprintf("asks for %s, which is summed over; add it to group_by, or order by one that is there",
 		columns[by]))
 }
 
 // diff returns the question of GET /diff.
-func (q *question) diff() (query.DiffQuery, *problem) {
+func (q *question) diff() (query.DiffQuery, *reject.Problem) {
 	before, p := q.before.closed(spanNames{"a", "a_from", "a_to"})
 	if p != nil {
 		return query.DiffQuery{}, p
@@ -276,7 +278,7 @@ func (q *question) diff() (query.DiffQuery, *problem) {
 }
 
 // pairs returns the question of GET /pairs.
-func (q *question) pairs() (query.PairsQuery, *problem) {
+func (q *question) pairs() (query.PairsQuery, *reject.Problem) {
 	hours, p := q.hours.hours(spanNames{"hour", "from", "to"})
 	return query.PairsQuery{
 		Hours: hours, App: q.app.kept(), VPC: q.match()[flow.VPCID], Busiest: q.busiest, Limit: q.limit,
@@ -287,7 +289,7 @@ func (q *question) pairs() (query.PairsQuery, *problem) {
 func (q *question) hasHours() bool { return q.hours.given() }
 
 // nameQuery returns the question of GET /names, without hours if none are asked for.
-func (q *question) nameQuery() (query.NamesQuery, *problem) {
+func (q *question) nameQuery() (query.NamesQuery, *reject.Problem) {
 	asked := query.NamesQuery{Field: q.field, Prefix: q.prefix, Match: q.match(), Limit: q.limit}
 	if asked.Limit == 0 {
 		asked.Limit = namesLimit
@@ -298,7 +300,7 @@ func (q *question) nameQuery() (query.NamesQuery, *problem) {
 	if !q.hasHours() {
 		return asked, nil
 	}
-	var p *problem
+	var p *reject.Problem
 	asked.Hours, p = q.hours.hours(spanNames{"hour", "from", "to"})
 	return asked, p
 }

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/format"
+	"flowd/httpapi/reject"
 	"flowd/query"
 )
 
@@ -14,20 +16,20 @@ var (
 
 // answer answers ctx with the result of ask, unless too many are answered already. What is known of
 // the answer only then, ask puts into the heading.
-func (s *Server) answer(ctx *fasthttp.RequestCtx, h heading, ask func(*answer, *heading) (source, error)) {
+func (s *Server) answer(ctx *fasthttp.RequestCtx, h heading, ask func(*answer, *heading) (format.Source, error)) {
 	s.answers.answer(ctx, asker{
 		Client: clientOf(ctx, rightOf(ctx)).name, Began: begun(ctx), Conn: ctx.Conn().(*conn), Observer: s.metrics.of(routeOf(ctx)),
 	}, h, ask)
 }
 
 // answerWhole answers a question without parameters by what ask returns.
-func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (source, error)) {
+func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (format.Source, error)) {
 	if p := noParameters(ctx.URI().QueryString()); p != nil {
-		s.rejects.answer(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
-	h := heading{contentType: jsonType, vary: varyEncoding}
-	s.answer(ctx, h, func(*answer, *heading) (source, error) { return ask() })
+	h := heading{contentType: format.JSONType, vary: varyEncoding}
+	s.answer(ctx, h, func(*answer, *heading) (format.Source, error) { return ask() })
 }
 
 // partial tells whether an hour among some had expired before the flows came that it has.
@@ -42,31 +44,31 @@ func (s *Server) partial(hours ...query.Hours) bool {
 
 // answerTable answers a question Q, which read makes of its parameters, by the rows that ask returns and
 // whether there would be more. Over returns the hours that Q is about.
-func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, read func(*question) (Q, *problem),
-	over func(*Q) []query.Hours, ask func(*Q, format, query.Options) (source, bool, error),
+func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, read func(*question) (Q, *reject.Problem),
+	over func(*Q) []query.Hours, ask func(*Q, format.Format, query.Options) (format.Source, bool, error),
 ) {
 	var asked question
 	p := s.readQuestion(ctx, known, &asked)
 	if p != nil {
-		s.rejects.answer(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
 	q, p := read(&asked)
 	if p != nil {
-		s.rejects.answer(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
-	in := typeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.format)
-	h := heading{contentType: in.header, vary: varyFormat}
-	s.answer(ctx, h, func(a *answer, h *heading) (src source, err error) {
+	in := format.TypeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.format)
+	h := heading{contentType: in.Header, vary: varyFormat}
+	s.answer(ctx, h, func(a *answer, h *heading) (src format.Source, err error) {
 		h.partial = s.partial(over(&q)...)
-		src, h.truncated, err = ask(&q, in.format, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+		src, h.truncated, err = ask(&q, in.Format, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
 		return src, err
 	})
 }
 
 // readQuestion reads the parameters of ctx into q.
-func (s *Server) readQuestion(ctx *fasthttp.RequestCtx, known []parameter, q *question) *problem {
+func (s *Server) readQuestion(ctx *fasthttp.RequestCtx, known []parameter, q *question) *reject.Problem {
 	q.maxGroups = s.current.Load().Groups
 	q.bound = &rightOf(ctx).VPCs
 	return readParameters(ctx.URI().QueryString(), known, q)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"flowd/flow"
+	"flowd/httpapi/format"
 	"flowd/query"
 )
 
@@ -200,26 +201,26 @@ func TestLongestElements(t *testing.T) {
 		"hour":    writeHour(&flow.HourTotals{Hour: flow.MaxHour, Tuples: math.MaxUint64, Flows: math.MaxUint64, Totals: most}, nil),
 		"name":    writeName(&name, nil),
 	}
-	for _, in := range []format{jsonFormat, csvFormat} {
+	for _, in := range []format.Format{format.JSON, format.CSV} {
 		l := newRowLine(&query.Query{}, in)
-		texts["row in "+formatNames[in]] = l.write(&row, nil)
-		texts["header in "+formatNames[in]] = []byte(l.header)
+		texts["row in "+format.Names[in]] = l.write(&row, nil)
+		texts["header in "+format.Names[in]] = []byte(l.Header)
 		d := newDiffLine(&query.DiffQuery{GroupBy: flow.AllFields}, in)
-		texts["diff in "+formatNames[in]] = d.write(&diff, nil)
-		texts["diff header in "+formatNames[in]] = []byte(d.header)
+		texts["diff in "+format.Names[in]] = d.write(&diff, nil)
+		texts["diff header in "+format.Names[in]] = []byte(d.Header)
 		p := newPairLine(in)
-		texts["pair in "+formatNames[in]] = p.write(&pair, nil)
-		texts["pair header in "+formatNames[in]] = []byte(p.header)
+		texts["pair in "+format.Names[in]] = p.write(&pair, nil)
+		texts["pair header in "+format.Names[in]] = []byte(p.Header)
 	}
 	for what, text := range texts {
 		if n := len(text) + len(",]}\r\n\r\n"); n > rowBytes {
 			t.Errorf("%s: %d bytes, but there is room for %d", what, n, rowBytes)
 		}
 	}
-	if got := string(newDiffLine(&query.DiffQuery{}, jsonFormat).write(&diff, nil)); !strings.Contains(got, `"difference":-36893488147419103230,`) {
+	if got := string(newDiffLine(&query.DiffQuery{}, format.JSON).write(&diff, nil)); !strings.Contains(got, `"difference":-36893488147419103230,`) {
 		t.Errorf("%s", got)
 	}
-	if got := string(newPairLine(csvFormat).write(&pair, nil)); !strings.Contains(got, ",36893488147419103230,") {
+	if got := string(newPairLine(format.CSV).write(&pair, nil)); !strings.Contains(got, ",36893488147419103230,") {
 		t.Errorf("%s", got)
 	}
 }

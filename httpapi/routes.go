@@ -5,6 +5,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
+	"flowd/httpapi/reject"
 )
 
 // prefix is where every route is served a second time, by the same handler.
@@ -74,17 +75,17 @@ func ignoringBody(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 }
 
 func (s *Server) notFound(ctx *fasthttp.RequestCtx) {
-	s.rejects.answer(ctx, &problem{
-		status: fasthttp.StatusNotFound, reason: reasonUnknownPath,
-		detail: "There is nothing at this path; flows are at /flows, and what hours there are at /hours.",
+	s.rejects.Answer(ctx, &reject.Problem{
+		Status: fasthttp.StatusNotFound, Reason: reject.UnknownPath,
+		Detail: "There is nothing at this path; flows are at /flows, and what hours there are at /hours.",
 	})
 }
 
 // methodNotAllowed finds the header Allow set by the router.
 func (s *Server) methodNotAllowed(ctx *fasthttp.RequestCtx) {
-	s.rejects.answer(ctx, &problem{
-		status: fasthttp.StatusMethodNotAllowed, reason: reasonMethod,
-		detail: "This path does not take this method; the header Allow has those that it takes.",
+	s.rejects.Answer(ctx, &reject.Problem{
+		Status: fasthttp.StatusMethodNotAllowed, Reason: reject.Method,
+		Detail: "This path does not take this method; the header Allow has those that it takes.",
 	})
 }
 
@@ -96,8 +97,8 @@ func (s *Server) options(ctx *fasthttp.RequestCtx) {
 // answering wraps a handler that asks the engine, to refuse requests while it cannot answer.
 func (s *Server) answering(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		if p := unready(s.engine.Status(), reading); p != nil {
-			s.rejects.answer(ctx, p)
+		if p := reject.Unready(s.engine.Status(), reject.Reading); p != nil {
+			s.rejects.Answer(ctx, p)
 			return
 		}
 		handle(ctx)

@@ -11,6 +11,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/format"
+	"flowd/httpapi/reject"
 	"flowd/logs"
 	"flowd/query"
 )
@@ -56,7 +58,7 @@ type asker struct {
 // senderOptions are what a sender is made of. All are required.
 type senderOptions struct {
 	Most    int // how many answers may be under way at once
-	Rejects *rejections
+	Rejects *reject.Counters
 	Lines   *logs.Limiter
 	Metrics *metrics.Set // the metrics of answers are registered in it
 	// Panicked counts and logs a panic, in a deferred function. Target is that of the request.
@@ -85,7 +87,7 @@ func newSender(o senderOptions) *sender {
 		givenUp:       o.Metrics.NewCounter(`flowd_http_queries_given_up_total`),
 	}
 	s.most.Store(int64(o.Most))
-	for e, name := range encodingNames {
+	for e, name := range format.EncodingNames {
 		s.answers[e] = o.Metrics.NewCounter(`flowd_http_answers_total{encoding="` + name + `"}`)
 	}
 	o.Metrics.NewGauge(`flowd_http_queries`, func() float64 { return float64(s.queries.count()) })
@@ -100,10 +102,10 @@ func (s *sender) count() int { return s.queries.count() }
 
 // answer answers ctx with the result of ask, unless too many are answered already. What is known of
 // the answer only then, ask puts into the heading.
-func (s *sender) answer(ctx *fasthttp.RequestCtx, from asker, h heading, ask func(*answer, *heading) (source, error)) {
+func (s *sender) answer(ctx *fasthttp.RequestCtx, from asker, h heading, ask func(*answer, *heading) (format.Source, error)) {
 	a, p := s.open(ctx, from)
 	if p != nil {
-		s.Rejects.answer(ctx, p)
+		s.Rejects.Answer(ctx, p)
 		return
 	}
 	defer a.abandon()
@@ -118,11 +120,11 @@ func (s *sender) answer(ctx *fasthttp.RequestCtx, from asker, h heading, ask fun
 		s.givenUp.Inc()
 		ctx.SetConnectionClose()
 	}
-	s.Rejects.answer(ctx, questionProblem(err))
+	s.Rejects.Answer(ctx, questionProblem(err))
 }
 
 // open begins an answer to ctx, or returns why there are too many.
-func (s *sender) open(ctx *fasthttp.RequestCtx, from asker) (*answer, *problem) {
+func (s *sender) open(ctx *fasthttp.RequestCtx, from asker) (*answer, *reject.Problem) {
 	if p := s.queries.begin(from.Client, int(s.most.Load())); p != nil {
 		return nil, p
 	}
@@ -134,33 +136,33 @@ func (s *sender) open(ctx *fasthttp.RequestCtx, from asker) (*answer, *problem) 
 }
 
 // questionProblem makes a problem of an error of a question.
-func questionProblem(err error) *problem {
+func questionProblem(err error) *reject.Problem {
 	var tooMany *query.TooManyGroupsError
 	var hour *query.HourError
 	switch {
 	case errors.Is(err, query.ErrGone):
 		return clientGone()
 	case errors.As(err, &tooMany):
-		return &problem{
-			status: fasthttp.StatusBadRequest, reason: reasonTooManyGroups,
-			detail: fmt.Sprintf("To add up or to sort what is asked for, more than %d rows would have to be held at once. "+
+		return &reject.Problem{
+			Status: fasthttp.StatusBadRequest, Reason: reject.TooManyGroups,
+			Detail: fmt.Sprintf("To add up or to sort what is asked for, more than %d rows would have to be held at once. "+
 				"With order_by, ask for the first of them with limit; with group_by, name fewer fields; "+
 				"or ask for fewer hours or names, or raise max-groups.", tooMany.MaxGroups),
 		}
 	case errors.As(err, &hour):
 		return rowsProblem(err, hour.Hour)
 	}
-	return engineProblem(err, "")
+	return reject.Engine(err, "")
 }
 
 // rowsProblem makes a problem of an error of the rows of hour h.
-func rowsProblem(err error, h flow.Hour) *problem {
-	if p := engineProblem(err, ""); p.reason == reasonUnavailable {
+func rowsProblem(err error, h flow.Hour) *reject.Problem {
+	if p := reject.Engine(err, ""); p.Reason == reject.Unavailable {
 		return p
 	}
-	return &problem{
-		status: fasthttp.StatusInternalServerError, reason: reasonDamagedBlock, cause: err,
-		detail: fmt.Sprintf("Hour %d cannot be answered: its file on the server's disk is damaged or cannot be read. "+
+	return &reject.Problem{
+		Status: fasthttp.StatusInternalServerError, Reason: reject.DamagedBlock, Cause: err,
+		Detail: fmt.Sprintf("Hour %d cannot be answered: its file on the server's disk is damaged or cannot be read. "+
 			"The operator should run flowd verify, which tells what is damaged; other hours are not concerned.", h),
 	}
 }

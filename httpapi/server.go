@@ -17,6 +17,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/reject"
 	"flowd/limit"
 	"flowd/logs"
 	"flowd/query"
@@ -90,7 +91,7 @@ type Server struct {
 
 	versionText []byte
 
-	rejects  *rejections
+	rejects  *reject.Counters
 	clients  clients
 	conns    *conns
 	answers  *sender
@@ -124,7 +125,7 @@ func New(o Options) *Server {
 	if s.gate == nil {
 		s.gate = access.NewGate(access.Options{})
 	}
-	s.rejects = newRejections(o.Metrics, accessWords()...)
+	s.rejects = reject.NewCounters(o.Metrics, accessWords()...)
 	s.assemble(&o)
 	s.metrics = newCounters(o.Metrics, s, o.Version)
 	s.http = &fasthttp.Server{

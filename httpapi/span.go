@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/httpapi/reject"
 	"flowd/query"
 )
 
@@ -70,7 +71,7 @@ func readBound(value string, most flow.Hour, roundUp time.Duration) (h flow.Hour
 type spanNames struct{ hour, from, to string }
 
 // hours returns what is asked for. A range may be open at either end, but not at both.
-func (s *span) hours(names spanNames) (query.Hours, *problem) {
+func (s *span) hours(names spanNames) (query.Hours, *reject.Problem) {
 	ranged := s.hasFrom || s.hasTo
 	switch {
 	case s.hasHour && ranged:
@@ -93,7 +94,7 @@ func (s *span) hours(names spanNames) (query.Hours, *problem) {
 }
 
 // closed returns a range of which both ends must be given, or one hour.
-func (s *span) closed(names spanNames) (query.Hours, *problem) {
+func (s *span) closed(names spanNames) (query.Hours, *reject.Problem) {
 	switch {
 	case s.hasFrom && !s.hasTo:
 		return query.Hours{}, badParameter(names.to, fmt.Sprintf("is missing; %q needs it", names.from))

@@ -8,42 +8,43 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/reject"
 	"flowd/humanize"
 )
 
 // readProblem tells what was wrong with a request by the error of reading it.
-func (s *conns) readProblem(err error) *problem {
+func (s *conns) readProblem(err error) *reject.Problem {
 	var small *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	switch {
 	case errors.As(err, &small):
-		return &problem{
-			status: fasthttp.StatusRequestHeaderFieldsTooLarge, reason: reasonHeader,
-			detail: "The request line and the headers are longer than " + humanize.Limit(int64(s.HeaderBytes)) +
+		return &reject.Problem{
+			Status: fasthttp.StatusRequestHeaderFieldsTooLarge, Reason: reject.HeaderTooLarge,
+			Detail: "The request line and the headers are longer than " + humanize.Limit(int64(s.HeaderBytes)) +
 				" together; send less, or raise max-header-bytes.",
 		}
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return &problem{
-			status: fasthttp.StatusRequestTimeout, reason: reasonTimeout,
-			detail: "The request did not arrive within " + s.Read.String() +
+		return &reject.Problem{
+			Status: fasthttp.StatusRequestTimeout, Reason: reject.Timeout,
+			Detail: "The request did not arrive within " + s.Read.String() +
 				"; send it faster or in smaller parts, or raise read-timeout.",
 		}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return &problem{
-			status: fasthttp.StatusBadRequest, reason: reasonCutShort,
-			detail: "The connection ended before the request did; nothing of it counts.",
+		return &reject.Problem{
+			Status: fasthttp.StatusBadRequest, Reason: reject.CutShort,
+			Detail: "The connection ended before the request did; nothing of it counts.",
 		}
 	case errors.Is(err, errVersion), unknownVersion(err):
 		return versionProblem()
 	default:
 		for fault, detail := range malformedDetails {
 			if errors.Is(err, fault) {
-				return &problem{status: fasthttp.StatusBadRequest, reason: reasonMalformed, detail: detail}
+				return &reject.Problem{Status: fasthttp.StatusBadRequest, Reason: reject.Malformed, Detail: detail}
 			}
 		}
-		return &problem{
-			status: fasthttp.StatusBadRequest, reason: reasonMalformed,
-			detail: "The request is not well-formed HTTP/1.1; nothing of it counts.",
+		return &reject.Problem{
+			Status: fasthttp.StatusBadRequest, Reason: reject.Malformed,
+			Detail: "The request is not well-formed HTTP/1.1; nothing of it counts.",
 		}
 	}
 }

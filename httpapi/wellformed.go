@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 
+	"flowd/httpapi/reject"
+
 	"github.com/valyala/fasthttp"
 )
 
@@ -42,10 +44,10 @@ var malformedDetails = map[error]string{
 		"send the body without. Nothing of the request counts.",
 }
 
-func versionProblem() *problem {
-	return &problem{
-		status: fasthttp.StatusHTTPVersionNotSupported, reason: reasonVersion,
-		detail: "The request is of a version of HTTP that is not spoken here; send it as HTTP/1.1, or HTTP/1.0.",
+func versionProblem() *reject.Problem {
+	return &reject.Problem{
+		Status: fasthttp.StatusHTTPVersionNotSupported, Reason: reject.Version,
+		Detail: "The request is of a version of HTTP that is not spoken here; send it as HTTP/1.1, or HTTP/1.0.",
 	}
 }
 

@@ -1,4 +1,4 @@
-package httpapi
+package format
 
 import "iter"
 
@@ -31,13 +31,13 @@ func preferences(values [][]byte) iter.Seq[preference] {
 // readPreference reads a name and the parameters behind it, of which only q matters.
 func readPreference(element []byte) (preference, bool) {
 	name, rest := cutUnquoted(element, ';')
-	p := preference{name: trimSpace(name), weight: mostWanted}
+	p := preference{name: TrimSpace(name), weight: mostWanted}
 	for len(rest) > 0 {
 		var parameter []byte
 		parameter, rest = cutUnquoted(rest, ';')
 		key, value := cutUnquoted(parameter, '=')
-		if key = trimSpace(key); len(key) == 1 && key[0]|0x20 == 'q' {
-			p.weight = readWeight(trimSpace(value))
+		if key = TrimSpace(key); len(key) == 1 && key[0]|0x20 == 'q' {
+			p.weight = readWeight(TrimSpace(value))
 			break // what follows are extensions that do not exist
 		}
 	}
@@ -82,8 +82,8 @@ func cutUnquoted(text []byte, separator byte) (before, after []byte) {
 	return text, nil
 }
 
-// trimSpace cuts off the spaces and tabs that may stand around the parts of a header.
-func trimSpace(text []byte) []byte {
+// TrimSpace cuts off the spaces and tabs that may stand around the parts of a header.
+func TrimSpace(text []byte) []byte {
 	for len(text) > 0 && (text[0] == ' ' || text[0] == '\t') {
 		text = text[1:]
 	}

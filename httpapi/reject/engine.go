@@ -1,4 +1,4 @@
-package httpapi
+package reject
 
 import (
 	"errors"
@@ -19,46 +19,46 @@ const recoveringReason = "recovering"
 // there from the start.
 var engineReasons = []string{recoveringReason, "disk-full", "open-files", "disk-error", "log-failed", "agents", "agent-share"}
 
-// work is what a request wants of the engine.
-type work uint8
+// Work is what a request wants of the engine.
+type Work uint8
 
 const (
-	reading work = iota
-	writing
+	Reading Work = iota
+	Writing
 )
 
-// unready returns why an engine with this status cannot do this work, or nil if it can.
-func unready(status flow.Status, w work) *problem {
-	if status.Ready() || w == reading && status.ReadOnly {
+// Unready returns why an engine with this status cannot do this work, or nil if it can.
+func Unready(status flow.Status, w Work) *Problem {
+	if status.Ready() || w == Reading && status.ReadOnly {
 		return nil
 	}
-	p := cannot(status.Reasons[0], status.Detail)
-	p.reasons = status.Reasons
+	p := unavailableFor(status.Reasons[0], status.Detail)
+	p.Reasons = status.Reasons
 	return p
 }
 
-// cannot makes a problem of a reason of the engine's.
-func cannot(word, detail string) *problem {
-	p := overloaded(reasonUnavailable, detail)
-	p.word = word
+// unavailableFor makes a problem of a reason of the engine's.
+func unavailableFor(word, detail string) *Problem {
+	p := Overloaded(Unavailable, detail)
+	p.Word = word
 	if word != recoveringReason {
-		p.value = retryLater
+		p.Value = retryLater
 	}
 	return p
 }
 
-// engineProblem makes a problem of an error of the engine's that has no answer of its own. more
+// Engine makes a problem of an error of the engine's that has no answer of its own. more
 // is another sentence for the client.
-func engineProblem(err error, more string) *problem {
+func Engine(err error, more string) *Problem {
 	var refused *flow.UnavailableError
 	if errors.As(err, &refused) {
-		return cannot(refused.Reason, refused.Detail)
+		return unavailableFor(refused.Reason, refused.Detail)
 	}
 	detail := "The server failed to answer because of a fault of its own, which is in its log."
 	if more != "" {
 		detail += " " + more
 	}
-	return &problem{
-		status: fasthttp.StatusInternalServerError, reason: reasonFailed, cause: err, detail: detail,
+	return &Problem{
+		Status: fasthttp.StatusInternalServerError, Reason: Failed, Cause: err, Detail: detail,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
+	"flowd/httpapi/reservation"
 )
 
 // siteBits is how much of an IPv6 address stands for its owner: a /64 is the least that a network is
@@ -79,12 +80,12 @@ func addressOf(ctx *fasthttp.RequestCtx) netip.Addr {
 
 // clientOf returns the client of a request, which has right. The connection keeps it for as long as ctx is
 // served.
-func clientOf(ctx *fasthttp.RequestCtx, right *access.Right) *clientState {
+func clientOf(ctx *fasthttp.RequestCtx, right *access.Right) *reservation.Client {
 	c := ctx.Conn().(*conn)
 	if c.client == nil || c.right != right {
 		was := c.client
-		c.client, c.right = c.set.Clients.join(clientName(ctx, right)), right
-		c.set.Clients.leave(was)
+		c.client, c.right = c.set.Clients.Join(clientName(ctx, right)), right
+		c.set.Clients.Leave(was)
 	}
 	return c.client
 }

@@ -17,7 +17,7 @@ func (in *ingest) takeBytes(n int) *reject.Problem {
 	if s.Buckets.Unbounded() {
 		return nil
 	}
-	wait := s.Buckets.TakeBytes(in.client.name, n, in.clock())
+	wait := s.Buckets.TakeBytes(in.client.Name, n, in.clock())
 	if wait == 0 {
 		in.chargedBytes = n
 		return nil
@@ -37,7 +37,7 @@ func (in *ingest) takeFlows() *reject.Problem {
 	if s.Buckets.Unbounded() {
 		return nil
 	}
-	wait := s.Buckets.TakeFlows(in.client.name, n, in.clock())
+	wait := s.Buckets.TakeFlows(in.client.Name, n, in.clock())
 	if wait == 0 {
 		in.chargedFlows = n
 		return nil
@@ -75,10 +75,10 @@ func (in *ingest) clock() time.Time {
 // that a slow client delays only itself.
 func (in *ingest) enter() *reject.Problem {
 	s := in.handler
-	entry := s.shares.Enter(&in.client.place, 0)
+	entry := s.shares.Enter(&in.client.Slot, 0)
 	if entry != limit.Entered {
 		in.clock() // counts for all waiting
-		entry = s.shares.Enter(&in.client.place, s.current.Load().QueueWait)
+		entry = s.shares.Enter(&in.client.Slot, s.current.Load().QueueWait)
 	}
 	switch entry {
 	case limit.Entered:
@@ -106,7 +106,7 @@ func (in *ingest) fill() *reject.Problem {
 	if in.batch = s.Engine.Acquire(wait); in.batch == nil {
 		return s.behind(reject.QueueFull, moreThanCan)
 	}
-	if err := in.batch.Decode(bytes.TrimPrefix(in.body.data, byteOrderMark), in.head.format, limits.Flows); err != nil {
+	if err := in.batch.Decode(bytes.TrimPrefix(in.body.Data, byteOrderMark), in.head.format, limits.Flows); err != nil {
 		return batchProblem(err)
 	}
 	if p := foreign(in.batch, in.right); p != nil {
@@ -127,12 +127,12 @@ func (s *ingester) behind(r reject.Reason, detail string) *reject.Problem {
 // leave gives the place back, and notes that a piece of the queue is done.
 func (in *ingest) leave() {
 	if in.placed {
-		in.handler.shares.Leave(&in.client.place)
+		in.handler.shares.Leave(&in.client.Slot)
 		in.handler.drain.Done(1, finished(in.ctx))
 	}
 	// A client that is sent away by one limit, or by the server's state, does not use up another.
 	if in.outcome == outcomeOverload || in.outcome == outcomeUnavailable {
-		in.handler.Buckets.GiveBytes(in.client.name, in.chargedBytes)
-		in.handler.Buckets.GiveFlows(in.client.name, in.chargedFlows)
+		in.handler.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
+		in.handler.Buckets.GiveFlows(in.client.Name, in.chargedFlows)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/httpapi/reject"
+	"flowd/httpapi/reservation"
 	"flowd/humanize"
 )
 
@@ -16,7 +17,7 @@ const firstRead = 16 << 10
 // readBody reads the body as it was sent.
 func (in *ingest) readBody() *reject.Problem {
 	s, length := in.handler, in.head.length
-	in.body = s.bodies.take(min(max(length, 0), firstRead), in.client)
+	in.body = s.bodies.Acquire(min(max(length, 0), firstRead), in.client)
 	if in.body == nil {
 		return s.noMemory()
 	}
@@ -31,17 +32,17 @@ func (in *ingest) readBody() *reject.Problem {
 	if c, ok := in.ctx.Conn().(*conn); ok && length < 0 {
 		stream = chunkedBody{stream, c}
 	}
-	err := s.bodies.fill(&in.body, stream, length, s.BodyBytes)
+	err := s.bodies.Fill(&in.body, stream, length, s.BodyBytes)
 	if err == nil && length < 0 {
 		err = chunksEnd(in.ctx)
 	}
 	switch err {
 	case nil:
-		s.bodyBytes.Add(len(in.body.data))
+		s.bodyBytes.Add(len(in.body.Data))
 		return nil
-	case errNoMemory:
+	case reservation.ErrNoMemory:
 		return s.noMemory()
-	case errTooLarge:
+	case reservation.ErrTooLarge:
 		in.ctx.SetConnectionClose()
 		return s.bodyTooLarge()
 	default:
@@ -59,7 +60,7 @@ func (in *ingest) wantBody() *reject.Problem {
 		if p := in.takeBytes(length); p != nil {
 			return p
 		}
-		in.handler.Buckets.GiveBytes(in.client.name, in.chargedBytes)
+		in.handler.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
 		in.chargedBytes = 0
 	}
 	return bodyWanted
@@ -67,7 +68,7 @@ func (in *ingest) wantBody() *reject.Problem {
 
 // noMemory says why bodyMemory lent none.
 func (s *ingester) noMemory() *reject.Problem {
-	if s.bodies.short() {
+	if s.bodies.Short() {
 		return memoryShort()
 	}
 	return reject.Overloaded(reject.InflightBytes, fmt.Sprintf("The bodies of all requests together would pass %s, or those of this client "+

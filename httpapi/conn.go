@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
+	"flowd/httpapi/reservation"
 )
 
 // smallAnswer is what the buffer of a socket has room for, so that to write it takes no time.
@@ -32,7 +33,7 @@ type conn struct {
 	// address is whom the connection counts for.
 	address netip.Addr
 	// client is that of the last request, which had right; nil before.
-	client *clientState
+	client *reservation.Client
 	right  *access.Right
 
 	// done is when the handler of the request was through, as finished has it; zero before, and once it

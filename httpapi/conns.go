@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/httpapi/reject"
+	"flowd/httpapi/reservation"
 	"flowd/limit"
 	"flowd/logs"
 )
@@ -37,7 +38,7 @@ type connOptions struct {
 	// TLS secures the connections; nil leaves them in clear.
 	TLS *TLS
 	// Clients are told when a connection of theirs ends.
-	Clients *clients
+	Clients *reservation.Clients
 	// Rejects counts connections and handshakes that are rejected.
 	Rejects *reject.Counters
 	Lines   *logs.Limiter
@@ -87,7 +88,7 @@ func (s *conns) follow(nc net.Conn, state fasthttp.ConnState) {
 	}
 	c.state(state)
 	if state == fasthttp.StateClosed { // nothing serves it any more
-		s.Clients.leave(c.client)
+		s.Clients.Leave(c.client)
 		s.remove(c)
 	}
 }

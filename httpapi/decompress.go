@@ -12,6 +12,7 @@ import (
 
 	"flowd/httpapi/format"
 	"flowd/httpapi/reject"
+	"flowd/httpapi/reservation"
 	"flowd/humanize"
 )
 
@@ -47,7 +48,7 @@ func newZstdReader() *zstd.Decoder {
 
 // decompress replaces the body by what it holds.
 func (in *ingest) decompress() *reject.Problem {
-	if p := in.makeRoom(min(growth*len(in.body.data), in.handler.DecodedBytes)); p != nil {
+	if p := in.makeRoom(min(reservation.Growth*len(in.body.Data), in.handler.DecodedBytes)); p != nil {
 		return p
 	}
 	// A decoder that panicked would not be taken back.
@@ -65,25 +66,25 @@ func (in *ingest) decompress() *reject.Problem {
 	if p != nil {
 		return p
 	}
-	in.handler.bodies.give(in.body)
+	in.handler.bodies.Release(in.body)
 	in.body, in.plain = in.plain, nil
-	in.handler.decodedBytes.Add(len(in.body.data))
+	in.handler.decodedBytes.Add(len(in.body.Data))
 	return nil
 }
 
 // gunzip decompresses the body, which may be several gzip files in a row, into plain.
 func (in *ingest) gunzip(r *gzipReader) *reject.Problem {
-	r.src.Reset(in.body.data)
+	r.src.Reset(in.body.Data)
 	err := r.gz.Reset(&r.src)
 	if err == nil {
-		err = in.handler.bodies.fill(&in.plain, &r.gz, -1, in.handler.DecodedBytes)
+		err = in.handler.bodies.Fill(&in.plain, &r.gz, -1, in.handler.DecodedBytes)
 	}
 	switch err {
 	case nil:
 		return nil
-	case errTooLarge:
+	case reservation.ErrTooLarge:
 		return in.handler.decodedTooLarge()
-	case errNoMemory:
+	case reservation.ErrNoMemory:
 		return in.handler.noMemory()
 	default:
 		return corruptBody("gzip")
@@ -95,7 +96,7 @@ func (in *ingest) gunzip(r *gzipReader) *reject.Problem {
 func (in *ingest) unzstd(d *zstd.Decoder) *reject.Problem {
 	limit := in.handler.DecodedBytes
 	var header zstd.Header
-	if header.Decode(in.body.data) == nil && header.HasFCS {
+	if header.Decode(in.body.Data) == nil && header.HasFCS {
 		if header.FrameContentSize > uint64(limit) {
 			return in.handler.decodedTooLarge()
 		}
@@ -104,16 +105,16 @@ func (in *ingest) unzstd(d *zstd.Decoder) *reject.Problem {
 		}
 	}
 	for {
-		room := min(cap(in.plain.data), limit+maxBlock)
-		data, err := d.DecodeAll(in.body.data, in.plain.data[:0:room])
+		room := min(cap(in.plain.Data), limit+maxBlock)
+		data, err := d.DecodeAll(in.body.Data, in.plain.Data[:0:room])
 		// Where less memory is left than for a whole block, the error is not always this one.
 		exceeded := errors.Is(err, zstd.ErrDecoderSizeExceeded)
 		switch {
 		case len(data) > limit, exceeded && room >= limit:
 			return in.handler.decodedTooLarge()
-		case err == nil && len(in.body.data) > 0:
+		case err == nil && len(in.body.Data) > 0:
 			// The decoder may have moved the data to memory of its own.
-			in.plain.data = in.plain.data[:copy(in.plain.data[:room], data)]
+			in.plain.Data = in.plain.Data[:copy(in.plain.Data[:room], data)]
 			return nil
 		case errors.Is(err, zstd.ErrWindowSizeExceeded):
 			return windowTooLarge()
@@ -122,7 +123,7 @@ func (in *ingest) unzstd(d *zstd.Decoder) *reject.Problem {
 		}
 		larger := limit + maxBlock
 		if room < limit {
-			larger = min(growth*room, limit)
+			larger = min(reservation.Growth*room, limit)
 		}
 		if p := in.makeRoom(larger); p != nil {
 			return p
@@ -133,14 +134,14 @@ func (in *ingest) unzstd(d *zstd.Decoder) *reject.Problem {
 // makeRoom sees to it that plain has memory for n bytes.
 func (in *ingest) makeRoom(n int) *reject.Problem {
 	bodies := &in.handler.bodies
-	var larger *buffer
+	var larger *reservation.Buffer
 	switch {
 	case in.plain == nil:
-		larger = bodies.take(n, in.client)
-	case cap(in.plain.data) >= n:
+		larger = bodies.Acquire(n, in.client)
+	case cap(in.plain.Data) >= n:
 		return nil
 	default:
-		larger = bodies.grow(in.plain, n)
+		larger = bodies.Grow(in.plain, n)
 	}
 	if larger == nil {
 		return in.handler.noMemory()

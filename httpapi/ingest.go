@@ -13,6 +13,7 @@ import (
 	"flowd/flow"
 	"flowd/httpapi/format"
 	"flowd/httpapi/reject"
+	"flowd/httpapi/reservation"
 )
 
 // Header names and media types of POST /flows. The names are bytes in the form in which
@@ -57,10 +58,10 @@ type ingest struct {
 	handler *ingester
 	ctx     *fasthttp.RequestCtx
 	head    ingestHead
-	body    *buffer
-	plain   *buffer // what body holds, while it is decompressed
+	body    *reservation.Buffer
+	plain   *reservation.Buffer // what body holds, while it is decompressed
 	right   *access.Right
-	client  *clientState
+	client  *reservation.Client
 	placed  bool      // client has a slot of shares
 	now     time.Time // when the body was complete, or zero until clock is called
 	// What the client's buckets were charged, for it to be given back if the batch is not taken.
@@ -74,7 +75,7 @@ type ingest struct {
 // post takes the batch of a client with right: all of its flows count, or none does.
 func (s *ingester) post(ctx *fasthttp.RequestCtx, right *access.Right) {
 	in := ingest{handler: s, ctx: ctx, right: right, client: clientOf(ctx, right)}
-	in.client.requests.Add(1)
+	in.client.Requests.Add(1)
 	defer in.close()
 	switch p := in.run(); p {
 	case nil:
@@ -94,7 +95,7 @@ func (in *ingest) run() *reject.Problem {
 	head := &in.head
 	p := in.handler.readHead(&in.ctx.Request.Header, head)
 	head.origin.Client = in.right.Name // keys of one token say nothing of those of another
-	head.origin.Sender = flow.Sender{Name: in.right.Name, Address: in.client.name}
+	head.origin.Sender = flow.Sender{Name: in.right.Name, Address: in.client.Name}
 	if p == nil {
 		p = in.readBody()
 	}
@@ -104,7 +105,7 @@ func (in *ingest) run() *reject.Problem {
 		}
 		return p
 	}
-	if p := in.takeBytes(len(in.body.data)); p != nil {
+	if p := in.takeBytes(len(in.body.Data)); p != nil {
 		return p
 	}
 	if p := in.enter(); p != nil {
@@ -131,9 +132,9 @@ func (in *ingest) run() *reject.Problem {
 
 // close gives back what the ingest holds, also when a handler panics.
 func (in *ingest) close() {
-	in.handler.bodies.give(in.body)
-	in.handler.bodies.give(in.plain)
-	in.client.requests.Add(-1)
+	in.handler.bodies.Release(in.body)
+	in.handler.bodies.Release(in.plain)
+	in.client.Requests.Add(-1)
 	if in.batch != nil {
 		in.handler.Engine.Release(in.batch)
 	}

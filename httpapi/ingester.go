@@ -8,6 +8,7 @@ import (
 
 	"flowd/flow"
 	"flowd/httpapi/reject"
+	"flowd/httpapi/reservation"
 	"flowd/limit"
 )
 
@@ -65,7 +66,7 @@ type ingester struct {
 	current    atomic.Pointer[ingestCurrent]
 	shares     *limit.Shares
 	drain      limit.Drain
-	bodies     bodyMemory
+	bodies     reservation.Memory
 	durability []byte
 
 	flows        *metrics.Counter // accepted
@@ -83,7 +84,7 @@ func newIngester(o ingestOptions) *ingester {
 	s := &ingester{
 		ingestOptions: o,
 		shares:        limit.NewShares(o.Slots),
-		bodies:        bodyMemory{limit: o.InflightBytes, room: o.Engine.Room},
+		bodies:        reservation.Memory{Limit: o.InflightBytes, Room: o.Engine.Room},
 		durability:    []byte(o.Durability),
 
 		flows:        set.NewCounter(`flowd_flows_received_total{outcome="accepted"}`),
@@ -99,7 +100,7 @@ func newIngester(o ingestOptions) *ingester {
 		s.batches[o] = set.NewCounter(`flowd_batches_total{outcome="` + name + `"}`)
 	}
 	set.NewGauge(`flowd_queue_waiting`, func() float64 { return float64(s.shares.Waiting()) })
-	set.NewGauge(`flowd_http_inflight_body_bytes`, func() float64 { return float64(s.bodies.held.Load()) })
+	set.NewGauge(`flowd_http_inflight_body_bytes`, func() float64 { return float64(s.bodies.Held()) })
 	return s
 }
 

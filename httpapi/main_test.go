@@ -141,7 +141,7 @@ func (ts *testServer) run() {
 				t.Errorf("%d %s are still held after the stop", held, name)
 			}
 		}
-		if n := ts.clients.count(); n != 0 {
+		if n := ts.clients.Count(); n != 0 {
 			t.Errorf("%d clients are still there after the stop", n)
 		}
 	})

@@ -30,9 +30,9 @@ func TestNoMemory(t *testing.T) {
 		{"no room", oneFlow("a", 1), nil, 0, 503},
 		{"less than none", oneFlow("a", 1), nil, -1 << 40, 503},
 		{"for a small one", oneFlow("a", 1), nil, 3 * leastBuffer, 200},
-		{"for no large one", large, nil, bodyFactor*64<<10 - 1, 503},
-		{"for no compressed one", gzipped(large), []string{asGzip}, bodyFactor*64<<10 - 1, 503},
-		{"for a large one", large, nil, bodyFactor * (64 + 16) << 10, 200},
+		{"for no large one", large, nil, 3*64<<10 - 1, 503},
+		{"for no compressed one", gzipped(large), []string{asGzip}, 3*64<<10 - 1, 503},
+		{"for a large one", large, nil, 3 * (64 + 16) << 10, 200},
 		{"for any", large, nil, 1 << 40, 200},
 	} {
 		engine.room.Store(test.room)

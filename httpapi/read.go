@@ -18,7 +18,7 @@ var (
 // the answer only then, ask puts into the heading.
 func (s *Server) answer(ctx *fasthttp.RequestCtx, h heading, ask func(*answer, *heading) (format.Source, error)) {
 	s.answers.answer(ctx, asker{
-		Client: clientOf(ctx, rightOf(ctx)).name, Began: begun(ctx), Conn: ctx.Conn().(*conn), Observer: s.metrics.of(routeOf(ctx)),
+		Client: clientOf(ctx, rightOf(ctx)).Name, Began: begun(ctx), Conn: ctx.Conn().(*conn), Observer: s.metrics.of(routeOf(ctx)),
 	}, h, ask)
 }
 

@@ -18,6 +18,7 @@ import (
 	"flowd/access"
 	"flowd/flow"
 	"flowd/httpapi/reject"
+	"flowd/httpapi/reservation"
 	"flowd/limit"
 	"flowd/logs"
 	"flowd/query"
@@ -92,7 +93,7 @@ type Server struct {
 	versionText []byte
 
 	rejects  *reject.Counters
-	clients  clients
+	clients  reservation.Clients
 	conns    *conns
 	answers  *sender
 	ingest   *ingester

@@ -1,4 +1,4 @@
-package httpapi
+package reservation
 
 import (
 	"errors"
@@ -24,21 +24,21 @@ func TestBufferSizes(t *testing.T) {
 func TestFillGrowsAsItComes(t *testing.T) {
 	t.Parallel()
 	const declared, firstRead = 4 << 20, 16 << 10
-	m := &bodyMemory{limit: 1 << 30}
-	b := m.take(firstRead, nil)
+	m := &Memory{Limit: 1 << 30}
+	b := m.Acquire(firstRead, nil)
 	r := readerFunc(func(p []byte) (int, error) {
-		if got, most := int(m.held.Load()), max(firstRead, readAhead*len(b.data)); got > most {
-			t.Fatalf("%d bytes held for %d that came", got, len(b.data))
+		if got, most := int(m.held.Load()), max(firstRead, readAhead*len(b.Data)); got > most {
+			t.Fatalf("%d bytes held for %d that came", got, len(b.Data))
 		}
 		return min(len(p), 1000), nil
 	})
-	if err := m.fill(&b, r, declared, declared); err != nil {
+	if err := m.Fill(&b, r, declared, declared); err != nil {
 		t.Fatal(err)
 	}
 	if m.held.Load() != declared {
 		t.Errorf("%d bytes held for a body of %d", m.held.Load(), declared)
 	}
-	m.give(b)
+	m.Release(b)
 	if m.held.Load() != 0 {
 		t.Errorf("%d bytes held", m.held.Load())
 	}
@@ -59,20 +59,20 @@ func TestFillErrors(t *testing.T) {
 		{"whole of unknown length", 5000, io.EOF, -1, 5000, 1 << 20, nil},
 		{"short", 4999, io.EOF, 5000, 5000, 1 << 20, io.ErrUnexpectedEOF},
 		{"longer than declared", 6000, io.EOF, 5000, 5000, 1 << 20, nil},
-		{"too long", 5001, io.EOF, -1, 5000, 1 << 20, errTooLarge},
-		{"no memory", 5000, io.EOF, 5000, 5000, 8 << 10, errNoMemory},
+		{"too long", 5001, io.EOF, -1, 5000, 1 << 20, ErrTooLarge},
+		{"no memory", 5000, io.EOF, 5000, 5000, 8 << 10, ErrNoMemory},
 		{"broken", 100, broken, 5000, 5000, 1 << 20, broken},
 		{"broken at the limit", 5000, broken, -1, 5000, 1 << 20, broken},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := &bodyMemory{limit: c.memory}
-			b := m.take(1, nil)
+			m := &Memory{Limit: c.memory}
+			b := m.Acquire(1, nil)
 			src := io.MultiReader(strings.NewReader(strings.Repeat("x", c.sent)),
 				readerFunc(func([]byte) (int, error) { return 0, c.after }))
-			if err := m.fill(&b, src, c.length, c.limit); err != c.want {
+			if err := m.Fill(&b, src, c.length, c.limit); err != c.want {
 				t.Errorf("%v, want %v", err, c.want)
 			}
-			m.give(b)
+			m.Release(b)
 			if m.held.Load() != 0 {
 				t.Errorf("%d bytes held", m.held.Load())
 			}

@@ -1,4 +1,4 @@
-package httpapi
+package reservation
 
 import (
 	"errors"
@@ -20,10 +20,10 @@ const (
 // for small ones. What is not taken goes at the second garbage collection.
 var bufferPools [bufferSizes]sync.Pool
 
-// buffer is memory for a body. Its data is empty at first and grows to the capacity.
-type buffer struct {
-	data []byte
-	of   *clientState // the client that it counts for; nil if for none
+// Buffer is memory for a body. Its data is empty at first and grows to the capacity.
+type Buffer struct {
+	Data []byte
+	of   *Client // the client that it counts for; nil if for none
 }
 
 // sizeIndex returns the index of the smallest size that holds n bytes.
@@ -32,42 +32,45 @@ func sizeIndex(n int) int {
 	return bits.Len(uint(n-1)) - bits.Len(uint(smallestBuffer-1))
 }
 
-// bodyMemory lends the memory for bodies, up to a limit over all requests, and no more than the process has
+// Memory lends the memory for bodies, up to a limit over all requests, and no more than the process has
 // room for.
-type bodyMemory struct {
+type Memory struct {
 	held  atomic.Int64
-	limit int64
-	room  func() int64 // bytes for bodies and what comes of them; nil is no bound
+	Limit int64
+	Room  func() int64 // bytes for bodies and what comes of them; nil is no bound
 }
+
+// Held returns how many bytes are lent now.
+func (m *Memory) Held() int64 { return m.held.Load() }
 
 // bodyFactor is how many times its bytes a body takes, until its flows are added up: itself, the batch that is
 // decoded from it, and the tuples that this makes.
 const bodyFactor = 3
 
 // most returns how many bytes there may be now, over all requests.
-func (m *bodyMemory) most() int64 {
-	if m.room == nil {
-		return m.limit
+func (m *Memory) most() int64 {
+	if m.Room == nil {
+		return m.Limit
 	}
-	return min(m.limit, m.room()/bodyFactor)
+	return min(m.Limit, m.Room()/bodyFactor)
 }
 
-// short reports whether it is the room of the process that bounds bodies, and not the limit.
-func (m *bodyMemory) short() bool { return m.most() < m.limit }
+// Short reports whether it is the room of the process that bounds bodies, and not the limit.
+func (m *Memory) Short() bool { return m.most() < m.Limit }
 
-// take lends an empty buffer that has room for n bytes to a client, which may be nil; or nil if that
+// Acquire lends an empty buffer that has room for n bytes to a client, which may be nil; or nil if that
 // would pass the limit, the room, or the client's share.
-func (m *bodyMemory) take(n int, of *clientState) *buffer {
+func (m *Memory) Acquire(n int, of *Client) *Buffer {
 	i := sizeIndex(n)
 	size := int64(smallestBuffer) << i
 	held, most := m.held.Add(size), m.most()
-	if held > most || of != nil && !of.mayTake(size, most-held+size) {
+	if held > most || of != nil && !of.mayAcquire(size, most-held+size) {
 		m.held.Add(-size)
 		return nil
 	}
-	b, ok := bufferPools[i].Get().(*buffer)
+	b, ok := bufferPools[i].Get().(*Buffer)
 	if !ok {
-		b = &buffer{data: make([]byte, 0, size)}
+		b = &Buffer{Data: make([]byte, 0, size)}
 	}
 	if b.of = of; of != nil {
 		of.bytes.Add(size)
@@ -75,50 +78,50 @@ func (m *bodyMemory) take(n int, of *clientState) *buffer {
 	return b
 }
 
-// give takes b back; nil is allowed.
-func (m *bodyMemory) give(b *buffer) {
+// Release takes b back; nil is allowed.
+func (m *Memory) Release(b *Buffer) {
 	if b == nil {
 		return
 	}
-	size := cap(b.data)
+	size := cap(b.Data)
 	if b.of != nil {
 		b.of.bytes.Add(-int64(size))
 	}
-	b.data, b.of = b.data[:0], nil
+	b.Data, b.of = b.Data[:0], nil
 	bufferPools[sizeIndex(size)].Put(b)
 	m.held.Add(-int64(size))
 }
 
-// grow exchanges b for a buffer with the same data and room for n bytes. It returns nil if
+// Grow exchanges b for a buffer with the same data and room for n bytes. It returns nil if
 // that would pass the limit; b stays lent then.
-func (m *bodyMemory) grow(b *buffer, n int) *buffer {
-	larger := m.take(n, b.of)
+func (m *Memory) Grow(b *Buffer, n int) *Buffer {
+	larger := m.Acquire(n, b.of)
 	if larger == nil {
 		return nil
 	}
-	larger.data = append(larger.data, b.data...)
-	m.give(b)
+	larger.Data = append(larger.Data, b.Data...)
+	m.Release(b)
 	return larger
 }
 
-// growth is how many times larger a buffer of unknown destination becomes when it is full.
-const growth = 4
+// Growth is how many times larger a buffer of unknown destination becomes when it is full.
+const Growth = 4
 
 // readAhead is how many times the memory of the bytes that have arrived a body of declared length gets at
 // most, so that to hold much of the server's memory one must send much.
 const readAhead = 16
 
 var (
-	errTooLarge = errors.New("httpapi: body over the limit")
-	errNoMemory = errors.New("httpapi: no memory for bodies left")
+	ErrTooLarge = errors.New("httpapi: body over the limit")
+	ErrNoMemory = errors.New("httpapi: no memory for bodies left")
 )
 
-// fill reads r to its end, or length bytes of it if that is not negative, and appends them to
+// Fill reads r to its end, or length bytes of it if that is not negative, and appends them to
 // b, which it exchanges as it grows. It returns errTooLarge if there is more than limit,
 // errNoMemory, io.ErrUnexpectedEOF if there is less than length, or an error of r.
-func (m *bodyMemory) fill(b **buffer, r io.Reader, length, limit int) error {
+func (m *Memory) Fill(b **Buffer, r io.Reader, length, limit int) error {
 	for {
-		data := (*b).data
+		data := (*b).Data
 		if len(data) == length {
 			return nil
 		}
@@ -127,19 +130,19 @@ func (m *bodyMemory) fill(b **buffer, r io.Reader, length, limit int) error {
 			if len(data) == limit {
 				return ended(r)
 			}
-			want := growth * cap(data)
+			want := Growth * cap(data)
 			if length >= 0 {
 				want = min(length, readAhead*cap(data))
 			}
-			larger := m.grow(*b, min(want, limit))
+			larger := m.Grow(*b, min(want, limit))
 			if larger == nil {
-				return errNoMemory
+				return ErrNoMemory
 			}
 			*b = larger
 			continue
 		}
 		n, err := r.Read(room)
-		(*b).data = data[:len(data)+n]
+		(*b).Data = data[:len(data)+n]
 		switch {
 		case err == nil || len(data)+n == length:
 		case err != io.EOF:
@@ -159,7 +162,7 @@ func ended(r io.Reader) error {
 		n, err := r.Read(more[:])
 		switch {
 		case n > 0:
-			return errTooLarge
+			return ErrTooLarge
 		case err == io.EOF:
 			return nil
 		case err != nil:

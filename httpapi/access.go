@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
+	"flowd/httpapi/conn"
 	"flowd/httpapi/reject"
 	"flowd/limit"
 )
@@ -28,7 +29,7 @@ func (s *Server) admitting(needs access.Scopes, handle fasthttp.RequestHandler) 
 		right, p := s.admit(ctx, needs)
 		if p != nil {
 			s.rejects.Answer(ctx, p)
-			leaveUnread(ctx)
+			conn.LeaveUnread(ctx)
 			if needs == access.Ingest {
 				s.ingest.rejected(p)
 			}
@@ -47,10 +48,10 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.R
 		return everything, nil
 	}
 	return s.rightTo(needs, access.Claim{
-		Addr:          addressOf(ctx),
+		Addr:          conn.AddressOf(ctx),
 		Authorization: authorizationOf(&ctx.Request.Header),
-		Certificate:   clientCertificate(ctx),
-		Now:           begun(ctx),
+		Certificate:   conn.Certificate(ctx),
+		Now:           conn.Begun(ctx),
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/conn"
 	"flowd/httpapi/format"
 	"flowd/httpapi/reject"
 	"flowd/logs"
@@ -67,7 +68,7 @@ type AdminOptions struct {
 	// Hosts are names, beside localhost, that the server is called by.
 	Hosts []string
 	// TLS secures the connections; nil leaves them in clear.
-	TLS *TLS
+	TLS *conn.TLS
 }
 
 // Reloaded is what a reload changed, and what it could not change while the server runs.
@@ -100,7 +101,7 @@ type Admin struct {
 	change func() (Reloaded, error)
 	accept func() (AcceptedClock, error)
 	hosts  []string
-	tls    *TLS
+	tls    *conn.TLS
 	http   http.Server
 	paths  map[string]adminRoute
 	turn   chan struct{}      // held by the reload that is under way
@@ -210,7 +211,7 @@ func (a *Admin) within(set func(time.Time) error) { _ = set(time.Now().Add(admin
 // find returns where r goes to, or why it goes nowhere.
 func (a *Admin) find(r *http.Request) (adminRoute, *reject.Problem) {
 	if r.ProtoMajor != 1 || r.ProtoMinor > 1 {
-		return adminRoute{}, versionProblem()
+		return adminRoute{}, conn.WrongVersion()
 	}
 	if p := a.foreign(r); p != nil {
 		return adminRoute{}, p
@@ -304,7 +305,7 @@ func (a *Admin) refuse(w http.ResponseWriter, r *http.Request, p *reject.Problem
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
 	kind := logs.Kind{
 		Message: "refused an admin request", Status: p.Status, Reason: p.Name(),
-		Client: addressText(net.TCPAddrFromAddrPort(remote)),
+		Client: conn.AddressText(net.TCPAddrFromAddrPort(remote)),
 	}
 	a.server.Lines().Log(slog.LevelWarn, kind, func() []slog.Attr {
 		return []slog.Attr{logs.Text("method", r.Method), logs.Text("path", r.URL.Path), logs.Text("remote", r.RemoteAddr)}

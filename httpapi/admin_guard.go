@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"flowd/httpapi/conn"
 	"flowd/httpapi/reject"
 )
 
@@ -80,7 +81,7 @@ func (a *Admin) certificate(r *http.Request) *x509.Certificate {
 type fewListener struct {
 	net.Listener
 	free chan struct{}
-	tls  *TLS
+	tls  *conn.TLS
 }
 
 func (l *fewListener) Accept() (net.Conn, error) {
@@ -93,7 +94,7 @@ func (l *fewListener) Accept() (net.Conn, error) {
 		case l.free <- struct{}{}:
 			nc = &fewConn{Conn: nc, listener: l}
 			if l.tls != nil {
-				nc = l.tls.over(nc)
+				nc = l.tls.Server(nc)
 			}
 			return nc, nil
 		default:

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"flowd/access"
+	"flowd/httpapi/certtest"
 )
 
 // Pages of other sites get nothing, by whatever way a browser lets them reach for it.
@@ -140,7 +141,7 @@ func TestAdminAuthorization(t *testing.T) {
 // With TLS a certificate gives rights as long as its authority is known.
 func TestAdminTLS(t *testing.T) {
 	t.Parallel()
-	clients := newAuthority(t, "clients")
+	clients := certtest.New(t, "clients")
 	ss := newSecured(t, newTable(t), clients, nil)
 	list, err := access.Parse("tokens.yaml", []byte("tokens:\n  - name: operator\n    certificate: operator\n    scopes: [admin]\n"))
 	if err != nil {
@@ -166,14 +167,14 @@ func TestAdminTLS(t *testing.T) {
 			return res.StatusCode
 		}
 	}
-	operator, ask := visit(ss.showing(clients.issue("operator", nil)))
+	operator, ask := visit(ss.showing(clients.Issue("operator", nil)))
 	if got := ask(); got != 200 || operator.ConnectionState().NegotiatedProtocol != "" {
 		t.Errorf("%d, %q", got, operator.ConnectionState().NegotiatedProtocol)
 	}
 	if _, ask := visit(ss.config()); ask() != 401 {
 		t.Error("let in without a certificate")
 	}
-	put(t, ss.files.ClientCA, newAuthority(t, "others").pem())
+	certtest.Put(t, ss.files.ClientCA, certtest.New(t, "others").PEM())
 	if err := ss.tls.Reload(ss.files); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/conn"
 	"flowd/httpapi/reject"
 	"flowd/limit"
 )
@@ -128,7 +129,7 @@ func (s *ingester) behind(r reject.Reason, detail string) *reject.Problem {
 func (in *ingest) leave() {
 	if in.placed {
 		in.handler.shares.Leave(&in.client.Slot)
-		in.handler.drain.Done(1, finished(in.ctx))
+		in.handler.drain.Done(1, conn.Finished(in.ctx))
 	}
 	// A client that is sent away by one limit, or by the server's state, does not use up another.
 	if in.outcome == outcomeOverload || in.outcome == outcomeUnavailable {

@@ -166,14 +166,14 @@ func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
 		if a.failed = err; err != nil && a.form == closed {
 			// Where the end of the connection is the end of the answer, an orderly one would make a part
 			// of it look whole.
-			a.asker.Conn.reset()
+			a.asker.Conn.Reset()
 		}
 	}()
 	if a.form == sized {
 		sent, err := w.Write((*a.out())[blockHead:])
 		return int64(sent), err
 	}
-	a.asker.Conn.limitUnsent(unsentBytes)
+	a.asker.Conn.LimitUnsent(unsentBytes)
 	for {
 		if err := a.writeBlock(); err != nil || !a.more {
 			return 0, err
@@ -250,7 +250,7 @@ func (a *answer) log(level slog.Level, took time.Duration) {
 		text = "answer cut off"
 	}
 	remote := a.asker.Conn.RemoteAddr()
-	kind := logs.Kind{Message: text, Status: fasthttp.StatusOK, Client: a.asker.Conn.addressText()}
+	kind := logs.Kind{Message: text, Status: fasthttp.StatusOK, Client: a.asker.Conn.AddressText()}
 	a.sender.Lines.Log(level, kind, func() []slog.Attr {
 		attrs := []slog.Attr{logs.Text("target", a.target), slog.String("remote", remote.String()), slog.Duration("took", took)}
 		if a.failed != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/conn"
 	"flowd/httpapi/reject"
 	"flowd/httpapi/reservation"
 	"flowd/humanize"
@@ -29,12 +30,12 @@ func (in *ingest) readBody() *reject.Problem {
 	default: // neither a length nor chunks: there is no body
 		return nil
 	}
-	if c, ok := in.ctx.Conn().(*conn); ok && length < 0 {
-		stream = chunkedBody{stream, c}
+	if length < 0 {
+		stream = conn.ChunkedBody(in.ctx, stream)
 	}
 	err := s.bodies.Fill(&in.body, stream, length, s.BodyBytes)
 	if err == nil && length < 0 {
-		err = chunksEnd(in.ctx)
+		err = conn.ChunksEnd(in.ctx)
 	}
 	switch err {
 	case nil:
@@ -47,7 +48,7 @@ func (in *ingest) readBody() *reject.Problem {
 		return s.bodyTooLarge()
 	default:
 		in.ctx.SetConnectionClose()
-		return s.Conns.readProblem(err)
+		return s.Conns.Problem(err)
 	}
 }
 

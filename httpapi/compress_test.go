@@ -2,13 +2,14 @@ package httpapi
 
 import (
 	"errors"
-	"flowd/httpapi/format"
 	"io"
 	"net/http"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+
+	"flowd/httpapi/format"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"

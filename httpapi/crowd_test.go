@@ -221,7 +221,7 @@ func TestAcceptGoesOn(t *testing.T) {
 	t.Parallel()
 	ts := newServer(t, &nullEngine{}, nil)
 	inner := &failingListener{errs: []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, errors.New("broken")}}
-	ln := ts.conns.listen(inner)
+	ln := ts.conns.Listen(inner)
 	began := time.Now()
 	if _, err := ln.Accept(); err == nil || !strings.HasSuffix(err.Error(), "broken") {
 		t.Errorf("Accept returned %v", err)

@@ -19,7 +19,7 @@ func (a *answer) gone() bool {
 		return a.gave
 	}
 	a.look = now + lookEvery
-	a.gave = a.asker.Conn.left()
+	a.gave = a.asker.Conn.Disconnected()
 	return a.gave
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"flowd/httpapi/certtest"
 	"io"
 	"net"
 	"strings"
@@ -66,10 +67,10 @@ func TestHandshakesFail(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c) // however it ends
 		}
 	}
-	clients, strangers := newAuthority(t, "clients"), newAuthority(t, "strangers")
-	stranger := func(change func(*tls.Config), i *issued) func(*secureServer) {
+	clients, strangers := certtest.New(t, "clients"), certtest.New(t, "strangers")
+	stranger := func(change func(*tls.Config), i *certtest.Issued) func(*secureServer) {
 		return shake(func(c *tls.Config) {
-			pair := i.pair() // given though the server names other authorities
+			pair := i.Pair() // given though the server names other authorities
 			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 			change(c)
 		})
@@ -83,13 +84,13 @@ func TestHandshakesFail(t *testing.T) {
 		warn bool
 	}{
 		{"TLS 1.1", shake(func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), "version", true},
-		{"untrusted server", shake(func(c *tls.Config) { c.RootCAs = strangers.pool() }), "refused_by_client", true},
+		{"untrusted server", shake(func(c *tls.Config) { c.RootCAs = strangers.Pool() }), "refused_by_client", true},
 		{"another name", shake(func(c *tls.Config) { c.ServerName = "flowd.example" }), "refused_by_client", true},
 		{"HTTP/2 alone", shake(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), "other", false},
-		{"wrong authority, 1.2", stranger(two, strangers.issue("agent", nil)), "client_certificate", true},
-		{"wrong authority, 1.3", stranger(three, strangers.issue("agent", nil)), "client_certificate", true},
-		{"expired client", stranger(three, clients.issue("agent", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), "client_certificate", true},
-		{"a server's certificate", stranger(three, clients.issue("agent", func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:1] })), "client_certificate", true},
+		{"wrong authority, 1.2", stranger(two, strangers.Issue("agent", nil)), "client_certificate", true},
+		{"wrong authority, 1.3", stranger(three, strangers.Issue("agent", nil)), "client_certificate", true},
+		{"expired client", stranger(three, clients.Issue("agent", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), "client_certificate", true},
+		{"a server's certificate", stranger(three, clients.Issue("agent", func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:1] })), "client_certificate", true},
 		{"garbage", say("\x00\x01\x02\x03\x04\x05\x06", false), "not_tls", false},
 		{"SSH", say("SSH-2.0-OpenSSH_9.9\r\n", false), "not_tls", false},
 		{"a head alone", say(hello[:3], true), "cut_short", false},
@@ -248,7 +249,7 @@ func TestTooManyConnectionsTLS(t *testing.T) {
 	ss.mu.Lock()
 	ln := ss.listeners[0]
 	ss.mu.Unlock()
-	eventually(t, "it may show out the next", func() bool { return ln.rejecting() == 0 })
+	eventually(t, "it may show out the next", func() bool { return ln.Rejecting() == 0 })
 	if took := time.Since(began); took < rejectTime*9/10 {
 		t.Errorf("after %s", took)
 	}
@@ -256,7 +257,7 @@ func TestTooManyConnectionsTLS(t *testing.T) {
 	for range rejectors {
 		ss.dial()
 	}
-	eventually(t, "all are busy", func() bool { return ln.rejecting() == rejectors })
+	eventually(t, "all are busy", func() bool { return ln.Rejecting() == rejectors })
 	flood := ss.dial()
 	if text, err := io.ReadAll(flood); len(text) > 0 || err != nil {
 		t.Errorf("%q, %v", text, err)
@@ -292,7 +293,7 @@ func FuzzHandshake(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	ss := newSecured(f, &nullEngine{}, newAuthority(f, "clients"), nil)
+	ss := newSecured(f, &nullEngine{}, certtest.New(f, "clients"), nil)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		nc := &recordedConn{feed: feed{request: raw, left: 1}}
 		c := accepted(ss.Server, nc)

@@ -11,6 +11,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/conn"
 	"flowd/httpapi/format"
 	"flowd/httpapi/reject"
 	"flowd/httpapi/reservation"
@@ -74,7 +75,7 @@ type ingest struct {
 
 // post takes the batch of a client with right: all of its flows count, or none does.
 func (s *ingester) post(ctx *fasthttp.RequestCtx, right *access.Right) {
-	in := ingest{handler: s, ctx: ctx, right: right, client: clientOf(ctx, right)}
+	in := ingest{handler: s, ctx: ctx, right: right, client: conn.ClientOf(ctx, right)}
 	in.client.Requests.Add(1)
 	defer in.close()
 	switch p := in.run(); p {
@@ -101,7 +102,7 @@ func (in *ingest) run() *reject.Problem {
 	}
 	if p != nil {
 		if p != bodyWanted {
-			leaveUnread(in.ctx)
+			conn.LeaveUnread(in.ctx)
 		}
 		return p
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"flowd/flow"
+	"flowd/httpapi/conn"
 	"flowd/httpapi/reject"
 	"flowd/httpapi/reservation"
 	"flowd/limit"
@@ -53,7 +54,7 @@ type ingestOptions struct {
 	ingestLimits
 	Engine  ingestEngine
 	Buckets *limit.Buckets // of what each client may send in a second
-	Conns   *conns
+	Conns   *conn.Set
 	Rejects *reject.Counters
 	Metrics *metrics.Set // the metrics of batches are registered in it
 	// Durability is what a 200 promises: the value of the header Flowd-Durability.

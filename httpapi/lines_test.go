@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"flowd/flow"
 	"flowd/logs"
 )
@@ -241,12 +243,12 @@ func TestConnectionsAreFewLines(t *testing.T) {
 	for range flaps {
 		near, far := net.Pipe()
 		far.Close()
-		ln := ts.conns.listen(&failingListener{errs: []error{syscall.EMFILE, nil}, conn: near})
+		ln := ts.conns.Listen(&failingListener{errs: []error{syscall.EMFILE, nil}, conn: near})
 		c, err := ln.Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
-		ts.conns.remove(c.(*conn))
+		ts.conns.Follow(c, fasthttp.StateClosed)
 		c.Close()
 	}
 	ts.wantTold("cannot accept connections", flaps, 5, began)

@@ -18,10 +18,10 @@ type openConn struct {
 	looks  int
 }
 
-func (c *openConn) left() bool          { c.looks++; return c.closed }
-func (c *openConn) limitUnsent(int)     {}
-func (c *openConn) reset()              {}
-func (c *openConn) addressText() string { return "" }
+func (c *openConn) Disconnected() bool  { c.looks++; return c.closed }
+func (c *openConn) LimitUnsent(int)     {}
+func (c *openConn) Reset()              {}
+func (c *openConn) AddressText() string { return "" }
 
 // unobserved counts nothing.
 type unobserved struct{}

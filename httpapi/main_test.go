@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"flowd/flow"
+	"flowd/httpapi/conn"
 )
 
 func TestMain(m *testing.M) {
@@ -41,6 +43,7 @@ const (
 	leastBuffer = 4 << 10              // bytes that the smallest body holds
 	lookPause   = 5 * time.Millisecond // between two looks after a client
 	mostExtra   = 16 << 10             // bytes of chunk extensions and trailers
+	filesPause  = 5 * time.Second      // between two looks at the files of certificates
 )
 
 // testServer is a server on a real socket.
@@ -52,8 +55,9 @@ type testServer struct {
 	level  *slog.LevelVar // of what is logged
 	logger *slog.Logger   // writes to log
 	set    *metrics.Set
-	served chan error // what Serve returned
-	tls    *TLS       // nil in clear
+	served chan error   // what Serve returned
+	tls    *conn.TLS    // nil in clear
+	now    atomic.Int64 // of tls in nanoseconds since the epoch, if it is not that of the machine
 }
 
 // logBuffer keeps what is logged.
@@ -81,7 +85,7 @@ func newServer(t testing.TB, e Engine, change func(*Limits)) *testServer {
 }
 
 // newServerOver is newServer with TLS of these files, unless they are nil.
-func newServerOver(t testing.TB, e Engine, change func(*Limits), files *TLSFiles) *testServer {
+func newServerOver(t testing.TB, e Engine, change func(*Limits), files *conn.TLSFiles) *testServer {
 	t.Helper()
 	limits := DefaultLimits()
 	if change != nil {
@@ -89,10 +93,10 @@ func newServerOver(t testing.TB, e Engine, change func(*Limits), files *TLSFiles
 	}
 	ts := &testServer{t: t, log: &logBuffer{}, level: new(slog.LevelVar), set: metrics.NewSet(), served: make(chan error, 1)}
 	ts.logger = slog.New(slog.NewTextHandler(ts.log, &slog.HandlerOptions{Level: ts.level}))
-	var secured *TLS
+	var secured *conn.TLS
 	if files != nil {
 		var err error
-		if secured, err = LoadTLS(TLSOptions{Files: *files, Logger: ts.logger, Metrics: ts.set}); err != nil {
+		if secured, err = conn.LoadTLS(conn.TLSOptions{Files: *files, Logger: ts.logger, Metrics: ts.set, Now: ts.tlsNow}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,6 +111,14 @@ func newServerOver(t testing.TB, e Engine, change func(*Limits), files *TLSFiles
 		Durability: "none",
 	})
 	return ts
+}
+
+// tlsNow is the clock of the server's TLS.
+func (ts *testServer) tlsNow() time.Time {
+	if now := ts.now.Load(); now != 0 {
+		return time.Unix(0, now)
+	}
+	return time.Now()
 }
 
 // serve runs a server over e, or over a table if e is nil.
@@ -157,7 +169,7 @@ func onConn(s *Server) *fasthttp.RequestCtx {
 
 // accepted returns the connection on nc as a listener of s accepts it.
 func accepted(s *Server, nc net.Conn) net.Conn {
-	c, err := s.conns.listen(&failingListener{errs: []error{nil}, conn: nc}).Accept()
+	c, err := s.conns.Listen(&failingListener{errs: []error{nil}, conn: nc}).Accept()
 	if err != nil {
 		panic("it accepts nc at once: " + err.Error())
 	}

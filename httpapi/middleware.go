@@ -12,6 +12,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/conn"
 	"flowd/httpapi/reject"
 	"flowd/logs"
 )
@@ -36,8 +37,8 @@ func (s *Server) recovered(ctx *fasthttp.RequestCtx) {
 		Status: fasthttp.StatusInternalServerError, Reason: reject.Panic,
 		Detail: "The server failed to answer because of a fault of its own, which is in its log.",
 	})
-	leaveUnread(ctx)
-	s.metrics.observe(routeOf(ctx), fasthttp.StatusInternalServerError, time.Since(begun(ctx)))
+	conn.LeaveUnread(ctx)
+	s.metrics.observe(routeOf(ctx), fasthttp.StatusInternalServerError, time.Since(conn.Begun(ctx)))
 }
 
 // panicked counts and logs a panic of the goroutine that calls it, in a deferred function. It names the
@@ -75,7 +76,7 @@ func (s *Server) measuring(next fasthttp.RequestHandler) fasthttp.RequestHandler
 	return func(ctx *fasthttp.RequestCtx) {
 		next(ctx)
 		if status := ctx.Response.StatusCode(); status != fasthttp.StatusContinue && !ctx.Response.IsBodyStream() {
-			s.metrics.observe(routeOf(ctx), status, finished(ctx).Sub(begun(ctx)))
+			s.metrics.observe(routeOf(ctx), status, conn.Finished(ctx).Sub(conn.Begun(ctx)))
 		}
 	}
 }
@@ -89,7 +90,7 @@ func (s *Server) logging(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			s.logRefused(ctx)
 		} else if status != fasthttp.StatusContinue && s.lines.Enabled(slog.LevelDebug) && !ctx.Response.IsBodyStream() {
 			s.lines.Log(slog.LevelDebug, requestKind(ctx, "answered"), func() []slog.Attr {
-				return append(requestAttrs(ctx), slog.Duration("took", time.Since(begun(ctx))))
+				return append(requestAttrs(ctx), slog.Duration("took", time.Since(conn.Begun(ctx))))
 			})
 		}
 	}
@@ -127,7 +128,7 @@ func (s *Server) logRefused(ctx *fasthttp.RequestCtx) {
 func requestKind(ctx *fasthttp.RequestCtx, message string) logs.Kind {
 	client := rightOf(ctx).Name
 	if client == "" {
-		client = addressText(ctx.RemoteAddr())
+		client = conn.AddressText(ctx.RemoteAddr())
 	}
 	return logs.Kind{Message: message, Status: ctx.Response.StatusCode(), Client: client}
 }
@@ -169,8 +170,8 @@ func (l transportLog) Printf(format string, args ...any) {
 // connection. Such a request has neither a route nor a beginning, so it is counted by its reason
 // alone.
 func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
-	s.rejects.Answer(ctx, s.conns.readProblem(err))
-	leaveUnread(ctx)
+	s.rejects.Answer(ctx, s.conns.Problem(err))
+	conn.LeaveUnread(ctx)
 	// Load balancers that only try whether a port is open end the connection by a reset.
 	if !errors.Is(err, syscall.ECONNRESET) {
 		s.logRefused(ctx)
@@ -181,14 +182,14 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 // without it. That is found out by the handlers themselves, up to where they would read the body. The answer is
 // written into ctx here, which fasthttp then sends.
 func (s *Server) expectation(ctx *fasthttp.RequestCtx) int {
-	beginWait(ctx)
-	defer endWait(ctx)
+	conn.BeginWait(ctx)
+	defer conn.EndWait(ctx)
 	s.http.Handler(ctx)
 	if ctx.Response.StatusCode() == fasthttp.StatusContinue {
 		ctx.SetStatusCode(fasthttp.StatusOK)
 		ctx.ResetUserValues()
 		return fasthttp.StatusContinue
 	}
-	leaveUnread(ctx)
+	conn.LeaveUnread(ctx)
 	return ctx.Response.StatusCode()
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/conn"
 	"flowd/httpapi/format"
 	"flowd/httpapi/reject"
 	"flowd/query"
@@ -18,7 +19,7 @@ var (
 // the answer only then, ask puts into the heading.
 func (s *Server) answer(ctx *fasthttp.RequestCtx, h heading, ask func(*answer, *heading) (format.Source, error)) {
 	s.answers.answer(ctx, asker{
-		Client: clientOf(ctx, rightOf(ctx)).Name, Began: begun(ctx), Conn: ctx.Conn().(*conn), Observer: s.metrics.of(routeOf(ctx)),
+		Client: conn.ClientOf(ctx, rightOf(ctx)).Name, Began: conn.Begun(ctx), Conn: ctx.Conn().(*conn.Conn), Observer: s.metrics.of(routeOf(ctx)),
 	}, h, ask)
 }
 

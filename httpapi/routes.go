@@ -5,6 +5,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
+	"flowd/httpapi/conn"
 	"flowd/httpapi/reject"
 )
 
@@ -68,7 +69,7 @@ func (s *Server) on(to route, handle fasthttp.RequestHandler) fasthttp.RequestHa
 func ignoringBody(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if ctx.RequestBodyStream() != nil {
-			leaveUnread(ctx)
+			conn.LeaveUnread(ctx)
 		}
 		handle(ctx)
 	}

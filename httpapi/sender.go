@@ -32,14 +32,14 @@ const unsentBytes = 4 * blockBytes
 // connection is what an answer needs of the connection that it is written to.
 type connection interface {
 	net.Conn
-	// left tells whether the client has closed the connection, or its sending side.
-	left() bool
-	// limitUnsent lets at most most bytes wait in the kernel.
-	limitUnsent(most int)
-	// reset makes Close end the connection by a reset.
-	reset()
-	// addressText names the client's address in log lines.
-	addressText() string
+	// Disconnected tells whether the client has closed the connection, or its sending side.
+	Disconnected() bool
+	// LimitUnsent lets at most most bytes wait in the kernel.
+	LimitUnsent(most int)
+	// Reset makes Close end the connection by a reset.
+	Reset()
+	// AddressText names the client's address in log lines.
+	AddressText() string
 }
 
 // observer counts an answer by its status, and how long its request took.

@@ -17,6 +17,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/conn"
 	"flowd/httpapi/reject"
 	"flowd/httpapi/reservation"
 	"flowd/limit"
@@ -62,7 +63,7 @@ type Options struct {
 	Engine Engine
 	Limits Limits
 	// TLS secures connections; without it they are in clear.
-	TLS *TLS
+	TLS *conn.TLS
 	// Gate knows who may do what; without one everybody may do everything.
 	Gate   *access.Gate
 	Logger *slog.Logger
@@ -94,14 +95,14 @@ type Server struct {
 
 	rejects  *reject.Counters
 	clients  reservation.Clients
-	conns    *conns
+	conns    *conn.Set
 	answers  *sender
 	ingest   *ingester
 	draining atomic.Bool
 
 	mu        sync.Mutex // held by Shutdown, and by Serve as it begins and ends
 	stopped   bool
-	listeners []*listener
+	listeners []*conn.Listener
 }
 
 // cutTime is how long a request may go on after its connection was cut: time to decode a batch
@@ -130,10 +131,10 @@ func New(o Options) *Server {
 	s.assemble(&o)
 	s.metrics = newCounters(o.Metrics, s, o.Version)
 	s.http = &fasthttp.Server{
-		Handler:       s.recovering(checking(s.measuring(s.logging(s.newRouter().Handler)), s.protocolError)),
+		Handler:       s.recovering(conn.Checking(s.measuring(s.logging(s.newRouter().Handler)), s.protocolError)),
 		ErrorHandler:  s.protocolError,
 		ExpectHandler: s.expectation,
-		ConnState:     s.conns.follow,
+		ConnState:     s.conns.Follow,
 		Logger:        transportLog{s.lines},
 
 		// The handler reads the body, into memory that is counted. What fasthttp reads ahead of
@@ -158,8 +159,8 @@ func New(o Options) *Server {
 // assemble makes the parts that take connections and batches, and send answers.
 func (s *Server) assemble(o *Options) {
 	l := &o.Limits
-	s.conns = newConns(connOptions{
-		Timeouts: Timeouts{Read: l.ReadTimeout, Write: l.WriteTimeout, Idle: l.IdleTimeout},
+	s.conns = conn.NewSet(conn.Options{
+		Timeouts: conn.Timeouts{Read: l.ReadTimeout, Write: l.WriteTimeout, Idle: l.IdleTimeout},
 		Most:     l.Connections, PerAddress: l.ConnectionsPerAddress, HeaderBytes: l.HeaderBytes,
 		TLS: o.TLS, Clients: &s.clients, Rejects: s.rejects, Lines: s.lines,
 	})
@@ -183,7 +184,7 @@ func (s *Server) SetLimits(l Limits) {
 	now.Flows, now.Queries, now.Groups, now.QueueWait = l.Flows, l.Queries, l.Groups, l.QueueWait
 	now.ConnectionsPerAddress, now.Rates = l.ConnectionsPerAddress, l.Rates
 	s.current.Store(&now)
-	s.conns.setPerAddress(now.ConnectionsPerAddress)
+	s.conns.SetPerAddress(now.ConnectionsPerAddress)
 	s.answers.setMost(now.Queries)
 	s.ingest.setCurrent(ingestCurrent{Flows: now.Flows, QueueWait: now.QueueWait})
 	s.buckets.SetRates(l.Rates)
@@ -192,7 +193,7 @@ func (s *Server) SetLimits(l Limits) {
 // Serve serves the connections of ln, which it closes. It returns nil when Shutdown is called,
 // which may still be waiting for requests then.
 func (s *Server) Serve(ln net.Listener) error {
-	l := s.conns.listen(ln)
+	l := s.conns.Listen(ln)
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
@@ -227,13 +228,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // waitForConns waits for the end of all connections until ctx ends. Then it cuts them off, which
 // ends whatever reads from or writes to one.
 func (s *Server) waitForConns(ctx context.Context) error {
-	none := s.conns.empty()
+	none := s.conns.Empty()
 	select {
 	case <-none:
 		return nil
 	case <-ctx.Done():
 	}
-	s.conns.closeAll()
+	s.conns.CloseAll()
 	select {
 	case <-none:
 		return ctx.Err()

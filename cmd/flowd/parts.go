@@ -15,6 +15,7 @@ import (
 
 	"flowd/config"
 	"flowd/httpapi"
+	"flowd/httpapi/conn"
 	"flowd/limit"
 	"flowd/local"
 	"flowd/logs"
@@ -48,7 +49,7 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 	}
 	r.gate.Replace(tokens)
 	if c.TLSCertFile != "" {
-		if r.tls, err = httpapi.LoadTLS(httpapi.TLSOptions{Files: tlsFiles(&c.Config), Logger: logger, Metrics: set}); err != nil {
+		if r.tls, err = conn.LoadTLS(conn.TLSOptions{Files: tlsFiles(&c.Config), Logger: logger, Metrics: set}); err != nil {
 			return nil, err
 		}
 	}
@@ -212,8 +213,8 @@ func clientRates(c *config.Config) limit.Rates {
 	return r
 }
 
-func tlsFiles(c *config.Config) httpapi.TLSFiles {
-	return httpapi.TLSFiles{Certificate: c.TLSCertFile, Key: c.TLSKeyFile, ClientCA: c.TLSClientCAFile}
+func tlsFiles(c *config.Config) conn.TLSFiles {
+	return conn.TLSFiles{Certificate: c.TLSCertFile, Key: c.TLSKeyFile, ClientCA: c.TLSClientCAFile}
 }
 
 func newLogger(w io.Writer, level slog.Leveler, format config.LogFormat) *slog.Logger {

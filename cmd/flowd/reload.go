@@ -15,6 +15,7 @@ import (
 	"flowd/config"
 	"flowd/flow"
 	"flowd/httpapi"
+	"flowd/httpapi/conn"
 	"flowd/local"
 	"flowd/logs"
 )
@@ -26,7 +27,7 @@ type reloader struct {
 	lines  *logs.Limiter // a client that may reload may do so often
 	level  *slog.LevelVar
 	gate   *access.Gate
-	tls    *httpapi.TLS // nil without TLS
+	tls    *conn.TLS // nil without TLS
 	engine *local.Engine
 	server *httpapi.Server
 

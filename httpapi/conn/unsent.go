@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package httpapi
+package conn
 
 import (
 	"syscall"
@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitUnsent lets the kernel take more of an answer only as it is sent, so that at most most bytes of it wait
+// LimitUnsent lets the kernel take more of an answer only as it is sent, so that at most most bytes of it wait
 // unsent; the kernel asks for more when half of them are gone. By itself it would take
 // megabytes at once, and more only when a third of them is gone: a client that reads slowly
 // would seem to read nothing for longer than WriteTimeout. What is on its way is not limited,
 // so a link of any length is still filled.
-func (c *conn) limitUnsent(most int) {
+func (c *Conn) LimitUnsent(most int) {
 	socket, ok := c.Conn.(syscall.Conn)
 	if c.unsentLimited || !ok {
 		return

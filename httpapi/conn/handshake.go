@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"bytes"
@@ -89,7 +89,7 @@ func failureOf(err error, w *wire) (handshakeFailure, bool) {
 // failed counts and logs a handshake that failed, answers a client that speaks HTTP in clear, and lets
 // others take what TLS has told them. What an operator must mend is a warning; of the rest the internet is
 // full.
-func (c *conn) failed(err error) {
+func (c *Conn) failed(err error) {
 	failure, ok := failureOf(err, &c.tls.wire)
 	if !ok {
 		return
@@ -104,14 +104,14 @@ func (c *conn) failed(err error) {
 		level = slog.LevelWarn
 	}
 	c.unread.Store(failure != failureTimeout && failure != failureCutShort)
-	kind := logs.Kind{Message: "no secure connection", Reason: handshakeFailureNames[failure], Client: addressText(c.RemoteAddr())}
+	kind := logs.Kind{Message: "no secure connection", Reason: handshakeFailureNames[failure], Client: AddressText(c.RemoteAddr())}
 	c.set.Lines.Log(level, kind, func() []slog.Attr {
 		return []slog.Attr{logs.Text("error", err.Error()), slog.String("remote", c.RemoteAddr().String())}
 	})
 }
 
 // answerInClear answers a client that does not speak TLS. An answer that cannot be written is dropped.
-func (c *conn) answerInClear(p *reject.Problem) {
+func (c *Conn) answerInClear(p *reject.Problem) {
 	c.set.Rejects.Count(p)
 	_, _ = c.Conn.Write(p.Raw())
 }

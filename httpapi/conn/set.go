@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"fmt"
@@ -27,8 +27,8 @@ type Timeouts struct {
 	Idle time.Duration
 }
 
-// connOptions are what a set of connections is made of. All but TLS are required.
-type connOptions struct {
+// Options are what a set of connections is made of. All but TLS are required.
+type Options struct {
 	Timeouts
 	// Most is how many connections may be open at once, and PerAddress how many of them from one address; a
 	// PerAddress of 0 leaves each address its share of all (limit.MayHold).
@@ -44,10 +44,10 @@ type connOptions struct {
 	Lines   *logs.Limiter
 }
 
-// conns is the set of open connections. A connection is in it until nothing serves it any more. Its methods may be
+// Set is the set of open connections. A connection is in it until nothing serves it any more. Its methods may be
 // called by many goroutines at once.
-type conns struct {
-	connOptions
+type Set struct {
+	Options
 	epoch time.Time // what connections count their deadlines from
 	// slack is how much earlier than it should a deadline may come, so that not every request
 	// has to move it.
@@ -56,33 +56,33 @@ type conns struct {
 	crowded    []byte // the answer to a connection over Most
 
 	mu        sync.Mutex
-	open      map[*conn]struct{}
+	open      map[*Conn]struct{}
 	addresses perAddress
 	count     atomic.Int64
 	// none is closed when the set becomes empty; nil while no caller waits for it.
 	none chan struct{}
 }
 
-// newConns returns an empty set.
-func newConns(o connOptions) *conns {
-	s := &conns{connOptions: o, epoch: time.Now(), slack: min(o.Read, o.Write, o.Idle) / 16}
+// NewSet returns an empty set.
+func NewSet(o Options) *Set {
+	s := &Set{Options: o, epoch: time.Now(), slack: min(o.Read, o.Write, o.Idle) / 16}
 	s.perAddress.Store(int64(o.PerAddress))
 	s.crowded = reject.Overloaded(reject.TooManyConnections, fmt.Sprintf(
 		"There are %d connections already; use fewer, or raise max-connections.", o.Most)).Raw()
 	return s
 }
 
-// setPerAddress changes how many connections an address may have from now on.
-func (s *conns) setPerAddress(most int) { s.perAddress.Store(int64(most)) }
+// SetPerAddress changes how many connections an address may have from now on.
+func (s *Set) SetPerAddress(most int) { s.perAddress.Store(int64(most)) }
 
 // serve returns the connection on the socket nc, which is not in the set.
-func (s *conns) serve(nc net.Conn) *conn {
-	return &conn{Conn: nc, set: s, address: addressKey(nc.RemoteAddr()), await: s.Read}
+func (s *Set) serve(nc net.Conn) *Conn {
+	return &Conn{Conn: nc, set: s, address: addressKey(nc.RemoteAddr()), await: s.Read}
 }
 
-// follow tells a connection what fasthttp does with it. A closed one leaves the set.
-func (s *conns) follow(nc net.Conn, state fasthttp.ConnState) {
-	c, ok := nc.(*conn)
+// Follow tells a connection what fasthttp does with it. A closed one leaves the set.
+func (s *Set) Follow(nc net.Conn, state fasthttp.ConnState) {
+	c, ok := nc.(*Conn)
 	if !ok {
 		return
 	}
@@ -95,7 +95,7 @@ func (s *conns) follow(nc net.Conn, state fasthttp.ConnState) {
 
 // add puts c in and returns true, unless there are as many connections already, of all or of its
 // address, as there may be. Then it returns for which of both it is rejected.
-func (s *conns) add(c *conn) (reject.Reason, bool) {
+func (s *Set) add(c *Conn) (reject.Reason, bool) {
 	perAddress := int(s.perAddress.Load())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +109,7 @@ func (s *conns) add(c *conn) (reject.Reason, bool) {
 		return reject.AddressShare, false
 	}
 	if s.open == nil {
-		s.open = make(map[*conn]struct{})
+		s.open = make(map[*Conn]struct{})
 	}
 	s.open[c] = struct{}{}
 	s.addresses.add(c.address)
@@ -117,14 +117,14 @@ func (s *conns) add(c *conn) (reject.Reason, bool) {
 	return 0, true
 }
 
-// of returns how many connections an address has.
-func (s *conns) of(a netip.Addr) int {
+// ofAddress returns how many connections an address has.
+func (s *Set) ofAddress(a netip.Addr) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.addresses[a]
 }
 
-func (s *conns) remove(c *conn) {
+func (s *Set) remove(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, open := s.open[c]; !open {
@@ -143,10 +143,10 @@ func (s *conns) remove(c *conn) {
 }
 
 // Count returns how many connections are open.
-func (s *conns) Count() int64 { return s.count.Load() }
+func (s *Set) Count() int64 { return s.count.Load() }
 
-// closeAll cuts every connection off, so that whatever serves it ends soon.
-func (s *conns) closeAll() {
+// CloseAll cuts every connection off, so that whatever serves it ends soon.
+func (s *Set) CloseAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.open {
@@ -154,8 +154,8 @@ func (s *conns) closeAll() {
 	}
 }
 
-// empty returns a channel that is closed once there are no connections.
-func (s *conns) empty() <-chan struct{} {
+// Empty returns a channel that is closed once there are no connections.
+func (s *Set) Empty() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.none == nil {

@@ -1,15 +1,15 @@
 //go:build !linux && !darwin
 
-package httpapi
+package conn
 
 import (
 	"net"
 	"time"
 )
 
-// left says no where the system cannot tell what would be read next. The answer is worked out to its
+// Disconnected says no where the system cannot tell what would be read next. The answer is worked out to its
 // end there, and cannot be written.
-func (c *conn) left() bool { return false }
+func (c *Conn) Disconnected() bool { return false }
 
 // writeAtOnce writes what can be written within a moment.
 func writeAtOnce(nc net.Conn, p []byte) (int, error) {

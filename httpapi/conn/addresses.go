@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"net"
@@ -57,12 +57,12 @@ func (p *perAddress) remove(key netip.Addr) {
 	}
 }
 
-// addressText names the client's address in log lines.
-func (c *conn) addressText() string { return addressText(c.RemoteAddr()) }
+// AddressText names the client's address in log lines.
+func (c *Conn) AddressText() string { return AddressText(c.RemoteAddr()) }
 
-// addressText names an address in log lines as it counts: an IPv4 address, the /64 of an IPv6 address, or
+// AddressText names an address in log lines as it counts: an IPv4 address, the /64 of an IPv6 address, or
 // what else there is.
-func addressText(a net.Addr) string {
+func AddressText(a net.Addr) string {
 	switch key := addressKey(a); {
 	case key.Is4():
 		return key.String()
@@ -72,16 +72,16 @@ func addressText(a net.Addr) string {
 	return a.String()
 }
 
-// addressOf returns whom ctx comes from, without the port.
-func addressOf(ctx *fasthttp.RequestCtx) netip.Addr {
+// AddressOf returns whom ctx comes from, without the port.
+func AddressOf(ctx *fasthttp.RequestCtx) netip.Addr {
 	addr, _ := netip.AddrFromSlice(ctx.RemoteIP())
 	return addr.Unmap()
 }
 
-// clientOf returns the client of a request, which has right. The connection keeps it for as long as ctx is
+// ClientOf returns the client of a request, which has right. The connection keeps it for as long as ctx is
 // served.
-func clientOf(ctx *fasthttp.RequestCtx, right *access.Right) *reservation.Client {
-	c := ctx.Conn().(*conn)
+func ClientOf(ctx *fasthttp.RequestCtx, right *access.Right) *reservation.Client {
+	c := ctx.Conn().(*Conn)
 	if c.client == nil || c.right != right {
 		was := c.client
 		c.client, c.right = c.set.Clients.Join(clientName(ctx, right)), right
@@ -96,7 +96,7 @@ func clientName(ctx *fasthttp.RequestCtx, right *access.Right) string {
 	if right.Name != "" {
 		return right.Name
 	}
-	addr := addressOf(ctx)
+	addr := AddressOf(ctx)
 	if addr.Is4() {
 		text := addr.As4()
 		return string(text[:])

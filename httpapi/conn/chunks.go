@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 
 // beginChunks begins to count what the chunks of ctx's body bring along.
 func beginChunks(ctx *fasthttp.RequestCtx) {
-	c, ok := ctx.Conn().(*conn)
+	c, ok := ctx.Conn().(*Conn)
 	if !ok {
 		return
 	}
@@ -22,14 +22,14 @@ func beginChunks(ctx *fasthttp.RequestCtx) {
 }
 
 // beginRequest forgets what was known of the request before.
-func (c *conn) beginRequest() {
+func (c *Conn) beginRequest() {
 	c.active, c.chunks, c.filled, c.looked = false, false, 0, 0
 }
 
 // inspect returns how much of p may be read now. fasthttp reads into a part of its buffer only while a head
 // or trailers are not there as a whole, so that is when it would wait; what is there already is looked at then,
 // each byte once. Chunks may bring along no more than maxExtra.
-func (c *conn) inspect(p []byte) ([]byte, error) {
+func (c *Conn) inspect(p []byte) ([]byte, error) {
 	if c.fault != nil {
 		return nil, c.fault
 	}
@@ -73,7 +73,7 @@ func bareLF(b []byte, from int, trailers bool) bool {
 }
 
 // received notes what a read into p has brought.
-func (c *conn) received(p []byte, n int) {
+func (c *Conn) received(p []byte, n int) {
 	switch had := len(c.buffer) - len(p); {
 	case c.chunks && had < 0:
 		c.direct += n
@@ -90,10 +90,19 @@ func (c *conn) received(p []byte, n int) {
 	}
 }
 
+// ChunkedBody returns a reader of the chunked body of ctx, whose stream is fasthttp's. It counts what chunks bring
+// along beside their data, and fails where that is too much or the request is malformed.
+func ChunkedBody(ctx *fasthttp.RequestCtx, stream io.Reader) io.Reader {
+	if c, ok := ctx.Conn().(*Conn); ok {
+		return chunkedBody{stream, c}
+	}
+	return stream
+}
+
 // chunkedBody is a body of chunks, whose data is not what they bring along.
 type chunkedBody struct {
 	io.Reader
-	conn *conn
+	conn *Conn
 }
 
 func (b chunkedBody) Read(p []byte) (int, error) {
@@ -109,10 +118,10 @@ func (b chunkedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// chunksEnd says why a chunked body is not whole, of which fasthttp says that it is: the client stopped sending
+// ChunksEnd says why a chunked body is not whole, of which fasthttp says that it is: the client stopped sending
 // before the chunk that ends it, or a trailer is not one.
-func chunksEnd(ctx *fasthttp.RequestCtx) error {
-	if c, ok := ctx.Conn().(*conn); ok && c.ended {
+func ChunksEnd(ctx *fasthttp.RequestCtx) error {
+	if c, ok := ctx.Conn().(*Conn); ok && c.ended {
 		return io.ErrUnexpectedEOF
 	}
 	for name := range ctx.Request.Header.Trailers() {

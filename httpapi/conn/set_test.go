@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"net"
@@ -51,9 +51,9 @@ func (c fromAddr) RemoteAddr() net.Addr { return c.addr }
 func TestConnectionsPerAddress(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		set := newConns(connOptions{Most: rapid.IntRange(1, 12).Draw(t, "connections")})
+		set := NewSet(Options{Most: rapid.IntRange(1, 12).Draw(t, "connections")})
 		each := 0
-		var open []*conn
+		var open []*Conn
 		model := map[netip.Addr]int{}
 		check := func(t *rapid.T) {
 			total := 0
@@ -77,7 +77,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 			"": check,
 			"limit": func(t *rapid.T) {
 				each = rapid.IntRange(0, 4).Draw(t, "each")
-				set.setPerAddress(each)
+				set.SetPerAddress(each)
 			},
 			"open": func(t *rapid.T) {
 				addr := rapid.SampledFrom([]net.Addr{

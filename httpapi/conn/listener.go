@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"crypto/tls"
@@ -23,10 +23,10 @@ const (
 	acceptPause = time.Second
 )
 
-// listener accepts connections within the server's limits. Those beyond them are answered 503.
-type listener struct {
+// Listener accepts connections within the server's limits. Those beyond them are answered 503.
+type Listener struct {
 	net.Listener
-	conns *conns
+	conns *Set
 
 	rejectors chan struct{}
 	rejected  sync.WaitGroup // of connections being turned away
@@ -35,9 +35,9 @@ type listener struct {
 	closed  chan struct{}
 }
 
-// listen returns a listener for the connections of ln, which it owns from now on.
-func (s *conns) listen(ln net.Listener) *listener {
-	return &listener{
+// Listen returns a listener for the connections of ln, which it owns from now on.
+func (s *Set) Listen(ln net.Listener) *Listener {
+	return &Listener{
 		Listener:  ln,
 		conns:     s,
 		rejectors: make(chan struct{}, rejectLimit),
@@ -48,7 +48,7 @@ func (s *conns) listen(ln net.Listener) *listener {
 // Accept returns the next connection, and an error only when there will be none any more and all
 // that were turned away are gone: what passes, such as a lack of file descriptors, is waited
 // out, for fasthttp would give up.
-func (l *listener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	for pause := time.Duration(0); ; {
 		nc, err := l.Listener.Accept()
 		switch {
@@ -76,13 +76,13 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 // Close stops accepting.
-func (l *listener) Close() error {
+func (l *Listener) Close() error {
 	l.closing.Do(func() { close(l.closed) })
 	return l.Listener.Close()
 }
 
-// rejecting returns how many connections over the limit are being answered.
-func (l *listener) rejecting() int { return len(l.rejectors) }
+// Rejecting returns how many connections over the limit are being answered.
+func (l *Listener) Rejecting() int { return len(l.rejectors) }
 
 // passing tells an error of accept after which the next one may succeed.
 func passing(err error) bool {
@@ -92,7 +92,7 @@ func passing(err error) bool {
 }
 
 // admit returns the connection on nc, or turns it away and returns nil.
-func (l *listener) admit(nc net.Conn) *conn {
+func (l *Listener) admit(nc net.Conn) *Conn {
 	s := l.conns
 	c := s.serve(nc)
 	over, ok := s.add(c)
@@ -106,7 +106,7 @@ func (l *listener) admit(nc net.Conn) *conn {
 	switch over {
 	case reject.AddressShare:
 		answer = reject.Overloaded(over, fmt.Sprintf("This address has %d connections, which is its share of max-connections (%d); use "+
-			"fewer, or set max-connections-per-address to what one address may have.", s.of(c.address), s.Most)).Raw()
+			"fewer, or set max-connections-per-address to what one address may have.", s.ofAddress(c.address), s.Most)).Raw()
 	case reject.AddressConnections:
 		answer = reject.Overloaded(over, fmt.Sprintf("This address has as many connections as it may, %d; use fewer, or raise "+
 			"max-connections-per-address.", s.perAddress.Load())).Raw()
@@ -120,7 +120,7 @@ func (l *listener) admit(nc net.Conn) *conn {
 // a rejector is free, the request is awaited and the client given time to take the answer; in a flood the
 // answer is sent blindly. To a client of TLS there is nothing to say without a handshake, which costs
 // much more, so in a flood its connection is just closed.
-func (l *listener) turnAway(nc net.Conn, answer []byte) {
+func (l *Listener) turnAway(nc net.Conn, answer []byte) {
 	select {
 	case l.rejectors <- struct{}{}:
 		l.rejected.Go(func() {
@@ -138,7 +138,7 @@ func (l *listener) turnAway(nc net.Conn, answer []byte) {
 
 // reject answers a client over the limit. After one of TLS it takes a part of its remaining time, so
 // that those who are turned away cannot have more handshakes in a second than a rejector is free.
-func (l *listener) reject(nc net.Conn, answer []byte) {
+func (l *Listener) reject(nc net.Conn, answer []byte) {
 	deadline := time.Now().Add(patientTime)
 	if l.conns.TLS == nil {
 		answerAndClose(nc, nc, answer, deadline)
@@ -151,8 +151,8 @@ func (l *listener) reject(nc net.Conn, answer []byte) {
 	}
 }
 
-func (l *listener) rejectSecured(nc net.Conn, answer []byte, deadline time.Time) {
-	talk := l.conns.TLS.over(nc)
+func (l *Listener) rejectSecured(nc net.Conn, answer []byte, deadline time.Time) {
+	talk := l.conns.TLS.Server(nc)
 	defer talk.Close()
 	if nc.SetDeadline(deadline) == nil && talk.Handshake() == nil {
 		answerAndClose(nc, talk, answer, deadline)

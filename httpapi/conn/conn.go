@@ -1,4 +1,6 @@
-package httpapi
+// Package conn serves the connections of clients: it bounds how many there are and how long each waits, secures them by
+// TLS, and rejects what is not well-formed HTTP.
+package conn
 
 import (
 	"bytes"
@@ -22,12 +24,12 @@ const smallAnswer = 4 << 10
 // swallowing what still arrives.
 const lingerTime = 2 * time.Second
 
-// conn is a client's connection. It keeps its own deadlines: fasthttp would set three of them
+// Conn is a client's connection. It keeps its own deadlines: fasthttp would set three of them
 // for each request, at half a microsecond, where nearly every request of a busy connection can
 // do with those that are still set. All but Close belongs to the goroutine that serves it.
-type conn struct {
-	net.Conn        // the socket
-	set      *conns // that it belongs to
+type Conn struct {
+	net.Conn      // the socket
+	set      *Set // that it belongs to
 	// tls is what is spoken on the socket, nil if that is HTTP in clear.
 	tls *secured
 	// address is whom the connection counts for.
@@ -72,7 +74,7 @@ type conn struct {
 }
 
 // state follows what fasthttp does with the connection.
-func (c *conn) state(s fasthttp.ConnState) {
+func (c *Conn) state(s fasthttp.ConnState) {
 	switch s {
 	case fasthttp.StateActive: // the first byte of a request is there
 		c.active, c.done = true, time.Time{}
@@ -89,7 +91,7 @@ func (c *conn) state(s fasthttp.ConnState) {
 
 // Read is net.Conn's. The first read of a wait or of a request sets the deadline for all of it, and
 // that of a connection for the handshake as well.
-func (c *conn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	if c.await > 0 {
 		due := c.answered + c.await
 		if c.answered == 0 {
@@ -127,7 +129,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *conn) read(p []byte) (int, error) {
+func (c *Conn) read(p []byte) (int, error) {
 	if c.tls != nil {
 		return c.readSecured(p)
 	}
@@ -135,7 +137,7 @@ func (c *conn) read(p []byte) (int, error) {
 }
 
 // Write is net.Conn's. Each write may take WriteTimeout.
-func (c *conn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	due := c.set.Write
 	if c.done.IsZero() {
 		due += time.Since(c.set.epoch)
@@ -163,7 +165,7 @@ func (c *conn) Write(p []byte) (int, error) {
 // send a reset, and a reset can take the answer away from a client that is still sending. So
 // after an early answer the sending side alone is closed, and what comes is swallowed until
 // the client is done or lingerTime has passed.
-func (c *conn) Close() error {
+func (c *Conn) Close() error {
 	unread := c.unread.Swap(false)
 	if c.tls != nil {
 		c.tls.end()
@@ -174,9 +176,9 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// reset makes Close end the connection by a reset, which the client cannot take for an orderly
+// Reset makes Close end the connection by a reset, which the client cannot take for an orderly
 // end. What was not yet sent is lost by it.
-func (c *conn) reset() {
+func (c *Conn) Reset() {
 	if tcp, ok := c.Conn.(interface{ SetLinger(seconds int) error }); ok {
 		c.unread.Store(false)
 		if c.tls != nil {

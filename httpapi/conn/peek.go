@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package httpapi
+package conn
 
 import (
 	"errors"
@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// left reports whether the client has gone away: whether it has closed the connection, or its
+// Disconnected reports whether the client has gone away: whether it has closed the connection, or its
 // sending side, which cannot be told apart from here. It looks at what would be read next, and
 // leaves it there. It may be called while the request is answered.
-func (c *conn) left() bool {
+func (c *Conn) Disconnected() bool {
 	socket, ok := c.Conn.(syscall.Conn)
 	if !ok {
 		return false

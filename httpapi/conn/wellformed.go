@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"bytes"
@@ -44,17 +44,17 @@ var malformedDetails = map[error]string{
 		"send the body without. Nothing of the request counts.",
 }
 
-func versionProblem() *reject.Problem {
+func WrongVersion() *reject.Problem {
 	return &reject.Problem{
 		Status: fasthttp.StatusHTTPVersionNotSupported, Reason: reject.Version,
 		Detail: "The request is of a version of HTTP that is not spoken here; send it as HTTP/1.1, or HTTP/1.0.",
 	}
 }
 
-// checking wraps the handler of all requests, to reject those whose head fasthttp reads more kindly than others
+// Checking wraps the handler of all requests, to reject those whose head fasthttp reads more kindly than others
 // on the way may have, and to begin to count what chunks bring along. A client and a proxy that do not see the
 // same request are how requests are smuggled.
-func checking(next fasthttp.RequestHandler, reject func(*fasthttp.RequestCtx, error)) fasthttp.RequestHandler {
+func Checking(next fasthttp.RequestHandler, reject func(*fasthttp.RequestCtx, error)) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if err := headFault(ctx); err != nil {
 			ctx.SetConnectionClose()
@@ -74,7 +74,7 @@ func headFault(ctx *fasthttp.RequestCtx) error {
 	if !h.IsHTTP11() && string(h.Protocol()) != "HTTP/1.0" {
 		return errVersion
 	}
-	if c, ok := ctx.Conn().(*conn); ok {
+	if c, ok := ctx.Conn().(*Conn); ok {
 		// The end of the request line, if the head begins where the buffer does.
 		if at := lineLen(h); at < c.filled && c.buffer[at] == '\n' && c.buffer[at-1] != '\r' {
 			return errBareLF

@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"crypto/sha256"
@@ -16,9 +16,9 @@ import (
 	"flowd/certs"
 )
 
-// lookAfterFiles is how often at most the files of certificates are read to see whether they have
+// checkFiles is how often at most the files of certificates are read to see whether they have
 // changed. To read them costs less than one handshake.
-const lookAfterFiles = 5 * time.Second
+const checkFiles = 5 * time.Second
 
 // TLSFiles names files in PEM.
 type TLSFiles struct {
@@ -31,11 +31,13 @@ type TLSFiles struct {
 	ClientCA string
 }
 
-// TLSOptions are what a TLS is made of. All are required.
+// TLSOptions are what a TLS is made of. All but Now are required.
 type TLSOptions struct {
 	Files   TLSFiles
 	Logger  *slog.Logger
 	Metrics *metrics.Set // the metrics of TLS are registered in it
+	// Now is the clock; nil is that of the machine. It may be called by many goroutines at once.
+	Now func() time.Time
 }
 
 // TLS secures connections, with TLS 1.2 or newer, by certificates in files. What the files
@@ -45,7 +47,7 @@ type TLS struct {
 	logger  *slog.Logger
 	now     func() time.Time
 	current atomic.Pointer[identity]
-	looked  atomic.Int64 // when the files were read last, in nanoseconds since the epoch
+	checked atomic.Int64 // when the files were read last, in nanoseconds since the epoch
 
 	mu      sync.Mutex // of reading files
 	files   TLSFiles
@@ -71,7 +73,10 @@ type identity struct {
 
 // LoadTLS reads the files. An error names the file, or the two that disagree.
 func LoadTLS(o TLSOptions) (*TLS, error) {
-	t := &TLS{logger: o.Logger, now: time.Now, files: o.Files}
+	t := &TLS{logger: o.Logger, now: o.Now, files: o.Files}
+	if t.now == nil {
+		t.now = time.Now
+	}
 	id, err := readIdentity(o.Files, nil)
 	if err != nil {
 		return nil, err
@@ -80,7 +85,7 @@ func LoadTLS(o TLSOptions) (*TLS, error) {
 		o.Logger.Warn("clients will not trust the server's certificate", slog.String("file", o.Files.Certificate), slog.Any("error", err))
 	}
 	t.use(id, nil)
-	t.looked.Store(t.now().UnixNano())
+	t.checked.Store(t.now().UnixNano())
 	t.register(o.Metrics)
 	return t, nil
 }
@@ -98,7 +103,7 @@ func (t *TLS) register(set *metrics.Set) {
 
 // Expires returns until when the server's certificate is good.
 func (t *TLS) Expires() time.Time {
-	t.look()
+	t.refresh()
 	return t.current.Load().leaf.NotAfter
 }
 
@@ -115,10 +120,10 @@ func (t *TLS) Reload(files TLSFiles) error {
 	return err
 }
 
-// look reads the files if that was not done for a while. A caller that comes while another does goes on with
+// refresh reads the files if that was not done for a while. A caller that comes while another does goes on with
 // what there is.
-func (t *TLS) look() {
-	if t.now().UnixNano()-t.looked.Load() < int64(lookAfterFiles) || !t.mu.TryLock() {
+func (t *TLS) refresh() {
+	if t.now().UnixNano()-t.checked.Load() < int64(checkFiles) || !t.mu.TryLock() {
 		return
 	}
 	defer t.mu.Unlock()
@@ -134,11 +139,11 @@ func (t *TLS) look() {
 
 // read reads the files and puts them in force if they have changed. Its caller holds mu.
 func (t *TLS) read(files TLSFiles) (changed bool, err error) {
-	t.looked.Store(t.now().UnixNano())
+	t.checked.Store(t.now().UnixNano())
 	before := t.current.Load()
 	id, err := readIdentity(files, before)
 	if err == nil && id != before {
-		err = t.worse(id.leaf, before.leaf)
+		err = t.wouldDowngrade(id.leaf, before.leaf)
 	}
 	if err != nil {
 		t.failing = err.Error()
@@ -164,11 +169,11 @@ func (t *TLS) use(id, before *identity) {
 	t.current.Store(id)
 }
 
-// over returns the server's end of TLS over nc, before the handshake.
-func (t *TLS) over(nc net.Conn) *tls.Conn { return tls.Server(nc, t.current.Load().base) }
+// Server returns the server's end of TLS over nc, before the handshake.
+func (t *TLS) Server(nc net.Conn) *tls.Conn { return tls.Server(nc, t.current.Load().base) }
 
-// worse refuses a certificate that no client would trust in place of one that they do.
-func (t *TLS) worse(next, before *x509.Certificate) error {
+// wouldDowngrade refuses a certificate that no client would trust in place of one that they do.
+func (t *TLS) wouldDowngrade(next, before *x509.Certificate) error {
 	err := usable(next, t.now())
 	if err == nil || usable(before, t.now()) != nil {
 		return nil
@@ -191,7 +196,7 @@ func usable(leaf *x509.Certificate, now time.Time) error {
 
 // configFor is called by each handshake, with the client's first message.
 func (t *TLS) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	t.look()
+	t.refresh()
 	id := t.current.Load()
 	if w, ok := hello.Conn.(*wire); ok {
 		w.hello, w.old = id, true
@@ -204,8 +209,8 @@ func (t *TLS) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return id.config, nil
 }
 
-// shook counts a handshake that was good.
-func (t *TLS) shook(resumed bool) {
+// countHandshake counts a handshake that was good.
+func (t *TLS) countHandshake(resumed bool) {
 	if resumed {
 		t.resumed.Inc()
 		return
@@ -257,5 +262,5 @@ func readIdentity(files TLSFiles, before *identity) (*identity, error) {
 
 // Verifies tells whether the authorities in force verify a client with this chain, its own certificate first.
 func (t *TLS) Verifies(chain []*x509.Certificate, now time.Time) bool {
-	return standFor(t.current.Load().authorities, chain, now)
+	return verifies(t.current.Load().authorities, chain, now)
 }

@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"errors"
@@ -15,23 +15,23 @@ func TestDeadlines(t *testing.T) {
 	timeouts := Timeouts{Read: 16 * time.Second, Write: 32 * time.Second, Idle: 48 * time.Second}
 	for _, c := range []struct {
 		name string
-		run  func(*conn, net.Conn) error
+		run  func(*Conn, net.Conn) error
 		want time.Duration
 	}{
-		{"nothing sent", func(c *conn, _ net.Conn) error { return read(c) }, 16 * time.Second},
-		{"request begun", func(c *conn, peer net.Conn) error {
+		{"nothing sent", func(c *Conn, _ net.Conn) error { return read(c) }, 16 * time.Second},
+		{"request begun", func(c *Conn, peer net.Conn) error {
 			go func() { _, _ = peer.Write([]byte("xyz")) }()
 			_ = read(c)
 			time.Sleep(9 * time.Second)
 			c.state(fasthttp.StateActive)
 			return errors.Join(read(c), read(c), read(c))
 		}, 9*time.Second + 16*time.Second},
-		{"idle", func(c *conn, _ net.Conn) error {
+		{"idle", func(c *Conn, _ net.Conn) error {
 			c.state(fasthttp.StateActive)
 			c.state(fasthttp.StateIdle)
 			return read(c)
 		}, 48 * time.Second},
-		{"idle again", func(c *conn, peer net.Conn) error {
+		{"idle again", func(c *Conn, peer net.Conn) error {
 			for range 20 {
 				c.state(fasthttp.StateIdle)
 				go func() { _, _ = peer.Write([]byte("x")) }()
@@ -42,7 +42,7 @@ func TestDeadlines(t *testing.T) {
 			c.state(fasthttp.StateIdle)
 			return read(c)
 		}, 2*time.Second + 48*time.Second},
-		{"blocks of an answer", func(c *conn, peer net.Conn) error {
+		{"blocks of an answer", func(c *Conn, peer net.Conn) error {
 			buf := make([]byte, 1)
 			for range 10 {
 				go func() { time.Sleep(20 * time.Second); _, _ = peer.Read(buf) }()
@@ -60,7 +60,7 @@ func TestDeadlines(t *testing.T) {
 				defer near.Close()
 				defer far.Close()
 				began := time.Now()
-				set := newConns(connOptions{Timeouts: timeouts})
+				set := NewSet(Options{Timeouts: timeouts})
 				set.epoch = began.Add(-time.Hour)
 				err := c.run(set.serve(near), far)
 				var timeout net.Error
@@ -75,7 +75,7 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
-func read(c *conn) error {
+func read(c *Conn) error {
 	_, err := c.Read(make([]byte, 1))
 	return err
 }

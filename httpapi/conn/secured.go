@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"crypto/tls"
@@ -31,15 +31,15 @@ type secured struct {
 }
 
 // secure puts TLS on c, of which nothing was read yet.
-func (c *conn) secure(t *TLS) {
+func (c *Conn) secure(t *TLS) {
 	c.tls = &secured{tls: t}
 	c.tls.wire.Conn, c.tls.wire.conn = c.Conn, c
-	c.tls.Conn = t.over(&c.tls.wire)
+	c.tls.Conn = t.Server(&c.tls.wire)
 }
 
 // readSecured is read for a connection with TLS. It shakes hands first; a client that cannot be understood
 // is gone as far as HTTP is concerned.
-func (c *conn) readSecured(p []byte) (int, error) {
+func (c *Conn) readSecured(p []byte) (int, error) {
 	if !c.tls.shaken && !c.shakeHands() {
 		return 0, io.EOF
 	}
@@ -48,7 +48,7 @@ func (c *conn) readSecured(p []byte) (int, error) {
 
 // shakeHands makes the connection a secure one, and tells whether it could. All of it may take what the
 // first request may.
-func (c *conn) shakeHands() bool {
+func (c *Conn) shakeHands() bool {
 	t := c.tls
 	if c.Conn.SetWriteDeadline(c.set.epoch.Add(c.readDue)) != nil {
 		return false // it is closed
@@ -65,7 +65,7 @@ func (c *conn) shakeHands() bool {
 	if len(state.VerifiedChains) > 0 {
 		t.certificate, t.authorities = state.VerifiedChains[0][0], t.wire.hello.authorities
 	}
-	t.tls.shook(state.DidResume)
+	t.tls.countHandshake(state.DidResume)
 	return true
 }
 
@@ -88,21 +88,21 @@ func (t *secured) end() {
 	_ = t.Conn.Close() // that the client cannot take it is its own loss
 }
 
-// clientCertificate returns the certificate that the client of ctx proved to be its own, if it holds
+// Certificate returns the certificate that the client of ctx proved to be its own, if it holds
 // now: it has not expired, and the authorities of now stand for it. It costs next to nothing unless
 // these have changed.
-func clientCertificate(ctx *fasthttp.RequestCtx) *x509.Certificate {
-	c, ok := ctx.Conn().(*conn)
+func Certificate(ctx *fasthttp.RequestCtx) *x509.Certificate {
+	c, ok := ctx.Conn().(*Conn)
 	if !ok || c.tls == nil || c.tls.certificate == nil {
 		return nil
 	}
-	return c.tls.holding(c.tls.tls.current.Load().authorities, begun(ctx))
+	return c.tls.holds(c.tls.tls.current.Load().authorities, Begun(ctx))
 }
 
-func (t *secured) holding(authorities *x509.CertPool, now time.Time) *x509.Certificate {
+func (t *secured) holds(authorities *x509.CertPool, now time.Time) *x509.Certificate {
 	if authorities != t.authorities {
 		t.authorities = authorities
-		if !standFor(authorities, t.ConnectionState().PeerCertificates, now) {
+		if !verifies(authorities, t.ConnectionState().PeerCertificates, now) {
 			t.certificate = nil
 			return nil
 		}
@@ -113,8 +113,8 @@ func (t *secured) holding(authorities *x509.CertPool, now time.Time) *x509.Certi
 	return t.certificate
 }
 
-// standFor tells whether the authorities stand for a client with this chain, its own certificate first.
-func standFor(authorities *x509.CertPool, chain []*x509.Certificate, now time.Time) bool {
+// verifies tells whether the authorities stand for a client with this chain, its own certificate first.
+func verifies(authorities *x509.CertPool, chain []*x509.Certificate, now time.Time) bool {
 	if authorities == nil {
 		return false // to Verify it would be those of the system
 	}
@@ -140,7 +140,7 @@ const (
 // wire is a socket as TLS sees it.
 type wire struct {
 	net.Conn
-	conn *conn
+	conn *Conn
 	// deadline says that the write deadline is set.
 	deadline bool
 	// began says that something came.

@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"flowd/humanize"
 )
 
-// readProblem tells what was wrong with a request by the error of reading it.
-func (s *conns) readProblem(err error) *reject.Problem {
+// Problem tells what was wrong with a request by the error of reading it.
+func (s *Set) Problem(err error) *reject.Problem {
 	var small *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	switch {
@@ -35,7 +35,7 @@ func (s *conns) readProblem(err error) *reject.Problem {
 			Detail: "The connection ended before the request did; nothing of it counts.",
 		}
 	case errors.Is(err, errVersion), unknownVersion(err):
-		return versionProblem()
+		return WrongVersion()
 	default:
 		for fault, detail := range malformedDetails {
 			if errors.Is(err, fault) {

@@ -1,4 +1,4 @@
-package httpapi
+package conn
 
 import (
 	"crypto/tls"
@@ -14,12 +14,12 @@ func TestStopEndsRest(t *testing.T) {
 		near, far := net.Pipe()
 		far.Close()
 		secured := &TLS{now: time.Now}
-		secured.looked.Store(time.Now().UnixNano())
+		secured.checked.Store(time.Now().UnixNano())
 		secured.current.Store(&identity{base: &tls.Config{}})
-		ln := newConns(connOptions{TLS: secured}).listen(noListener{})
+		ln := NewSet(Options{TLS: secured}).Listen(noListener{})
 		ln.turnAway(near, nil)
 		synctest.Wait()
-		if ln.rejecting() != 1 {
+		if ln.Rejecting() != 1 {
 			t.Error("no rejector waits")
 		}
 		began := time.Now()

@@ -31,7 +31,7 @@ func (s *Server) admitting(needs access.Scopes, handle fasthttp.RequestHandler) 
 			s.rejects.Answer(ctx, p)
 			conn.LeaveUnread(ctx)
 			if needs == access.Ingest {
-				s.ingest.rejected(p)
+				s.ingest.Rejected(p)
 			}
 			return
 		}

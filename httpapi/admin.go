@@ -133,6 +133,9 @@ func NewAdmin(o AdminOptions) *Admin {
 	return a
 }
 
+// apiPrefix is where the API, and so every path here, is a second time.
+const apiPrefix = "/api/v1"
+
 // pprofPath is where profiles are. pprof's own handlers know it.
 const pprofPath = "/debug/pprof/"
 
@@ -216,7 +219,7 @@ func (a *Admin) find(r *http.Request) (adminRoute, *reject.Problem) {
 	if p := a.foreign(r); p != nil {
 		return adminRoute{}, p
 	}
-	if path, ok := strings.CutPrefix(r.URL.Path, prefix); ok {
+	if path, ok := strings.CutPrefix(r.URL.Path, apiPrefix); ok {
 		r.URL.Path = path // pprof looks at it, too
 	}
 	to, ok := a.paths[r.URL.Path]

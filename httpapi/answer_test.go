@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-json"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
 )
 
 // wantRows checks that body is the answer of a manyEngine with this number of rows.
@@ -46,14 +47,14 @@ func TestAnswerLengths(t *testing.T) {
 	e := newMany(0)
 	ts := serve(t, e, nil)
 	c := ts.dial()
-	perBlock := blockBytes / len(`{"src_app":"frontend-service-17","dest_app":"pay\"ments","vpc_id":"vpc-0a1b2c3d","bytes_tx":500,"bytes_rx":1099511627776,"hour":5},`)
+	perBlock := answer.BlockBytes / len(`{"src_app":"frontend-service-17","dest_app":"pay\"ments","vpc_id":"vpc-0a1b2c3d","bytes_tx":500,"bytes_rx":1099511627776,"hour":5},`)
 	for _, n := range []int{0, 1, 63, 64, 65, 128, perBlock - 3, perBlock - 1, perBlock, perBlock + 1, perBlock + 3, 2 * perBlock, 10_000} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			e.rows.Store(int64(n))
 			c.write(head("GET", "/flows?hour=5"))
 			r := c.read("GET")
 			wantRows(t, r.body, n)
-			one := len(r.body) <= blockBytes
+			one := len(r.body) <= answer.BlockBytes
 			if (r.ContentLength == int64(len(r.body))) != one || (len(r.TransferEncoding) == 0) != one {
 				t.Errorf("%d bytes with Content-Length %d, Transfer-Encoding %q", len(r.body), r.ContentLength, r.TransferEncoding)
 			}
@@ -192,7 +193,7 @@ func TestSlowReader(t *testing.T) {
 		}
 		began := time.Now()
 		rest := s.limits.WriteTimeout * 3 / 4 // for each block, as all of one is read at once
-		res, err := http.ReadResponse(bufio.NewReaderSize(pausing{far, rest}, 2*blockBytes), nil)
+		res, err := http.ReadResponse(bufio.NewReaderSize(pausing{far, rest}, 2*answer.BlockBytes), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,7 +243,7 @@ func TestSlowReaderIsSeenToRead(t *testing.T) {
 	eventually(t, "the answer is begun", func() bool { return asked.Load() > 0 })
 	for range 5 {
 		before := still()
-		if _, err := io.CopyN(io.Discard, c.r, 8*blockBytes); err != nil {
+		if _, err := io.CopyN(io.Discard, c.r, 8*answer.BlockBytes); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "more is written", func() bool { return asked.Load() > before })

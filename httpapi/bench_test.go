@@ -13,6 +13,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/answer"
 	"flowd/httpapi/format"
 	"flowd/limit"
 	"flowd/query"
@@ -125,11 +126,11 @@ func BenchmarkAnswer(b *testing.B) {
 	const rows = 1_000_000
 	e := newMany(rows)
 	streamWriter := func(ctx *fasthttp.RequestCtx) {
-		src := writeRows(&flowSource{}, &query.Query{}, format.JSON, e.many(1))
+		src := writeRows(&answer.Flows{}, &query.Query{}, format.JSON, e.many(1))
 		ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
-			block := make([]byte, 0, blockBytes+rowBytes)
+			block := make([]byte, 0, answer.BlockBytes+answer.RowBytes)
 			for more := true; more; {
-				block, more, _ = src.Next(block[:0], blockBytes)
+				block, more, _ = src.Next(block[:0], answer.BlockBytes)
 				if _, err := w.Write(block); err != nil {
 					return
 				}
@@ -194,12 +195,12 @@ func BenchmarkRows(b *testing.B) {
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			e := newMany(rows)
-			block := make([]byte, 0, blockBytes+rowBytes)
+			block := make([]byte, 0, answer.BlockBytes+answer.RowBytes)
 			b.ReportAllocs()
 			for b.Loop() {
-				src := writeRows(new(flowSource), &bench.q, bench.in, e.many(1))
+				src := writeRows(new(answer.Flows), &bench.q, bench.in, e.many(1))
 				for more := true; more; {
-					block, more, _ = src.Next(block[:0], blockBytes)
+					block, more, _ = src.Next(block[:0], answer.BlockBytes)
 				}
 				src.Close()
 			}

@@ -4,6 +4,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
 	"flowd/httpapi/format"
 	"flowd/query"
 )
@@ -22,38 +23,38 @@ func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	in := format.TypeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.format)
-	h := heading{contentType: in.Header, vary: varyFormat, partial: s.partial(query.Hours{From: q.From, To: q.To})}
+	h := answer.Heading{ContentType: in.Header, Vary: varyFormat, Partial: s.partial(query.Hours{From: q.From, To: q.To})}
 	// The version of an hour tells when flows of any VPC came, so it is not for who is bound to some.
 	if q.To == q.From+1 && (asked.bound == nil || asked.bound.All()) {
 		// The version is asked for before the rows: those may be newer than their tag, never older.
 		version, err := s.engine.Version(q.From)
 		if err != nil {
-			s.rejects.Answer(ctx, questionProblem(err))
+			s.rejects.Answer(ctx, answer.Problem(err))
 			return
 		}
-		h.tag = appendTag(make([]byte, 0, maxTag), version, &q, in)
-		if hasCurrent(&ctx.Request.Header, h.tag) {
-			notModified(ctx, h)
+		h.Tag = appendTag(make([]byte, 0, maxTag), version, &q, in)
+		if answer.HasCurrent(&ctx.Request.Header, h.Tag) {
+			answer.NotModified(ctx, h)
 			return
 		}
 	}
-	s.answer(ctx, h, func(a *answer, h *heading) (format.Source, error) {
-		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+	s.answer(ctx, h, func(a *answer.Answer, h *answer.Heading) (format.Source, error) {
+		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.Disconnected})
 		if err != nil {
 			return nil, err
 		}
-		h.truncated = rows.Truncated
-		return writeRows(&a.flows, &q, in.Format, rows), nil
+		h.Truncated = rows.Truncated
+		return writeRows(&a.Flows, &q, in.Format, rows), nil
 	})
 }
 
 // writeRows begins the list of rows of q's answer.
-func writeRows(f *flowSource, q *query.Query, in format.Format, rows flow.Rows) format.Source {
+func writeRows(f *answer.Flows, q *query.Query, in format.Format, rows flow.Rows) format.Source {
 	if in != format.CSV && q.Names() == flow.AllFields && q.HasHour() {
-		return f.init(rows, format.Punctuate(in, ""), (*flow.Row).AppendJSON)
+		return f.Init(rows, format.Punctuate(in, ""), (*flow.Row).AppendJSON)
 	}
 	l := newRowLine(q, in)
-	return f.init(rows, format.Punctuate(in, l.Header), l.write)
+	return f.Init(rows, format.Punctuate(in, l.Header), l.write)
 }
 
 // rowLine writes rows without the names, and without the hour, that are summed over.

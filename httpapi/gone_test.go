@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
 )
 
 // endlessRows go on until they are closed: first with some rows of the name "wanted", then with others.
@@ -98,7 +99,7 @@ func TestClientIsGoneInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 3000 rows are three blocks and a part of the next, which waits for more.
-	if _, err := io.CopyN(io.Discard, res.Body, 3*blockBytes); err != nil {
+	if _, err := io.CopyN(io.Discard, res.Body, 3*answer.BlockBytes); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()

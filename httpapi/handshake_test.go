@@ -5,13 +5,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"flowd/httpapi/certtest"
 	"io"
 	"net"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"flowd/httpapi/certtest"
 )
 
 // failureNames are the reasons for which handshakes fail.

@@ -7,6 +7,7 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/answer"
 	"flowd/httpapi/format"
 	"flowd/query"
 )
@@ -56,13 +57,13 @@ func (s *Server) getBoundHours(ctx *fasthttp.RequestCtx, bound *access.VPCs) {
 	}
 	q := query.Query{To: flow.MaxHour + 1, Grouped: true, ByHour: true}
 	q.Match[flow.VPCID] = within(query.Match{}, bound)
-	h := heading{contentType: format.JSONType, vary: varyEncoding}
-	s.answer(ctx, h, func(a *answer, _ *heading) (format.Source, error) {
-		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+	h := answer.Heading{ContentType: format.JSONType, Vary: varyEncoding}
+	s.answer(ctx, h, func(a *answer.Answer, _ *answer.Heading) (format.Source, error) {
+		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.Disconnected})
 		if err != nil {
 			return nil, err
 		}
-		return a.flows.init(rows, format.Punctuate(format.JSON, ""), s.writeBoundHour), nil
+		return a.Flows.Init(rows, format.Punctuate(format.JSON, ""), s.writeBoundHour), nil
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
 	"flowd/httpapi/format"
 	"flowd/query"
 )
@@ -24,20 +25,20 @@ func (s *Server) getNames(ctx *fasthttp.RequestCtx) {
 		s.rejects.Answer(ctx, p)
 		return
 	}
-	h := heading{contentType: format.JSONType, vary: varyEncoding}
-	s.answer(ctx, h, func(a *answer, h *heading) (format.Source, error) {
+	h := answer.Heading{ContentType: format.JSONType, Vary: varyEncoding}
+	s.answer(ctx, h, func(a *answer.Answer, h *answer.Heading) (format.Source, error) {
 		if !asked.hasHours() {
-			newest, err := s.newestHours(within(query.Match{}, asked.bound), a.gone, namesHours)
+			newest, err := s.newestHours(within(query.Match{}, asked.bound), a.Disconnected, namesHours)
 			if err != nil {
 				return nil, err
 			}
 			q.Hours = newest
 		}
-		names, truncated, err := query.Names(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+		names, truncated, err := query.Names(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.Disconnected})
 		if err != nil {
 			return nil, err
 		}
-		h.truncated = truncated
+		h.Truncated = truncated
 		return &format.List[string]{Punctuation: format.Punctuate(format.JSON, ""), Write: writeName, Rows: names}, nil
 	})
 }

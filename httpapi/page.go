@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"flowd/httpapi/answer"
 	"flowd/httpapi/format"
 	"fmt"
 	"io/fs"
@@ -143,7 +144,7 @@ func (f *pageFile) answer(ctx *fasthttp.RequestCtx) {
 	head.Set(fasthttp.HeaderCacheControl, f.cache)
 	head.SetBytesV(fasthttp.HeaderETag, f.tag)
 	head.Set(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
-	if hasCurrent(&ctx.Request.Header, f.tag) {
+	if answer.HasCurrent(&ctx.Request.Header, f.tag) {
 		ctx.SetStatusCode(fasthttp.StatusNotModified)
 		return
 	}

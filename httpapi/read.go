@@ -3,6 +3,7 @@ package httpapi
 import (
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/answer"
 	"flowd/httpapi/conn"
 	"flowd/httpapi/format"
 	"flowd/httpapi/reject"
@@ -17,8 +18,8 @@ var (
 
 // answer answers ctx with the result of ask, unless too many are answered already. What is known of
 // the answer only then, ask puts into the heading.
-func (s *Server) answer(ctx *fasthttp.RequestCtx, h heading, ask func(*answer, *heading) (format.Source, error)) {
-	s.answers.answer(ctx, asker{
+func (s *Server) answer(ctx *fasthttp.RequestCtx, h answer.Heading, ask func(*answer.Answer, *answer.Heading) (format.Source, error)) {
+	s.answers.Answer(ctx, answer.Request{
 		Client: conn.ClientOf(ctx, rightOf(ctx)).Name, Began: conn.Begun(ctx), Conn: ctx.Conn().(*conn.Conn), Observer: s.metrics.of(routeOf(ctx)),
 	}, h, ask)
 }
@@ -29,8 +30,8 @@ func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (format.Source
 		s.rejects.Answer(ctx, p)
 		return
 	}
-	h := heading{contentType: format.JSONType, vary: varyEncoding}
-	s.answer(ctx, h, func(*answer, *heading) (format.Source, error) { return ask() })
+	h := answer.Heading{ContentType: format.JSONType, Vary: varyEncoding}
+	s.answer(ctx, h, func(*answer.Answer, *answer.Heading) (format.Source, error) { return ask() })
 }
 
 // partial tells whether an hour among some had expired before the flows came that it has.
@@ -60,10 +61,10 @@ func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, 
 		return
 	}
 	in := format.TypeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.format)
-	h := heading{contentType: in.Header, vary: varyFormat}
-	s.answer(ctx, h, func(a *answer, h *heading) (src format.Source, err error) {
-		h.partial = s.partial(over(&q)...)
-		src, h.truncated, err = ask(&q, in.Format, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+	h := answer.Heading{ContentType: in.Header, Vary: varyFormat}
+	s.answer(ctx, h, func(a *answer.Answer, h *answer.Heading) (src format.Source, err error) {
+		h.Partial = s.partial(over(&q)...)
+		src, h.Truncated, err = ask(&q, in.Format, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.Disconnected})
 		return src, err
 	})
 }

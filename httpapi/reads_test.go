@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
 	"flowd/httpapi/format"
 	"flowd/query"
 )
@@ -213,8 +214,8 @@ func TestLongestElements(t *testing.T) {
 		texts["pair header in "+format.Names[in]] = []byte(p.Header)
 	}
 	for what, text := range texts {
-		if n := len(text) + len(",]}\r\n\r\n"); n > rowBytes {
-			t.Errorf("%s: %d bytes, but there is room for %d", what, n, rowBytes)
+		if n := len(text) + len(",]}\r\n\r\n"); n > answer.RowBytes {
+			t.Errorf("%s: %d bytes, but there is room for %d", what, n, answer.RowBytes)
 		}
 	}
 	if got := string(newDiffLine(&query.DiffQuery{}, format.JSON).write(&diff, nil)); !strings.Contains(got, `"difference":-36893488147419103230,`) {

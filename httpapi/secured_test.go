@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
 )
 
 // recorder keeps the head of every record of TLS that a client gets.
@@ -72,7 +73,7 @@ func TestClosedInTLS(t *testing.T) {
 	}
 	const old = "GET /flows?hour=5 HTTP/1.0\r\n\r\n"
 	whole, last, err := read(old)
-	if err != nil || last != alertRecord || whole < 3*blockBytes {
+	if err != nil || last != alertRecord || whole < 3*answer.BlockBytes {
 		t.Errorf("a whole answer: %d bytes, %v, last record %d", whole, err, last)
 	}
 	breaks.Store(true)

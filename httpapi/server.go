@@ -17,7 +17,9 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/answer"
 	"flowd/httpapi/conn"
+	"flowd/httpapi/ingest"
 	"flowd/httpapi/reject"
 	"flowd/httpapi/reservation"
 	"flowd/limit"
@@ -96,8 +98,8 @@ type Server struct {
 	rejects  *reject.Counters
 	clients  reservation.Clients
 	conns    *conn.Set
-	answers  *sender
-	ingest   *ingester
+	answers  *answer.Sender
+	ingest   *ingest.Ingester
 	draining atomic.Bool
 
 	mu        sync.Mutex // held by Shutdown, and by Serve as it begins and ends
@@ -164,13 +166,13 @@ func (s *Server) assemble(o *Options) {
 		Most:     l.Connections, PerAddress: l.ConnectionsPerAddress, HeaderBytes: l.HeaderBytes,
 		TLS: o.TLS, Clients: &s.clients, Rejects: s.rejects, Lines: s.lines,
 	})
-	s.answers = newSender(senderOptions{
+	s.answers = answer.NewSender(answer.Options{
 		Most: l.Queries, Rejects: s.rejects, Lines: s.lines, Metrics: o.Metrics, Panicked: s.panicked,
 	})
-	s.ingest = newIngester(ingestOptions{
-		ingestLimits: ingestLimits{
+	s.ingest = ingest.New(ingest.Options{
+		Limits: ingest.Limits{
 			BodyBytes: l.BodyBytes, DecodedBytes: l.DecodedBytes, InflightBytes: l.InflightBytes, Slots: l.Places,
-			Current: ingestCurrent{Flows: l.Flows, QueueWait: l.QueueWait},
+			Current: ingest.Current{Flows: l.Flows, QueueWait: l.QueueWait},
 		},
 		Engine: o.Engine, Buckets: s.buckets, Conns: s.conns, Rejects: s.rejects, Metrics: o.Metrics, Durability: o.Durability,
 	})
@@ -185,8 +187,8 @@ func (s *Server) SetLimits(l Limits) {
 	now.ConnectionsPerAddress, now.Rates = l.ConnectionsPerAddress, l.Rates
 	s.current.Store(&now)
 	s.conns.SetPerAddress(now.ConnectionsPerAddress)
-	s.answers.setMost(now.Queries)
-	s.ingest.setCurrent(ingestCurrent{Flows: now.Flows, QueueWait: now.QueueWait})
+	s.answers.SetMost(now.Queries)
+	s.ingest.SetCurrent(ingest.Current{Flows: now.Flows, QueueWait: now.QueueWait})
 	s.buckets.SetRates(l.Rates)
 }
 

@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"flowd/httpapi/certtest"
-	"flowd/httpapi/conn"
 	"log/slog"
 	"os"
 	"strings"
@@ -13,6 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"flowd/httpapi/certtest"
+	"flowd/httpapi/conn"
 )
 
 func (l *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }

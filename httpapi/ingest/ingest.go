@@ -1,4 +1,4 @@
-package httpapi
+package ingest
 
 import (
 	"bytes"
@@ -46,8 +46,8 @@ const (
 	acceptEncoding = "gzip, zstd, identity"
 )
 
-// ingestHead is what the headers of a POST say about its batch and body.
-type ingestHead struct {
+// head is what the headers of a POST say about its batch and body.
+type head struct {
 	origin   flow.Origin
 	format   flow.Format
 	encoding format.Encoding
@@ -55,15 +55,15 @@ type ingestHead struct {
 }
 
 // intake is one POST on its way in, and the resources that it holds.
-type ingest struct {
-	handler *ingester
+type batch struct {
+	from    *Ingester
 	ctx     *fasthttp.RequestCtx
-	head    ingestHead
+	head    head
 	body    *reservation.Buffer
 	plain   *reservation.Buffer // what body holds, while it is decompressed
 	right   *access.Right
 	client  *reservation.Client
-	placed  bool      // client has a slot of shares
+	entered bool      // client has a slot of shares
 	now     time.Time // when the body was complete, or zero until clock is called
 	// What the client's buckets were charged, for it to be given back if the batch is not taken.
 	chargedBytes, chargedFlows int
@@ -73,9 +73,9 @@ type ingest struct {
 	outcome                    outcome
 }
 
-// post takes the batch of a client with right: all of its flows count, or none does.
-func (s *ingester) post(ctx *fasthttp.RequestCtx, right *access.Right) {
-	in := ingest{handler: s, ctx: ctx, right: right, client: conn.ClientOf(ctx, right)}
+// Post takes the batch of a client with right: all of its flows count, or none does.
+func (s *Ingester) Post(ctx *fasthttp.RequestCtx, right *access.Right) {
+	in := batch{from: s, ctx: ctx, right: right, client: conn.ClientOf(ctx, right)}
 	in.client.Requests.Add(1)
 	defer in.close()
 	switch p := in.run(); p {
@@ -92,9 +92,9 @@ func (s *ingester) post(ctx *fasthttp.RequestCtx, right *access.Right) {
 
 // run takes the batch in, up to where reads see it. The body is complete before anything that
 // is scarce is asked for, so that a slow client delays only itself.
-func (in *ingest) run() *reject.Problem {
+func (in *batch) run() *reject.Problem {
 	head := &in.head
-	p := in.handler.readHead(&in.ctx.Request.Header, head)
+	p := in.from.readHead(&in.ctx.Request.Header, head)
 	head.origin.Client = in.right.Name // keys of one token say nothing of those of another
 	head.origin.Sender = flow.Sender{Name: in.right.Name, Address: in.client.Name}
 	if p == nil {
@@ -123,7 +123,7 @@ func (in *ingest) run() *reject.Problem {
 	in.flows = in.batch.Len()
 	batch := in.batch
 	in.batch = nil
-	receipt, err := in.handler.Engine.Append(batch, head.origin)
+	receipt, err := in.from.Engine.Append(batch, head.origin)
 	if err != nil {
 		return appendProblem(err, &head.origin)
 	}
@@ -132,22 +132,22 @@ func (in *ingest) run() *reject.Problem {
 }
 
 // close gives back what the ingest holds, also when a handler panics.
-func (in *ingest) close() {
-	in.handler.bodies.Release(in.body)
-	in.handler.bodies.Release(in.plain)
+func (in *batch) close() {
+	in.from.bodies.Release(in.body)
+	in.from.bodies.Release(in.plain)
 	in.client.Requests.Add(-1)
 	if in.batch != nil {
-		in.handler.Engine.Release(in.batch)
+		in.from.Engine.Release(in.batch)
 	}
 	in.leave()
 	if in.outcome != outcomeNone {
-		in.handler.batches[in.outcome].Inc()
+		in.from.batches[in.outcome].Inc()
 	}
 }
 
 // accept answers that the flows count, since now or since the batch was sent before.
-func (in *ingest) accept() {
-	s, header := in.handler, &in.ctx.Response.Header
+func (in *batch) accept() {
+	s, header := in.from, &in.ctx.Response.Header
 	var buf [64]byte
 	body := append(buf[:0], `{"accepted":`...)
 	body = strconv.AppendInt(body, int64(in.flows), 10)
@@ -167,7 +167,7 @@ func (in *ingest) accept() {
 }
 
 // readHead reads the headers of a POST into head, and refuses what can be refused without its body.
-func (s *ingester) readHead(h *fasthttp.RequestHeader, head *ingestHead) *reject.Problem {
+func (s *Ingester) readHead(h *fasthttp.RequestHeader, head *head) *reject.Problem {
 	head.length = h.ContentLength()
 	if p := reject.Unready(s.Engine.Status(), reject.Writing); p != nil {
 		return p

@@ -1,4 +1,4 @@
-package httpapi
+package answer
 
 import (
 	"flowd/httpapi/format"
@@ -55,7 +55,7 @@ func (b *packedBlock) Write(p []byte) (int, error) {
 }
 
 // compress has the text written in an encoding from its first block on.
-func (a *answer) compress(e format.Encoding) error {
+func (a *Answer) compress(e format.Encoding) error {
 	if e == format.Identity {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (a *answer) compress(e format.Encoding) error {
 // pack compresses the text, and more of it until what comes out fills a block. It gives the packer
 // back with the end of the text, so a client that takes its time over the last block does not hold
 // one; a packer whose answer was cut off may be in any state, and is left to the garbage collector.
-func (a *answer) pack() error {
+func (a *Answer) pack() error {
 	for {
 		if _, err := a.packer.Write(a.block[blockHead:]); err != nil {
 			return err
@@ -82,11 +82,11 @@ func (a *answer) pack() error {
 			a.packer = nil
 			return nil
 		}
-		if len(a.packed.data) >= blockHead+blockBytes {
+		if len(a.packed.data) >= blockHead+BlockBytes {
 			return nil
 		}
 		var err error
-		if a.block, a.more, err = a.source.Next(a.block, blockHead+blockBytes); err != nil {
+		if a.block, a.more, err = a.source.Next(a.block, blockHead+BlockBytes); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package answer
 
 import (
 	"time"
@@ -12,20 +12,20 @@ import (
 // costs a microsecond. An answer that takes less than this is always given.
 const lookEvery = 5 * time.Millisecond
 
-// gone reports whether the client has left. It is for query.Options.
-func (a *answer) gone() bool {
+// Disconnected reports whether the client has left. It is for query.Options.
+func (a *Answer) Disconnected() bool {
 	now := time.Since(a.sender.epoch)
-	if now < a.look || a.gave {
-		return a.gave
+	if now < a.look || a.disconnected {
+		return a.disconnected
 	}
 	a.look = now + lookEvery
-	a.gave = a.asker.Conn.Disconnected()
-	return a.gave
+	a.disconnected = a.request.Conn.Disconnected()
+	return a.disconnected
 }
 
-// clientGone says that an answer was given up. Mostly it is not read; a client that closed the sending side
+// clientDisconnected says that an answer was given up. Mostly it is not read; a client that closed the sending side
 // alone learns why there is no answer.
-func clientGone() *reject.Problem {
+func clientDisconnected() *reject.Problem {
 	return &reject.Problem{
 		Status: fasthttp.StatusBadRequest, Reason: reject.Disconnected,
 		Detail: "The connection was closed from the client's side before the answer was worked out, so the question was " +

@@ -1,4 +1,4 @@
-package httpapi
+package ingest
 
 import (
 	"bytes"
@@ -47,8 +47,8 @@ func newZstdReader() *zstd.Decoder {
 }
 
 // decompress replaces the body by what it holds.
-func (in *ingest) decompress() *reject.Problem {
-	if p := in.makeRoom(min(reservation.Growth*len(in.body.Data), in.handler.DecodedBytes)); p != nil {
+func (in *batch) decompress() *reject.Problem {
+	if p := in.makeRoom(min(reservation.Growth*len(in.body.Data), in.from.DecodedBytes)); p != nil {
 		return p
 	}
 	// A decoder that panicked would not be taken back.
@@ -66,26 +66,26 @@ func (in *ingest) decompress() *reject.Problem {
 	if p != nil {
 		return p
 	}
-	in.handler.bodies.Release(in.body)
+	in.from.bodies.Release(in.body)
 	in.body, in.plain = in.plain, nil
-	in.handler.decodedBytes.Add(len(in.body.Data))
+	in.from.decodedBytes.Add(len(in.body.Data))
 	return nil
 }
 
 // gunzip decompresses the body, which may be several gzip files in a row, into plain.
-func (in *ingest) gunzip(r *gzipReader) *reject.Problem {
+func (in *batch) gunzip(r *gzipReader) *reject.Problem {
 	r.src.Reset(in.body.Data)
 	err := r.gz.Reset(&r.src)
 	if err == nil {
-		err = in.handler.bodies.Fill(&in.plain, &r.gz, -1, in.handler.DecodedBytes)
+		err = in.from.bodies.Fill(&in.plain, &r.gz, -1, in.from.DecodedBytes)
 	}
 	switch err {
 	case nil:
 		return nil
 	case reservation.ErrTooLarge:
-		return in.handler.decodedTooLarge()
+		return in.from.decodedTooLarge()
 	case reservation.ErrNoMemory:
-		return in.handler.noMemory()
+		return in.from.noMemory()
 	default:
 		return corruptBody("gzip")
 	}
@@ -93,12 +93,12 @@ func (in *ingest) gunzip(r *gzipReader) *reject.Problem {
 
 // unzstd decompresses the body, which may be several zstd frames in a row, into plain. The
 // decoder works in one go, so when there was too little memory it begins again with more.
-func (in *ingest) unzstd(d *zstd.Decoder) *reject.Problem {
-	limit := in.handler.DecodedBytes
+func (in *batch) unzstd(d *zstd.Decoder) *reject.Problem {
+	limit := in.from.DecodedBytes
 	var header zstd.Header
 	if header.Decode(in.body.Data) == nil && header.HasFCS {
 		if header.FrameContentSize > uint64(limit) {
-			return in.handler.decodedTooLarge()
+			return in.from.decodedTooLarge()
 		}
 		if p := in.makeRoom(int(header.FrameContentSize)); p != nil {
 			return p
@@ -111,7 +111,7 @@ func (in *ingest) unzstd(d *zstd.Decoder) *reject.Problem {
 		exceeded := errors.Is(err, zstd.ErrDecoderSizeExceeded)
 		switch {
 		case len(data) > limit, exceeded && room >= limit:
-			return in.handler.decodedTooLarge()
+			return in.from.decodedTooLarge()
 		case err == nil && len(in.body.Data) > 0:
 			// The decoder may have moved the data to memory of its own.
 			in.plain.Data = in.plain.Data[:copy(in.plain.Data[:room], data)]
@@ -132,8 +132,8 @@ func (in *ingest) unzstd(d *zstd.Decoder) *reject.Problem {
 }
 
 // makeRoom sees to it that plain has memory for n bytes.
-func (in *ingest) makeRoom(n int) *reject.Problem {
-	bodies := &in.handler.bodies
+func (in *batch) makeRoom(n int) *reject.Problem {
+	bodies := &in.from.bodies
 	var larger *reservation.Buffer
 	switch {
 	case in.plain == nil:
@@ -144,7 +144,7 @@ func (in *ingest) makeRoom(n int) *reject.Problem {
 		larger = bodies.Grow(in.plain, n)
 	}
 	if larger == nil {
-		return in.handler.noMemory()
+		return in.from.noMemory()
 	}
 	in.plain = larger
 	return nil
@@ -167,7 +167,7 @@ func corruptBody(name string) *reject.Problem {
 	}
 }
 
-func (s *ingester) decodedTooLarge() *reject.Problem {
+func (s *Ingester) decodedTooLarge() *reject.Problem {
 	return &reject.Problem{
 		Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.DecodedTooLarge,
 		Detail: fmt.Sprintf("The body is larger than %s once decompressed; send smaller batches, or raise "+

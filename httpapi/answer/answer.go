@@ -1,4 +1,4 @@
-package httpapi
+package answer
 
 import (
 	"errors"
@@ -26,23 +26,23 @@ import (
 //
 // with the head at the end of its room, so that a block goes out in one write.
 const (
-	// blockBytes is how many bytes of text a block has when it is sent; the last has fewer. An answer of one
+	// BlockBytes is how many bytes of text a block has when it is sent; the last has fewer. An answer of one
 	// block has a length, and a longer one is chunked.
-	blockBytes = 64 << 10
-	// rowBytes is the most bytes that a row may have, with all that is written with it: three names of which
+	BlockBytes = 64 << 10
+	// RowBytes is the most bytes that a row may have, with all that is written with it: three names of which
 	// every byte is escaped, and the rest of the row.
-	rowBytes  = 2*3*flow.MaxName + 512
+	RowBytes  = 2*3*flow.MaxName + 512
 	blockHead = 10 // room for eight digits and CRLF
 )
 
-// answer is a text, mostly a list, on its way to a client, in memory that does not depend on its
+// Answer is a text, mostly a list, on its way to a client, in memory that does not depend on its
 // length. One that fits a block has a length; a longer one is chunked, or for a client of HTTP/1.0
 // ends with the connection. It is a body stream to fasthttp, and has no goroutine of its own.
-type answer struct {
-	sender *sender
-	asker  asker
-	source format.Source
-	flows  flowSource // memory of the source that most answers have
+type Answer struct {
+	sender  *Sender
+	request Request
+	source  format.Source
+	Flows   Flows // memory of the source that most answers have
 
 	block  []byte      // the head's room, and text that is not yet written or compressed
 	packed packedBlock // the same, compressed
@@ -52,12 +52,12 @@ type answer struct {
 	more   bool // source has more
 	form   framing
 
-	target []byte
-	look   time.Duration // when to look after the client again, counted from the sender's epoch
-	gave   bool          // the client was seen to be gone
-	failed error         // why it was not written to its end
-	broken bool          // failed is the source's error, not the client's
-	sent   bool
+	target       []byte
+	look         time.Duration // when to look after the client again, counted from the sender's epoch
+	disconnected bool          // the client was seen to be gone
+	failed       error         // why it was not written to its end
+	broken       bool          // failed is the source's error, not the client's
+	sent         bool
 }
 
 // framing is how the end of an answer is told.
@@ -69,28 +69,28 @@ const (
 	closed                 // by the end of the connection
 )
 
-// heading is what the headers of an answer say, beside its length and its encoding.
-type heading struct {
-	contentType string
-	vary        []byte // the headers of the request that the answer depends on
-	tag         []byte // ETag, if it has one
-	truncated   bool
-	partial     bool // an hour had expired before the flows came that it has
+// Heading is what the headers of an answer say, beside its length and its encoding.
+type Heading struct {
+	ContentType string
+	Vary        []byte // the headers of the request that the answer depends on
+	Tag         []byte // ETag, if it has one
+	Truncated   bool
+	Partial     bool // an hour had expired before the flows came that it has
 }
 
 var answers = sync.Pool{New: func() any {
-	return &answer{block: make([]byte, blockHead, blockHead+blockBytes+rowBytes+2)}
+	return &Answer{block: make([]byte, blockHead, blockHead+BlockBytes+RowBytes+2)}
 }}
 
 // send makes a the answer to ctx. What fits one block is written here; if that fails, ctx is left
 // as it was for the answer that says so.
-func (a *answer) send(ctx *fasthttp.RequestCtx, h heading, src format.Source) error {
+func (a *Answer) send(ctx *fasthttp.RequestCtx, h Heading, src format.Source) error {
 	a.source = src
 	if err := a.fill(); err != nil {
 		return err
 	}
 	if a.more || len(a.block)-blockHead >= leastPacked {
-		if err := a.compress(format.AcceptedEncoding(ctx.Request.Header.PeekAll(headerAcceptEncoding))); err != nil {
+		if err := a.compress(format.AcceptedEncoding(ctx.Request.Header.PeekAll(fasthttp.HeaderAcceptEncoding))); err != nil {
 			return err
 		}
 	}
@@ -117,26 +117,26 @@ func (a *answer) send(ctx *fasthttp.RequestCtx, h heading, src format.Source) er
 }
 
 // head sets the headers.
-func (a *answer) head(ctx *fasthttp.RequestCtx, h heading) {
+func (a *Answer) head(ctx *fasthttp.RequestCtx, h Heading) {
 	header := &ctx.Response.Header
-	header.SetContentType(h.contentType)
-	header.SetCanonical(headerVary, h.vary)
+	header.SetContentType(h.ContentType)
+	header.SetCanonical(headerVary, h.Vary)
 	if a.coded != format.Identity {
 		header.SetContentEncoding(format.EncodingNames[a.coded])
 	}
-	if len(h.tag) > 0 {
-		header.SetCanonical(headerETag, h.tag)
+	if len(h.Tag) > 0 {
+		header.SetCanonical(headerETag, h.Tag)
 	}
-	if h.truncated {
+	if h.Truncated {
 		header.SetCanonical(headerTruncated, yes)
 	}
-	if h.partial {
+	if h.Partial {
 		header.SetCanonical(headerExpiredBefore, yes)
 	}
 }
 
 // out is the block that is to be written, with the head's room.
-func (a *answer) out() *[]byte {
+func (a *Answer) out() *[]byte {
 	if a.coded == format.Identity {
 		return &a.block
 	}
@@ -144,20 +144,20 @@ func (a *answer) out() *[]byte {
 }
 
 // fill replaces the block that goes out by up to a block more of the text.
-func (a *answer) fill() (err error) {
+func (a *Answer) fill() (err error) {
 	*a.out() = (*a.out())[:blockHead]
-	if a.block, a.more, err = a.source.Next(a.block, blockHead+blockBytes); err != nil || a.coded == format.Identity {
+	if a.block, a.more, err = a.source.Next(a.block, blockHead+BlockBytes); err != nil || a.coded == format.Identity {
 		return err
 	}
 	return a.pack()
 }
 
 // SupportsBodyWriteTo lets fasthttp call WriteTo for a chunked body too.
-func (a *answer) SupportsBodyWriteTo() bool { return true }
+func (a *Answer) SupportsBodyWriteTo() bool { return true }
 
 // WriteTo writes the answer: to w if it is one block. A longer one goes around w, whose buffer
 // would cut each block in three writes, to the connection that w writes to.
-func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
+func (a *Answer) WriteTo(w io.Writer) (n int64, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			a.sender.Panicked(cause, a.target)
@@ -166,14 +166,14 @@ func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
 		if a.failed = err; err != nil && a.form == closed {
 			// Where the end of the connection is the end of the answer, an orderly one would make a part
 			// of it look whole.
-			a.asker.Conn.Reset()
+			a.request.Conn.Reset()
 		}
 	}()
 	if a.form == sized {
 		sent, err := w.Write((*a.out())[blockHead:])
 		return int64(sent), err
 	}
-	a.asker.Conn.LimitUnsent(unsentBytes)
+	a.request.Conn.LimitUnsent(unsentBytes)
 	for {
 		if err := a.writeBlock(); err != nil || !a.more {
 			return 0, err
@@ -186,7 +186,7 @@ func (a *answer) WriteTo(w io.Writer) (n int64, err error) {
 }
 
 // writeBlock writes the block in the form of the answer. The deadline begins anew.
-func (a *answer) writeBlock() error {
+func (a *Answer) writeBlock() error {
 	block := *a.out()
 	text := block[blockHead:]
 	if a.form == chunked {
@@ -198,12 +198,12 @@ func (a *answer) writeBlock() error {
 		*a.out() = block
 		text = block[from:]
 	}
-	_, err := a.asker.Conn.Write(text)
+	_, err := a.request.Conn.Write(text)
 	return err
 }
 
 // Read reads the answer as one text, for readers that do not call WriteTo.
-func (a *answer) Read(p []byte) (int, error) {
+func (a *Answer) Read(p []byte) (int, error) {
 	data := (*a.out())[blockHead:]
 	if a.read == len(data) {
 		if !a.more {
@@ -221,9 +221,9 @@ func (a *answer) Read(p []byte) (int, error) {
 }
 
 // Close ends the answer. fasthttp calls it when the answer was written or could not be.
-func (a *answer) Close() error {
-	s, took := a.sender, time.Since(a.asker.Began)
-	a.asker.Observer.Observe(fasthttp.StatusOK, took)
+func (a *Answer) Close() error {
+	s, took := a.sender, time.Since(a.request.Began)
+	a.request.Observer.Observe(fasthttp.StatusOK, took)
 	switch {
 	case a.broken:
 		s.brokenAnswers.Inc()
@@ -241,7 +241,7 @@ func (a *answer) Close() error {
 }
 
 // log logs how a was answered.
-func (a *answer) log(level slog.Level, took time.Duration) {
+func (a *Answer) log(level slog.Level, took time.Duration) {
 	text := "answered"
 	switch {
 	case a.broken:
@@ -249,8 +249,8 @@ func (a *answer) log(level slog.Level, took time.Duration) {
 	case a.failed != nil:
 		text = "answer cut off"
 	}
-	remote := a.asker.Conn.RemoteAddr()
-	kind := logs.Kind{Message: text, Status: fasthttp.StatusOK, Client: a.asker.Conn.AddressText()}
+	remote := a.request.Conn.RemoteAddr()
+	kind := logs.Kind{Message: text, Status: fasthttp.StatusOK, Client: a.request.Conn.AddressText()}
 	a.sender.Lines.Log(level, kind, func() []slog.Attr {
 		attrs := []slog.Attr{logs.Text("target", a.target), slog.String("remote", remote.String()), slog.Duration("took", took)}
 		if a.failed != nil {
@@ -260,7 +260,7 @@ func (a *answer) log(level slog.Level, took time.Duration) {
 	})
 }
 
-func (a *answer) level() slog.Level {
+func (a *Answer) level() slog.Level {
 	switch {
 	case a.broken:
 		return slog.LevelError
@@ -271,19 +271,19 @@ func (a *answer) level() slog.Level {
 }
 
 // abandon ends an answer that was not sent.
-func (a *answer) abandon() {
+func (a *Answer) abandon() {
 	if !a.sent {
 		a.release()
 	}
 }
 
 // release keeps a's memory for the next answer, and nothing that it points to.
-func (a *answer) release() {
+func (a *Answer) release() {
 	if a.source != nil {
 		a.source.Close()
 	}
-	s, client := a.sender, a.asker.Client
-	*a = answer{block: a.block[:blockHead], packed: packedBlock{a.packed.data[:0]}, target: a.target[:0]}
+	s, client := a.sender, a.request.Client
+	*a = Answer{block: a.block[:blockHead], packed: packedBlock{a.packed.data[:0]}, target: a.target[:0]}
 	answers.Put(a)
 	s.queries.end(client)
 }

@@ -1,24 +1,24 @@
-package httpapi
+package answer
 
 import (
 	"flowd/httpapi/format"
 	"github.com/valyala/fasthttp"
 )
 
-// notModified answers that the client has the answer already. It says of it what cannot be known
+// NotModified answers that the client has the answer already. It says of it what cannot be known
 // without it.
-func notModified(ctx *fasthttp.RequestCtx, h heading) {
+func NotModified(ctx *fasthttp.RequestCtx, h Heading) {
 	ctx.SetStatusCode(fasthttp.StatusNotModified)
-	ctx.Response.Header.SetCanonical(headerETag, h.tag)
-	ctx.Response.Header.SetCanonical(headerVary, h.vary)
-	if h.partial {
+	ctx.Response.Header.SetCanonical(headerETag, h.Tag)
+	ctx.Response.Header.SetCanonical(headerVary, h.Vary)
+	if h.Partial {
 		ctx.Response.Header.SetCanonical(headerExpiredBefore, yes)
 	}
 }
 
-// hasCurrent reports whether a client that sent h has the answer with this tag already. It compares
+// HasCurrent reports whether a client that sent h has the answer with this tag already. It compares
 // weakly (RFC 9110, 13.1.2): what stands between the quotes counts.
-func hasCurrent(h *fasthttp.RequestHeader, tag []byte) bool {
+func HasCurrent(h *fasthttp.RequestHeader, tag []byte) bool {
 	opaque := string(tag[len(`W/`):])
 	for _, value := range h.PeekAll(fasthttp.HeaderIfNoneMatch) {
 		if string(format.TrimSpace(value)) == "*" || listsTag(value, opaque) {

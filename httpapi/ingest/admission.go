@@ -1,4 +1,4 @@
-package httpapi
+package ingest
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 )
 
 // takeBytes refuses a body of n bytes that is more than its sender may send now.
-func (in *ingest) takeBytes(n int) *reject.Problem {
-	s := in.handler
+func (in *batch) takeBytes(n int) *reject.Problem {
+	s := in.from
 	if s.Buckets.Unbounded() {
 		return nil
 	}
@@ -33,8 +33,8 @@ func (in *ingest) takeBytes(n int) *reject.Problem {
 }
 
 // takeFlows refuses a batch of more flows than its sender may send now.
-func (in *ingest) takeFlows() *reject.Problem {
-	s, n := in.handler, in.batch.Len()
+func (in *batch) takeFlows() *reject.Problem {
+	s, n := in.from, in.batch.Len()
 	if s.Buckets.Unbounded() {
 		return nil
 	}
@@ -65,7 +65,7 @@ func overBurst(detail string) *reject.Problem {
 }
 
 // clock is when the body was complete: when this is called first.
-func (in *ingest) clock() time.Time {
+func (in *batch) clock() time.Time {
 	if in.now.IsZero() {
 		in.now = time.Now()
 	}
@@ -74,8 +74,8 @@ func (in *ingest) clock() time.Time {
 
 // enter takes a place, and with it the right to work on the body. The body is complete before that, so
 // that a slow client delays only itself.
-func (in *ingest) enter() *reject.Problem {
-	s := in.handler
+func (in *batch) enter() *reject.Problem {
+	s := in.from
 	entry := s.shares.Enter(&in.client.Slot, 0)
 	if entry != limit.Entered {
 		in.clock() // counts for all waiting
@@ -83,7 +83,7 @@ func (in *ingest) enter() *reject.Problem {
 	}
 	switch entry {
 	case limit.Entered:
-		in.placed = true
+		in.entered = true
 	case limit.OverShare:
 		return s.behind(reject.OverShare, "More comes in than can be added up, and this client has its share of what can; "+
 			"have fewer requests under way at once, and send this one again later.")
@@ -98,8 +98,8 @@ func (in *ingest) enter() *reject.Problem {
 var byteOrderMark = []byte("\ufeff")
 
 // fill gets a batch and fills it with the flows of the body, if its sender may send them.
-func (in *ingest) fill() *reject.Problem {
-	s, limits := in.handler, in.handler.current.Load()
+func (in *batch) fill() *reject.Problem {
+	s, limits := in.from, in.from.current.Load()
 	wait := limits.QueueWait
 	if !in.now.IsZero() {
 		wait = max(wait-time.Since(in.now), 0)
@@ -119,21 +119,21 @@ func (in *ingest) fill() *reject.Problem {
 const moreThanCan = "More comes in than can be added up; send it again later, or raise queue-batches or queue-wait."
 
 // behind says that batches come faster than they can be taken, and when it should be better.
-func (s *ingester) behind(r reject.Reason, detail string) *reject.Problem {
+func (s *Ingester) behind(r reject.Reason, detail string) *reject.Problem {
 	p := reject.Overloaded(r, detail)
 	p.Value = limit.RetryAfter(s.drain.Wait(s.shares.Waiting()+s.Slots, time.Now()))
 	return p
 }
 
 // leave gives the place back, and notes that a piece of the queue is done.
-func (in *ingest) leave() {
-	if in.placed {
-		in.handler.shares.Leave(&in.client.Slot)
-		in.handler.drain.Done(1, conn.Finished(in.ctx))
+func (in *batch) leave() {
+	if in.entered {
+		in.from.shares.Leave(&in.client.Slot)
+		in.from.drain.Done(1, conn.Finished(in.ctx))
 	}
 	// A client that is sent away by one limit, or by the server's state, does not use up another.
 	if in.outcome == outcomeOverload || in.outcome == outcomeUnavailable {
-		in.handler.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
-		in.handler.Buckets.GiveFlows(in.client.Name, in.chargedFlows)
+		in.from.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
+		in.from.Buckets.GiveFlows(in.client.Name, in.chargedFlows)
 	}
 }

@@ -1,4 +1,4 @@
-package httpapi
+package ingest
 
 import (
 	"sync/atomic"
@@ -13,9 +13,9 @@ import (
 	"flowd/limit"
 )
 
-// ingestEngine is what a batch needs of the engine. Errors of Append are those of package flow, or a
+// Engine is what a batch needs of the engine. Errors of Append are those of package flow, or a
 // *flow.UnavailableError, which is told to the client as it is.
-type ingestEngine interface {
+type Engine interface {
 	// Acquire lends an empty batch, and waits up to wait for one to come free; nil if none did.
 	Acquire(wait time.Duration) *flow.Batch
 	// Release takes back a batch that will not be appended.
@@ -28,9 +28,9 @@ type ingestEngine interface {
 	Status() flow.Status
 }
 
-// ingestLimits bound what batches can make the server hold or wait for. All must be positive, but QueueWait,
+// Limits bound what batches can make the server hold or wait for. All must be positive, but QueueWait,
 // which may be 0.
-type ingestLimits struct {
+type Limits struct {
 	// BodyBytes is the largest body as it was sent, DecodedBytes the largest once it is decompressed.
 	BodyBytes, DecodedBytes int
 	// InflightBytes is the most memory for bodies, as sent and decompressed, over all requests at once.
@@ -38,21 +38,21 @@ type ingestLimits struct {
 	// Slots is how many batches the engine lends at once.
 	Slots int
 	// Current is what may change while the server runs.
-	Current ingestCurrent
+	Current Current
 }
 
-// ingestCurrent are the limits that may change while the server runs.
-type ingestCurrent struct {
+// Current are the limits that may change while the server runs.
+type Current struct {
 	// Flows is the most flows of one batch.
 	Flows int
 	// QueueWait is how long a batch may wait for its turn.
 	QueueWait time.Duration
 }
 
-// ingestOptions are what an ingester is made of. All are required.
-type ingestOptions struct {
-	ingestLimits
-	Engine  ingestEngine
+// Options are what an ingester is made of. All are required.
+type Options struct {
+	Limits
+	Engine  Engine
 	Buckets *limit.Buckets // of what each client may send in a second
 	Conns   *conn.Set
 	Rejects *reject.Counters
@@ -61,10 +61,10 @@ type ingestOptions struct {
 	Durability string
 }
 
-// ingester takes batches. Its methods may be called by many goroutines at once.
-type ingester struct {
-	ingestOptions
-	current    atomic.Pointer[ingestCurrent]
+// Ingester takes batches. Its methods may be called by many goroutines at once.
+type Ingester struct {
+	Options
+	current    atomic.Pointer[Current]
 	shares     *limit.Shares
 	drain      limit.Drain
 	bodies     reservation.Memory
@@ -79,14 +79,14 @@ type ingester struct {
 	limitedFlows, limitedBytes *metrics.Counter // requests that were rejected for a rate
 }
 
-// newIngester returns an ingester, and registers its metrics.
-func newIngester(o ingestOptions) *ingester {
+// New returns an ingester, and registers its metrics.
+func New(o Options) *Ingester {
 	set := o.Metrics
-	s := &ingester{
-		ingestOptions: o,
-		shares:        limit.NewShares(o.Slots),
-		bodies:        reservation.Memory{Limit: o.InflightBytes, Room: o.Engine.Room},
-		durability:    []byte(o.Durability),
+	s := &Ingester{
+		Options:    o,
+		shares:     limit.NewShares(o.Slots),
+		bodies:     reservation.Memory{Limit: o.InflightBytes, Room: o.Engine.Room},
+		durability: []byte(o.Durability),
 
 		flows:        set.NewCounter(`flowd_flows_received_total{outcome="accepted"}`),
 		duplicates:   set.NewCounter(`flowd_flows_received_total{outcome="duplicate"}`),
@@ -105,8 +105,8 @@ func newIngester(o ingestOptions) *ingester {
 	return s
 }
 
-// setCurrent changes the limits that may change while the server runs. A request under way may still see the old.
-func (s *ingester) setCurrent(l ingestCurrent) { s.current.Store(&l) }
+// SetCurrent changes the limits that may change while the server runs. A request under way may still see the old.
+func (s *Ingester) SetCurrent(l Current) { s.current.Store(&l) }
 
-// rejected counts a batch whose client was rejected before its body was read.
-func (s *ingester) rejected(p *reject.Problem) { s.batches[outcomeOf(p)].Inc() }
+// Rejected counts a batch whose client was rejected before its body was read.
+func (s *Ingester) Rejected(p *reject.Problem) { s.batches[outcomeOf(p)].Inc() }

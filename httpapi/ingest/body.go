@@ -1,4 +1,4 @@
-package httpapi
+package ingest
 
 import (
 	"fmt"
@@ -16,8 +16,8 @@ import (
 const firstRead = 16 << 10
 
 // readBody reads the body as it was sent.
-func (in *ingest) readBody() *reject.Problem {
-	s, length := in.handler, in.head.length
+func (in *batch) readBody() *reject.Problem {
+	s, length := in.from, in.head.length
 	in.body = s.bodies.Acquire(min(max(length, 0), firstRead), in.client)
 	if in.body == nil {
 		return s.noMemory()
@@ -56,19 +56,19 @@ func (in *ingest) readBody() *reject.Problem {
 var bodyWanted = &reject.Problem{Status: fasthttp.StatusContinue}
 
 // wantBody looks at what the declared length of a body that is still to be sent decides already.
-func (in *ingest) wantBody() *reject.Problem {
+func (in *batch) wantBody() *reject.Problem {
 	if length := in.head.length; length > 0 {
 		if p := in.takeBytes(length); p != nil {
 			return p
 		}
-		in.handler.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
+		in.from.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
 		in.chargedBytes = 0
 	}
 	return bodyWanted
 }
 
 // noMemory says why bodyMemory lent none.
-func (s *ingester) noMemory() *reject.Problem {
+func (s *Ingester) noMemory() *reject.Problem {
 	if s.bodies.Short() {
 		return memoryShort()
 	}
@@ -82,7 +82,7 @@ func memoryShort() *reject.Problem {
 		"which takes seconds; send it again later. If it comes often, the server needs more memory.")
 }
 
-func (s *ingester) bodyTooLarge() *reject.Problem {
+func (s *Ingester) bodyTooLarge() *reject.Problem {
 	return &reject.Problem{
 		Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.BodyTooLarge,
 		Detail: fmt.Sprintf("The body is larger than %s; send smaller batches, or raise max-body-bytes.",

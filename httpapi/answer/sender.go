@@ -1,4 +1,4 @@
-package httpapi
+package answer
 
 import (
 	"errors"
@@ -27,10 +27,10 @@ var (
 )
 
 // unsentBytes is how much of a long answer may wait in the kernel, unsent.
-const unsentBytes = 4 * blockBytes
+const unsentBytes = 4 * BlockBytes
 
-// connection is what an answer needs of the connection that it is written to.
-type connection interface {
+// Conn is what an answer needs of the connection that it is written to.
+type Conn interface {
 	net.Conn
 	// Disconnected tells whether the client has closed the connection, or its sending side.
 	Disconnected() bool
@@ -42,21 +42,21 @@ type connection interface {
 	AddressText() string
 }
 
-// observer counts an answer by its status, and how long its request took.
-type observer interface {
+// Observer counts an answer by its status, and how long its request took.
+type Observer interface {
 	Observe(status int, took time.Duration)
 }
 
-// asker is the request that an answer is for.
-type asker struct {
+// Request is the request that an answer is for.
+type Request struct {
 	Client   string // the client that the answer counts for
 	Began    time.Time
-	Conn     connection
-	Observer observer
+	Conn     Conn
+	Observer Observer
 }
 
-// senderOptions are what a sender is made of. All are required.
-type senderOptions struct {
+// Options are what a sender is made of. All are required.
+type Options struct {
 	Most    int // how many answers may be under way at once
 	Rejects *reject.Counters
 	Lines   *logs.Limiter
@@ -65,9 +65,9 @@ type senderOptions struct {
 	Panicked func(cause any, target []byte)
 }
 
-// sender sends answers, and bounds how many are under way. Its methods may be called by many goroutines at once.
-type sender struct {
-	senderOptions
+// Sender sends answers, and bounds how many are under way. Its methods may be called by many goroutines at once.
+type Sender struct {
+	Options
 	most    atomic.Int64
 	queries underWay
 	epoch   time.Time // what answers count from when to look after their clients
@@ -78,10 +78,10 @@ type sender struct {
 	givenUp       *metrics.Counter               // not worked out to their end, for the client had disconnected
 }
 
-// newSender returns a sender, and registers its metrics.
-func newSender(o senderOptions) *sender {
-	s := &sender{
-		senderOptions: o, epoch: time.Now(),
+// NewSender returns a sender, and registers its metrics.
+func NewSender(o Options) *Sender {
+	s := &Sender{
+		Options: o, epoch: time.Now(),
 		cutAnswers:    o.Metrics.NewCounter(`flowd_http_answers_cut_total`),
 		brokenAnswers: o.Metrics.NewCounter(`flowd_http_answers_broken_total`),
 		givenUp:       o.Metrics.NewCounter(`flowd_http_queries_given_up_total`),
@@ -94,15 +94,15 @@ func newSender(o senderOptions) *sender {
 	return s
 }
 
-// setMost changes how many answers may be under way at once. Those that are go on.
-func (s *sender) setMost(most int) { s.most.Store(int64(most)) }
+// SetMost changes how many answers may be under way at once. Those that are go on.
+func (s *Sender) SetMost(most int) { s.most.Store(int64(most)) }
 
 // count returns how many answers are under way.
-func (s *sender) count() int { return s.queries.count() }
+func (s *Sender) count() int { return s.queries.count() }
 
-// answer answers ctx with the result of ask, unless too many are answered already. What is known of
+// Answer answers ctx with the result of ask, unless too many are answered already. What is known of
 // the answer only then, ask puts into the heading.
-func (s *sender) answer(ctx *fasthttp.RequestCtx, from asker, h heading, ask func(*answer, *heading) (format.Source, error)) {
+func (s *Sender) Answer(ctx *fasthttp.RequestCtx, from Request, h Heading, ask func(*Answer, *Heading) (format.Source, error)) {
 	a, p := s.open(ctx, from)
 	if p != nil {
 		s.Rejects.Answer(ctx, p)
@@ -120,28 +120,28 @@ func (s *sender) answer(ctx *fasthttp.RequestCtx, from asker, h heading, ask fun
 		s.givenUp.Inc()
 		ctx.SetConnectionClose()
 	}
-	s.Rejects.Answer(ctx, questionProblem(err))
+	s.Rejects.Answer(ctx, Problem(err))
 }
 
 // open begins an answer to ctx, or returns why there are too many.
-func (s *sender) open(ctx *fasthttp.RequestCtx, from asker) (*answer, *reject.Problem) {
+func (s *Sender) open(ctx *fasthttp.RequestCtx, from Request) (*Answer, *reject.Problem) {
 	if p := s.queries.begin(from.Client, int(s.most.Load())); p != nil {
 		return nil, p
 	}
-	a := answers.Get().(*answer)
-	a.sender, a.asker = s, from
+	a := answers.Get().(*Answer)
+	a.sender, a.request = s, from
 	a.target = append(a.target, ctx.RequestURI()...)
 	a.look = time.Since(s.epoch) + lookEvery
 	return a, nil
 }
 
-// questionProblem makes a problem of an error of a question.
-func questionProblem(err error) *reject.Problem {
+// Problem makes a problem of an error of a question.
+func Problem(err error) *reject.Problem {
 	var tooMany *query.TooManyGroupsError
 	var hour *query.HourError
 	switch {
 	case errors.Is(err, query.ErrGone):
-		return clientGone()
+		return clientDisconnected()
 	case errors.As(err, &tooMany):
 		return &reject.Problem{
 			Status: fasthttp.StatusBadRequest, Reason: reject.TooManyGroups,

@@ -1,4 +1,4 @@
-package httpapi
+package answer
 
 import (
 	"net"
@@ -32,9 +32,9 @@ func (unobserved) Observe(int, time.Duration) {}
 func TestClientIsLookedAfterRarely(t *testing.T) {
 	t.Parallel()
 	set := metrics.NewSet()
-	s := newSender(senderOptions{Most: 2, Rejects: reject.NewCounters(set), Metrics: set})
+	s := NewSender(Options{Most: 2, Rejects: reject.NewCounters(set), Metrics: set})
 	c := &openConn{}
-	a, p := s.open(&fasthttp.RequestCtx{}, asker{Client: "a", Conn: c, Observer: unobserved{}})
+	a, p := s.open(&fasthttp.RequestCtx{}, Request{Client: "a", Conn: c, Observer: unobserved{}})
 	if p != nil {
 		t.Fatal(p.Detail)
 	}
@@ -43,16 +43,16 @@ func TestClientIsLookedAfterRarely(t *testing.T) {
 		t.Fatal("the client would be looked after at once")
 	}
 	a.look = 0
-	if a.gone() || a.look == 0 || c.looks != 1 {
+	if a.Disconnected() || a.look == 0 || c.looks != 1 {
 		t.Errorf("gone, or not looked at: %s, %d", a.look, c.looks)
 	}
 	c.closed = true
 	a.look = 1 << 62
-	if a.gone() {
+	if a.Disconnected() {
 		t.Error("looked after before its time")
 	}
 	a.look = 0
-	if !a.gone() {
+	if !a.Disconnected() {
 		t.Error("not gone, though the connection is closed")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"flowd/access"
+	"flowd/httpapi/admin"
 	"flowd/httpapi/certtest"
 )
 
@@ -18,9 +19,9 @@ import (
 func TestAdminForeignSites(t *testing.T) {
 	t.Parallel()
 	var reloads atomic.Int64
-	as := serveAdmin(t, nil, func(o *AdminOptions) {
+	as := serveAdmin(t, nil, func(o *admin.Options) {
 		o.Hosts = []string{"flowd-admin.internal"}
-		o.Reload = func() (Reloaded, error) { reloads.Add(1); return Reloaded{}, nil }
+		o.Reload = func() (admin.Reloaded, error) { reloads.Add(1); return admin.Reloaded{}, nil }
 	})
 	_, port, _ := net.SplitHostPort(as.addr)
 	for _, c := range []struct {
@@ -95,7 +96,7 @@ func TestAdminAuthorization(t *testing.T) {
 	t.Parallel()
 	ts := newServer(t, newTable(t), nil)
 	ts.gate = gateOf(t)
-	as := serveAdmin(t, ts, func(o *AdminOptions) { o.Reload = func() (Reloaded, error) { return Reloaded{}, nil } })
+	as := serveAdmin(t, ts, func(o *admin.Options) { o.Reload = func() (admin.Reloaded, error) { return admin.Reloaded{}, nil } })
 	for _, c := range []struct {
 		method, target, token string
 		status                int
@@ -148,9 +149,9 @@ func TestAdminTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	ss.gate.Replace(list)
-	as := serveAdmin(t, ss.testServer, func(o *AdminOptions) {
+	as := serveAdmin(t, ss.testServer, func(o *admin.Options) {
 		o.TLS = ss.tls
-		o.Reload = func() (Reloaded, error) { return Reloaded{}, nil }
+		o.Reload = func() (admin.Reloaded, error) { return admin.Reloaded{}, nil }
 	})
 	visit := func(config *tls.Config) (*tls.Conn, func() int) {
 		c := tls.Client(as.dial().TCPConn, config)

@@ -4,12 +4,13 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 	"flowd/query"
 )
 
 // getDiff answers what changed between two ranges of hours.
 func (s *Server) getDiff(ctx *fasthttp.RequestCtx) {
-	answerTable(s, ctx, diffParameters, (*question).diff, hoursOfDiff, func(q *query.DiffQuery, in format.Format, o query.Options) (format.Source, bool, error) {
+	answerTable(s, ctx, params.Diff, (*params.Question).Diff, hoursOfDiff, func(q *query.DiffQuery, in format.Format, o query.Options) (format.Source, bool, error) {
 		rows, truncated, err := query.Diff(s.engine, q, o)
 		l := newDiffLine(q, in)
 		return &format.List[query.DiffRow]{Punctuation: format.Punctuate(in, l.Header), Write: l.write, Rows: rows}, truncated, err

@@ -8,6 +8,7 @@ import (
 
 	"flowd/flow"
 	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 )
 
 // A client that has the answer is told so until the hour changes.
@@ -166,11 +167,11 @@ func TestNotModifiedAllocatesLittle(t *testing.T) {
 func TestTags(t *testing.T) {
 	t.Parallel()
 	tag := func(version uint64, in, raw string) string {
-		q := question{maxGroups: 1000}
-		if p := readParameters([]byte(raw), flowsParameters, &q); p != nil {
+		q := params.Question{MaxGroups: 1000}
+		if p := params.Read([]byte(raw), params.Flows, &q); p != nil {
 			t.Fatal(p.Detail)
 		}
-		asked, p := q.flows()
+		asked, p := q.Flows()
 		if p != nil {
 			t.Fatal(p.Detail)
 		}

@@ -6,26 +6,27 @@ import (
 	"flowd/flow"
 	"flowd/httpapi/answer"
 	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 	"flowd/query"
 )
 
 // getFlows answers rows: of the tuples in hours, or of groups of them.
 func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
-	var asked question
-	p := s.readQuestion(ctx, flowsParameters, &asked)
+	var asked params.Question
+	p := s.readQuestion(ctx, params.Flows, &asked)
 	if p != nil {
 		s.rejects.Answer(ctx, p)
 		return
 	}
-	q, p := asked.flows()
+	q, p := asked.Flows()
 	if p != nil {
 		s.rejects.Answer(ctx, p)
 		return
 	}
-	in := format.TypeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.format)
+	in := format.TypeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.Format)
 	h := answer.Heading{ContentType: in.Header, Vary: varyFormat, Partial: s.partial(query.Hours{From: q.From, To: q.To})}
 	// The version of an hour tells when flows of any VPC came, so it is not for who is bound to some.
-	if q.To == q.From+1 && (asked.bound == nil || asked.bound.All()) {
+	if q.To == q.From+1 && (asked.VPCs == nil || asked.VPCs.All()) {
 		// The version is asked for before the rows: those may be newer than their tag, never older.
 		version, err := s.engine.Version(q.From)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"flowd/flow"
 	"flowd/httpapi/answer"
 	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 	"flowd/query"
 )
 
@@ -51,12 +52,12 @@ func appendPartial(dst []byte, partial bool) []byte {
 // getBoundHours answers in what hours there are flows of some VPCs, and how many bytes. It adds them up:
 // what is known of hours beforehand is about all VPCs.
 func (s *Server) getBoundHours(ctx *fasthttp.RequestCtx, bound *access.VPCs) {
-	if p := noParameters(ctx.URI().QueryString()); p != nil {
+	if p := params.None(ctx.URI().QueryString()); p != nil {
 		s.rejects.Answer(ctx, p)
 		return
 	}
 	q := query.Query{To: flow.MaxHour + 1, Grouped: true, ByHour: true}
-	q.Match[flow.VPCID] = within(query.Match{}, bound)
+	q.Match[flow.VPCID] = params.Within(query.Match{}, bound)
 	h := answer.Heading{ContentType: format.JSONType, Vary: varyEncoding}
 	s.answer(ctx, h, func(a *answer.Answer, _ *answer.Heading) (format.Source, error) {
 		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.Disconnected})

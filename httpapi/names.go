@@ -6,6 +6,7 @@ import (
 	"flowd/flow"
 	"flowd/httpapi/answer"
 	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 	"flowd/query"
 )
 
@@ -14,21 +15,21 @@ const namesHours = 24
 
 // getNames answers names that begin with a prefix, for completion.
 func (s *Server) getNames(ctx *fasthttp.RequestCtx) {
-	var asked question
-	p := s.readQuestion(ctx, namesParameters, &asked)
+	var asked params.Question
+	p := s.readQuestion(ctx, params.Names, &asked)
 	if p != nil {
 		s.rejects.Answer(ctx, p)
 		return
 	}
-	q, p := asked.nameQuery()
+	q, p := asked.Names()
 	if p != nil {
 		s.rejects.Answer(ctx, p)
 		return
 	}
 	h := answer.Heading{ContentType: format.JSONType, Vary: varyEncoding}
 	s.answer(ctx, h, func(a *answer.Answer, h *answer.Heading) (format.Source, error) {
-		if !asked.hasHours() {
-			newest, err := s.newestHours(within(query.Match{}, asked.bound), a.Disconnected, namesHours)
+		if !asked.HasHours() {
+			newest, err := s.newestHours(params.Within(query.Match{}, asked.VPCs), a.Disconnected, namesHours)
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"flowd/httpapi/params"
 	"fmt"
 	"maps"
 	"net/http"
@@ -100,13 +101,13 @@ func TestOpenAPIHasTheRoutes(t *testing.T) {
 func TestOpenAPIHasTheParameters(t *testing.T) {
 	t.Parallel()
 	d := document(t)
-	for path, read := range map[string][]parameter{
-		"/flows": flowsParameters, "/diff": diffParameters, "/pairs": pairsParameters, "/names": namesParameters,
+	for path, read := range map[string][]params.Parameter{
+		"/flows": params.Flows, "/diff": params.Diff, "/pairs": params.Pairs, "/names": params.Names,
 		"/hours": nil, "/ledger": nil, "/metrics": nil, "/openapi.json": nil,
 	} {
 		want, got := map[string]bool{}, map[string]bool{}
 		for _, p := range read {
-			want[p.name] = p.repeats
+			want[p.Name] = p.Repeats
 		}
 		for _, p := range d.queryParameters(t, path) {
 			if standing := p.schema.value["default"]; standing != nil && (path != "/names" || fmt.Sprint(standing) != "100") {

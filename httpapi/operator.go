@@ -4,6 +4,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
+	"flowd/httpapi/admin"
 	"flowd/httpapi/reject"
 	"flowd/logs"
 )
@@ -12,7 +13,7 @@ import (
 type operated struct{ s *Server }
 
 // ForAdmin returns what the admin server of s needs of it.
-func (s *Server) ForAdmin() adminServed { return operated{s} }
+func (s *Server) ForAdmin() admin.API { return operated{s} }
 
 func (o operated) RightTo(needs access.Scopes, claim access.Claim) (*access.Right, *reject.Problem) {
 	return o.s.rightTo(needs, claim)

@@ -4,12 +4,13 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 	"flowd/query"
 )
 
 // getPairs answers what the two ends of each conversation reported.
 func (s *Server) getPairs(ctx *fasthttp.RequestCtx) {
-	answerTable(s, ctx, pairsParameters, (*question).pairs, hoursOfPairs, func(q *query.PairsQuery, in format.Format, o query.Options) (format.Source, bool, error) {
+	answerTable(s, ctx, params.Pairs, (*params.Question).Pairs, hoursOfPairs, func(q *query.PairsQuery, in format.Format, o query.Options) (format.Source, bool, error) {
 		rows, truncated, err := query.Pairs(s.engine, q, o)
 		l := newPairLine(in)
 		return &format.List[query.PairRow]{Punctuation: format.Punctuate(in, l.Header), Write: l.write, Rows: rows}, truncated, err

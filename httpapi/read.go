@@ -6,6 +6,7 @@ import (
 	"flowd/httpapi/answer"
 	"flowd/httpapi/conn"
 	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 	"flowd/httpapi/reject"
 	"flowd/query"
 )
@@ -26,7 +27,7 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, h answer.Heading, ask func(*an
 
 // answerWhole answers a question without parameters by what ask returns.
 func (s *Server) answerWhole(ctx *fasthttp.RequestCtx, ask func() (format.Source, error)) {
-	if p := noParameters(ctx.URI().QueryString()); p != nil {
+	if p := params.None(ctx.URI().QueryString()); p != nil {
 		s.rejects.Answer(ctx, p)
 		return
 	}
@@ -46,10 +47,10 @@ func (s *Server) partial(hours ...query.Hours) bool {
 
 // answerTable answers a question Q, which read makes of its parameters, by the rows that ask returns and
 // whether there would be more. Over returns the hours that Q is about.
-func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, read func(*question) (Q, *reject.Problem),
+func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []params.Parameter, read func(*params.Question) (Q, *reject.Problem),
 	over func(*Q) []query.Hours, ask func(*Q, format.Format, query.Options) (format.Source, bool, error),
 ) {
-	var asked question
+	var asked params.Question
 	p := s.readQuestion(ctx, known, &asked)
 	if p != nil {
 		s.rejects.Answer(ctx, p)
@@ -60,7 +61,7 @@ func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, 
 		s.rejects.Answer(ctx, p)
 		return
 	}
-	in := format.TypeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.format)
+	in := format.TypeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.Format)
 	h := answer.Heading{ContentType: in.Header, Vary: varyFormat}
 	s.answer(ctx, h, func(a *answer.Answer, h *answer.Heading) (src format.Source, err error) {
 		h.Partial = s.partial(over(&q)...)
@@ -70,8 +71,8 @@ func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []parameter, 
 }
 
 // readQuestion reads the parameters of ctx into q.
-func (s *Server) readQuestion(ctx *fasthttp.RequestCtx, known []parameter, q *question) *reject.Problem {
-	q.maxGroups = s.current.Load().Groups
-	q.bound = &rightOf(ctx).VPCs
-	return readParameters(ctx.URI().QueryString(), known, q)
+func (s *Server) readQuestion(ctx *fasthttp.RequestCtx, known []params.Parameter, q *params.Question) *reject.Problem {
+	q.MaxGroups = s.current.Load().Groups
+	q.VPCs = &rightOf(ctx).VPCs
+	return params.Read(ctx.URI().QueryString(), known, q)
 }

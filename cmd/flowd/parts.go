@@ -15,6 +15,7 @@ import (
 
 	"flowd/config"
 	"flowd/httpapi"
+	"flowd/httpapi/admin"
 	"flowd/httpapi/conn"
 	"flowd/limit"
 	"flowd/local"
@@ -27,7 +28,7 @@ type parts struct {
 	lines    *logs.Limiter // what clients cause goes through it to logger
 	engine   *local.Engine
 	server   *httpapi.Server
-	admin    *httpapi.Admin
+	admin    *admin.Server
 	notifier *notifier
 	version  httpapi.Version
 
@@ -71,16 +72,16 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 	r.lines, r.notifier = lines, &notifier{logger: logger}
 	return &parts{
 		logger: logger, lines: lines, engine: r.engine, server: r.server, notifier: r.notifier, version: version, config: &c.Config,
-		admin:  httpapi.NewAdmin(c.adminOptions(r)),
+		admin:  admin.New(c.adminOptions(r)),
 		served: make(chan error, 1), adminServed: make(chan error, 1),
 	}, nil
 }
 
 // adminOptions are those of the admin listener. Within the machine it is in clear, beyond it as the other.
-func (c *serveCommand) adminOptions(r *reloader) httpapi.AdminOptions {
-	o := httpapi.AdminOptions{Server: r.server.ForAdmin(), Reload: r.Reload, AcceptClock: func() (httpapi.AcceptedClock, error) {
+func (c *serveCommand) adminOptions(r *reloader) admin.Options {
+	o := admin.Options{API: r.server.ForAdmin(), Reload: r.Reload, AcceptClock: func() (admin.AcceptedClock, error) {
 		a, err := r.engine.AcceptClock()
-		return httpapi.AcceptedClock{
+		return admin.AcceptedClock{
 			Before: rfc3339(a.Before), After: rfc3339(a.After), Clock: rfc3339(a.Clock), HoursExpired: a.Expired,
 		}, err
 	}}

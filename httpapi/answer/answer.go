@@ -1,3 +1,5 @@
+// Package answer sends answers to reads block by block, compressed as the client prefers, in memory that does not depend on
+// their length. It bounds how many are under way, and gives up those whose client has disconnected.
 package answer
 
 import (

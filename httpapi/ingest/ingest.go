@@ -1,3 +1,5 @@
+// Package ingest takes batches of flows: it reads their bodies within the memory that there is, admits them within the rate
+// and share of their client, decodes them, and appends them to the engine.
 package ingest
 
 import (

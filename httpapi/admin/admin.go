@@ -1,4 +1,5 @@
-package httpapi
+// Package admin serves what is for operators alone: reloads, profiles, metrics and health.
+package admin
 
 import (
 	"context"
@@ -26,17 +27,17 @@ import (
 
 // What clients of the admin server can make it hold or wait for.
 const (
-	adminConnections = 64
-	adminHeaderBytes = 16 << 10
-	adminHeaderTime  = 10 * time.Second
-	// adminAnswerTime is how long an answer may take, but a profile's: that takes as long as is asked
+	mostConnections = 64
+	headerBytes     = 16 << 10
+	headerTime      = 10 * time.Second
+	// answerTime is how long an answer may take, but a profile's: that takes as long as is asked
 	// for, by a client with the scope.
-	adminAnswerTime = 30 * time.Second
-	adminIdleTime   = 2 * time.Minute
+	answerTime = 30 * time.Second
+	idleTime   = 2 * time.Minute
 )
 
-// adminServed is what an Admin needs of the server whose tokens, metrics and health it serves.
-type adminServed interface {
+// API is what an Admin needs of the server whose tokens, metrics and health it serves.
+type API interface {
 	// RightTo returns the right that a claim has, or why it does not reach these scopes.
 	RightTo(needs access.Scopes, claim access.Claim) (*access.Right, *reject.Problem)
 	// Rejected counts a rejected request.
@@ -54,10 +55,10 @@ type adminServed interface {
 	Exposition(ctx *fasthttp.RequestCtx)
 }
 
-// AdminOptions are what an Admin is made of. All but Hosts and TLS are required.
-type AdminOptions struct {
-	// Server is the one whose tokens, metrics and health these are.
-	Server adminServed
+// Options are what an Admin is made of. All but Hosts and TLS are required.
+type Options struct {
+	// API is the one whose tokens, metrics and health these are.
+	API API
 	// Reload takes the settings as their sources have them now. It is called by one request at a time.
 	// An error says what is wrong with them, to an operator, and then nothing has changed; as a
 	// *ReloadError it says so place by place.
@@ -95,39 +96,39 @@ func (e *ReloadError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Admin serves what is for operators alone: reloads, profiles, metrics and health.
-type Admin struct {
-	server adminServed
+// Server serves what is for operators alone: reloads, profiles, metrics and health.
+type Server struct {
+	api    API
 	change func() (Reloaded, error)
 	accept func() (AcceptedClock, error)
 	hosts  []string
 	tls    *conn.TLS
 	http   http.Server
-	paths  map[string]adminRoute
+	paths  map[string]route
 	turn   chan struct{}      // held by the reload that is under way
 	stop   context.CancelFunc // ends what is waited for
 }
 
-// adminRoute is what there is at a path.
-type adminRoute struct {
+// route is what there is at a path.
+type route struct {
 	methods []string
 	needs   access.Scopes
 	handle  http.HandlerFunc
 	long    bool // it takes as long as is asked for
 }
 
-// NewAdmin returns a server that serves nothing yet.
-func NewAdmin(o AdminOptions) *Admin {
+// New returns a server that serves nothing yet.
+func New(o Options) *Server {
 	ctx, stop := context.WithCancel(context.Background())
-	a := &Admin{server: o.Server, change: o.Reload, accept: o.AcceptClock, hosts: o.Hosts, tls: o.TLS, turn: make(chan struct{}, 1), stop: stop}
+	a := &Server{api: o.API, change: o.Reload, accept: o.AcceptClock, hosts: o.Hosts, tls: o.TLS, turn: make(chan struct{}, 1), stop: stop}
 	a.http = http.Server{
 		Handler:                      a,
 		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            adminHeaderTime,
-		IdleTimeout:                  adminIdleTime,
-		MaxHeaderBytes:               adminHeaderBytes,
+		ReadHeaderTimeout:            headerTime,
+		IdleTimeout:                  idleTime,
+		MaxHeaderBytes:               headerBytes,
 		BaseContext:                  func(net.Listener) context.Context { return ctx },
-		ErrorLog:                     log.New(o.Server.Lines().Writer(slog.LevelDebug, "said by the admin listener's HTTP library"), "", 0),
+		ErrorLog:                     log.New(o.API.Lines().Writer(slog.LevelDebug, "said by the admin listener's HTTP library"), "", 0),
 	}
 	a.paths = a.routes()
 	return a
@@ -139,17 +140,17 @@ const apiPrefix = "/api/v1"
 // pprofPath is where profiles are. pprof's own handlers know it.
 const pprofPath = "/debug/pprof/"
 
-func (a *Admin) routes() map[string]adminRoute {
+func (a *Server) routes() map[string]route {
 	get, post := []string{http.MethodGet, http.MethodHead}, []string{http.MethodPost}
-	live := adminRoute{methods: get, handle: a.through(a.server.Live)}
-	ready := adminRoute{methods: get, handle: a.through(a.server.Ready)}
-	profile := func(handle http.HandlerFunc) adminRoute {
-		return adminRoute{methods: get, needs: access.Admin, handle: handle, long: true}
+	live := route{methods: get, handle: a.through(a.api.Live)}
+	ready := route{methods: get, handle: a.through(a.api.Ready)}
+	profile := func(handle http.HandlerFunc) route {
+		return route{methods: get, needs: access.Admin, handle: handle, long: true}
 	}
-	return map[string]adminRoute{
+	return map[string]route{
 		"/-/reload":       {methods: post, needs: access.Admin, handle: a.reload},
 		"/-/accept-clock": {methods: post, needs: access.Admin, handle: a.acceptClock, long: true},
-		"/metrics":        {methods: get, needs: access.Metrics, handle: a.through(a.server.Exposition)},
+		"/metrics":        {methods: get, needs: access.Metrics, handle: a.through(a.api.Exposition)},
 		"/livez":          live, "/health": live, "/-/healthy": live,
 		"/readyz": ready, "/-/ready": ready,
 		// Without pprof's cmdline: arguments may hold what not everybody with this right should see.
@@ -168,8 +169,8 @@ func (a *Admin) routes() map[string]adminRoute {
 
 // Serve serves the connections of ln, which it closes. It returns nil when Shutdown is called, which
 // may still be waiting for requests then.
-func (a *Admin) Serve(ln net.Listener) error {
-	ln = &fewListener{Listener: ln, free: make(chan struct{}, adminConnections), tls: a.tls}
+func (a *Server) Serve(ln net.Listener) error {
+	ln = &fewListener{Listener: ln, free: make(chan struct{}, mostConnections), tls: a.tls}
 	if err := a.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -178,7 +179,7 @@ func (a *Admin) Serve(ln net.Listener) error {
 
 // Shutdown stops accepting connections, ends profiles that are being made, and returns when the
 // requests under way are answered. If ctx ends before, it cuts them off and returns ctx's error.
-func (a *Admin) Shutdown(ctx context.Context) error {
+func (a *Server) Shutdown(ctx context.Context) error {
 	a.stop()
 	err := a.http.Shutdown(ctx)
 	if err != nil {
@@ -188,7 +189,7 @@ func (a *Admin) Shutdown(ctx context.Context) error {
 }
 
 // ServeHTTP answers a request.
-func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.recovered(w, r)
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
@@ -209,15 +210,15 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // within gives what is under way its time. An error says that the connection is closed.
-func (a *Admin) within(set func(time.Time) error) { _ = set(time.Now().Add(adminAnswerTime)) }
+func (a *Server) within(set func(time.Time) error) { _ = set(time.Now().Add(answerTime)) }
 
 // find returns where r goes to, or why it goes nowhere.
-func (a *Admin) find(r *http.Request) (adminRoute, *reject.Problem) {
+func (a *Server) find(r *http.Request) (route, *reject.Problem) {
 	if r.ProtoMajor != 1 || r.ProtoMinor > 1 {
-		return adminRoute{}, conn.WrongVersion()
+		return route{}, conn.WrongVersion()
 	}
 	if p := a.foreign(r); p != nil {
-		return adminRoute{}, p
+		return route{}, p
 	}
 	if path, ok := strings.CutPrefix(r.URL.Path, apiPrefix); ok {
 		r.URL.Path = path // pprof looks at it, too
@@ -239,7 +240,7 @@ func (a *Admin) find(r *http.Request) (adminRoute, *reject.Problem) {
 		return to, nil
 	}
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // it is invalid on a Unix socket, where all are one address
-	_, p := a.server.RightTo(to.needs, access.Claim{
+	_, p := a.api.RightTo(to.needs, access.Claim{
 		Addr:          addr.Addr().Unmap(),
 		Authorization: []byte(strings.Join(r.Header.Values("Authorization"), ",")),
 		Certificate:   a.certificate(r),
@@ -249,7 +250,7 @@ func (a *Admin) find(r *http.Request) (adminRoute, *reject.Problem) {
 }
 
 // reload answers what a reload changed.
-func (a *Admin) reload(w http.ResponseWriter, r *http.Request) {
+func (a *Server) reload(w http.ResponseWriter, r *http.Request) {
 	select {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
@@ -287,7 +288,7 @@ func reloadProblem(err error) *reject.Problem {
 }
 
 // through answers by a handler of the API.
-func (a *Admin) through(handle fasthttp.RequestHandler) http.HandlerFunc {
+func (a *Server) through(handle fasthttp.RequestHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var ctx fasthttp.RequestCtx
 		ctx.Init(&fasthttp.Request{}, nil, nil)
@@ -303,14 +304,14 @@ func (a *Admin) through(handle fasthttp.RequestHandler) http.HandlerFunc {
 }
 
 // refuse answers r with p, counts it and logs it.
-func (a *Admin) refuse(w http.ResponseWriter, r *http.Request, p *reject.Problem) {
-	a.server.Rejected(p)
+func (a *Server) refuse(w http.ResponseWriter, r *http.Request, p *reject.Problem) {
+	a.api.Rejected(p)
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
 	kind := logs.Kind{
 		Message: "refused an admin request", Status: p.Status, Reason: p.Name(),
 		Client: conn.AddressText(net.TCPAddrFromAddrPort(remote)),
 	}
-	a.server.Lines().Log(slog.LevelWarn, kind, func() []slog.Attr {
+	a.api.Lines().Log(slog.LevelWarn, kind, func() []slog.Attr {
 		return []slog.Attr{logs.Text("method", r.Method), logs.Text("path", r.URL.Path), logs.Text("remote", r.RemoteAddr)}
 	})
 	if p.Header != "" {
@@ -322,12 +323,12 @@ func (a *Admin) refuse(w http.ResponseWriter, r *http.Request, p *reject.Problem
 }
 
 // recovered is deferred around a handler.
-func (a *Admin) recovered(w http.ResponseWriter, r *http.Request) {
+func (a *Server) recovered(w http.ResponseWriter, r *http.Request) {
 	cause := recover()
 	if cause == nil {
 		return
 	}
-	a.server.Panicked(cause, []byte(r.URL.Path))
+	a.api.Panicked(cause, []byte(r.URL.Path))
 	a.refuse(w, r, &reject.Problem{
 		Status: http.StatusInternalServerError, Reason: reject.Panic,
 		Detail: "The server failed to answer because of a fault of its own, which is in its log.",

@@ -1,4 +1,4 @@
-package httpapi
+package params
 
 import (
 	"fmt"
@@ -21,11 +21,11 @@ const (
 	maxNames   = 10_000
 )
 
-// question is what the parameters of a read say, each by itself.
-type question struct {
+// Question is what the parameters of a read say, each by itself.
+type Question struct {
 	hours         span
 	before, after span // of a diff
-	names         [flow.FieldCount]wanted
+	kept          [flow.FieldCount]wanted
 	app           wanted
 
 	grouped   bool
@@ -34,16 +34,16 @@ type question struct {
 	order     query.Order
 	diffOrder query.DiffOrder
 	busiest   bool
-	format    format.Format
+	Format    format.Format
 
 	field    flow.Field
 	hasField bool
 	prefix   string
 
 	limit     int
-	maxGroups int // the largest limit, but of names
+	MaxGroups int // the largest limit, but of names
 
-	bound *access.VPCs // of the client
+	VPCs *access.VPCs // of the client
 }
 
 // wanted is the names that a client asks for.
@@ -108,7 +108,7 @@ var columnFields = [...]query.Column{
 	flow.SrcApp: query.BySrcApp, flow.DestApp: query.ByDestApp, flow.VPCID: query.ByVPCID,
 }
 
-func (q *question) readOrder(value string) (wrong string) {
+func (q *Question) readOrder(value string) (wrong string) {
 	name, descending := strings.CutPrefix(value, "-")
 	by := slices.Index(columns[:], name)
 	if by <= 0 { // the first is no order, and has no name
@@ -118,7 +118,7 @@ func (q *question) readOrder(value string) (wrong string) {
 	return ""
 }
 
-func (q *question) readGroups(value string) (wrong string) {
+func (q *Question) readGroups(value string) (wrong string) {
 	const must = "must be a comma list of src_app, dest_app, vpc_id and hour, each at most once"
 	q.grouped = true
 	for name := range strings.SplitSeq(value, ",") {
@@ -131,7 +131,7 @@ func (q *question) readGroups(value string) (wrong string) {
 	return ""
 }
 
-func (q *question) readDiffGroups(value string) (wrong string) {
+func (q *Question) readDiffGroups(value string) (wrong string) {
 	q.grouped = true
 	for name := range strings.SplitSeq(value, ",") {
 		if !q.addGroup(name) {
@@ -142,7 +142,7 @@ func (q *question) readDiffGroups(value string) (wrong string) {
 }
 
 // addGroup adds a name to group by, unless it is absent, or there already.
-func (q *question) addGroup(name string) bool {
+func (q *Question) addGroup(name string) bool {
 	for f := range flow.FieldCount {
 		if f.String() == name && !q.groups.Has(f) {
 			q.groups = q.groups.With(f)
@@ -152,7 +152,7 @@ func (q *question) addGroup(name string) bool {
 	return false
 }
 
-func (q *question) readDiffOrder(value string) (wrong string) {
+func (q *Question) readDiffOrder(value string) (wrong string) {
 	switch value {
 	case "-difference":
 		q.diffOrder = query.GrownFirst
@@ -164,7 +164,7 @@ func (q *question) readDiffOrder(value string) (wrong string) {
 	return ""
 }
 
-func (q *question) readPairOrder(value string) (wrong string) {
+func (q *Question) readPairOrder(value string) (wrong string) {
 	switch value {
 	case "-disagreement":
 		q.busiest = false
@@ -176,36 +176,36 @@ func (q *question) readPairOrder(value string) (wrong string) {
 	return ""
 }
 
-func (q *question) readLimit(value string) (wrong string) {
-	if !q.setLimit(value, q.maxGroups) {
-		return fmt.Sprintf("must be a whole number from 1 to %d, which max-groups sets", q.maxGroups)
+func (q *Question) readLimit(value string) (wrong string) {
+	if !q.setLimit(value, q.MaxGroups) {
+		return fmt.Sprintf("must be a whole number from 1 to %d, which max-groups sets", q.MaxGroups)
 	}
 	return ""
 }
 
-func (q *question) readNamesLimit(value string) (wrong string) {
+func (q *Question) readNamesLimit(value string) (wrong string) {
 	if !q.setLimit(value, maxNames) {
 		return fmt.Sprintf("must be a whole number from 1 to %d", maxNames)
 	}
 	return ""
 }
 
-func (q *question) setLimit(value string, most int) bool {
+func (q *Question) setLimit(value string, most int) bool {
 	n, err := strconv.ParseUint(value, 10, 31)
 	q.limit = int(n)
 	return err == nil && q.limit >= 1 && q.limit <= most
 }
 
-func (q *question) readFormat(value string) (wrong string) {
+func (q *Question) readFormat(value string) (wrong string) {
 	at := slices.Index(format.Names[:], value)
 	if at <= 0 { // the first is any, and has no name
 		return "must be one of " + strings.Join(format.Names[1:], ", ")
 	}
-	q.format = format.Format(at)
+	q.Format = format.Format(at)
 	return ""
 }
 
-func (q *question) readField(value string) (wrong string) {
+func (q *Question) readField(value string) (wrong string) {
 	for f := range flow.FieldCount {
 		if f.String() == value {
 			q.field, q.hasField = f, true
@@ -215,22 +215,22 @@ func (q *question) readField(value string) (wrong string) {
 	return "must be one of src_app, dest_app and vpc_id"
 }
 
-func (q *question) readPrefix(value string) (wrong string) {
+func (q *Question) readPrefix(value string) (wrong string) {
 	q.prefix = value
 	return wrongText(value)
 }
 
 // match returns which rows are kept.
-func (q *question) match() (m [flow.FieldCount]query.Match) {
+func (q *Question) match() (m [flow.FieldCount]query.Match) {
 	for f := range m {
-		m[f] = q.names[f].kept()
+		m[f] = q.kept[f].kept()
 	}
-	m[flow.VPCID] = within(m[flow.VPCID], q.bound)
+	m[flow.VPCID] = Within(m[flow.VPCID], q.VPCs)
 	return m
 }
 
-// flows returns the question of GET /flows.
-func (q *question) flows() (query.Query, *reject.Problem) {
+// Flows returns the question of GET /flows.
+func (q *Question) Flows() (query.Query, *reject.Problem) {
 	hours, p := q.hours.hours(spanNames{"hour", "from", "to"})
 	if p != nil {
 		return query.Query{}, p
@@ -259,8 +259,8 @@ func notGrouped(by query.Column) *reject.Problem {
 		columns[by]))
 }
 
-// diff returns the question of GET /diff.
-func (q *question) diff() (query.DiffQuery, *reject.Problem) {
+// Diff returns the question of GET /diff.
+func (q *Question) Diff() (query.DiffQuery, *reject.Problem) {
 	before, p := q.before.closed(spanNames{"a", "a_from", "a_to"})
 	if p != nil {
 		return query.DiffQuery{}, p
@@ -277,19 +277,19 @@ func (q *question) diff() (query.DiffQuery, *reject.Problem) {
 	}, nil
 }
 
-// pairs returns the question of GET /pairs.
-func (q *question) pairs() (query.PairsQuery, *reject.Problem) {
+// Pairs returns the question of GET /pairs.
+func (q *Question) Pairs() (query.PairsQuery, *reject.Problem) {
 	hours, p := q.hours.hours(spanNames{"hour", "from", "to"})
 	return query.PairsQuery{
 		Hours: hours, App: q.app.kept(), VPC: q.match()[flow.VPCID], Busiest: q.busiest, Limit: q.limit,
 	}, p
 }
 
-// hasHours tells whether hours are asked for.
-func (q *question) hasHours() bool { return q.hours.given() }
+// HasHours tells whether hours are asked for.
+func (q *Question) HasHours() bool { return q.hours.given() }
 
-// nameQuery returns the question of GET /names, without hours if none are asked for.
-func (q *question) nameQuery() (query.NamesQuery, *reject.Problem) {
+// Names returns the question of GET /names, without hours if none are asked for.
+func (q *Question) Names() (query.NamesQuery, *reject.Problem) {
 	asked := query.NamesQuery{Field: q.field, Prefix: q.prefix, Match: q.match(), Limit: q.limit}
 	if asked.Limit == 0 {
 		asked.Limit = namesLimit
@@ -297,7 +297,7 @@ func (q *question) nameQuery() (query.NamesQuery, *reject.Problem) {
 	if !q.hasField {
 		return asked, badParameter("field", "is missing; it must be one of src_app, dest_app and vpc_id")
 	}
-	if !q.hasHours() {
+	if !q.HasHours() {
 		return asked, nil
 	}
 	var p *reject.Problem

@@ -1,4 +1,4 @@
-package httpapi
+package params
 
 import (
 	"slices"
@@ -10,8 +10,8 @@ import (
 // noVPC matches no row: no name is empty.
 var noVPC = query.Match{Names: []string{""}}
 
-// within returns what both m and v keep. A nil v keeps all.
-func within(m query.Match, v *access.VPCs) query.Match {
+// Within returns what both m and v keep. A nil v keeps all.
+func Within(m query.Match, v *access.VPCs) query.Match {
 	switch {
 	case v == nil || v.All():
 		return m

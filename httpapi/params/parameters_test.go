@@ -1,4 +1,4 @@
-package httpapi
+package params
 
 import (
 	"net/url"
@@ -26,8 +26,8 @@ func FuzzParameters(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, path uint8, raw []byte) {
 		known := paths[int(path)%len(paths)]
-		q := question{maxGroups: 1000, limit: 7}
-		p := readParameters(raw, known, &q)
+		q := Question{MaxGroups: 1000, limit: 7}
+		p := Read(raw, known, &q)
 		values, err := url.ParseQuery(string(raw))
 		if p != nil {
 			if p.Status != 400 || p.Reason != reject.Parameter || p.Detail == "" {
@@ -40,8 +40,8 @@ func FuzzParameters(f *testing.F) {
 			t.Fatalf("%q: taken, but net/url says %v", raw, err)
 		}
 		for name, all := range values {
-			i := slices.IndexFunc(known, func(p parameter) bool { return p.name == name })
-			if i < 0 || len(all) > 1 && !known[i].repeats {
+			i := slices.IndexFunc(known, func(p Parameter) bool { return p.Name == name })
+			if i < 0 || len(all) > 1 && !known[i].Repeats {
 				t.Fatalf("%q: %s taken %d times", raw, name, len(all))
 			}
 		}
@@ -50,14 +50,14 @@ func FuzzParameters(f *testing.F) {
 }
 
 // paths are what each path takes.
-var paths = [][]parameter{flowsParameters, diffParameters, pairsParameters, namesParameters}
+var paths = [][]Parameter{Flows, Diff, Pairs, Names}
 
 // checkQuestion fails the test if q, read from raw, is no question to be asked.
-func checkQuestion(t *testing.T, raw []byte, q *question) {
+func checkQuestion(t *testing.T, raw []byte, q *Question) {
 	if q.limit < 1 || q.limit > maxNames {
 		t.Errorf("%q: limit %d", raw, q.limit)
 	}
-	if asked, p := q.flows(); p == nil {
+	if asked, p := q.Flows(); p == nil {
 		switch {
 		case asked.From > asked.To || asked.To > flow.MaxHour+1:
 			t.Errorf("%q: hours %d to %d", raw, asked.From, asked.To)
@@ -75,13 +75,13 @@ func checkQuestion(t *testing.T, raw []byte, q *question) {
 			}
 		}
 	}
-	if asked, p := q.diff(); p == nil && (asked.GroupBy == 0 || asked.Before.From > asked.Before.To || asked.After.From > asked.After.To) {
+	if asked, p := q.Diff(); p == nil && (asked.GroupBy == 0 || asked.Before.From > asked.Before.To || asked.After.From > asked.After.To) {
 		t.Errorf("%q: %+v", raw, asked)
 	}
-	if asked, p := q.pairs(); p == nil && asked.Hours.From > asked.Hours.To {
+	if asked, p := q.Pairs(); p == nil && asked.Hours.From > asked.Hours.To {
 		t.Errorf("%q: %+v", raw, asked)
 	}
-	if asked, p := q.nameQuery(); p == nil && asked.Field >= flow.FieldCount {
+	if asked, p := q.Names(); p == nil && asked.Field >= flow.FieldCount {
 		t.Errorf("%q: %+v", raw, asked)
 	}
 }

@@ -1,4 +1,4 @@
-package httpapi
+package params
 
 import (
 	"net/url"
@@ -103,13 +103,13 @@ func drawLimit(t *rapid.T) (n int, sent []param) {
 }
 
 // sentAs sends parameters in any order and reads them.
-func sentAs(t *rapid.T, known []parameter, sent ...[]param) *question {
+func sentAs(t *rapid.T, known []Parameter, sent ...[]param) *Question {
 	var pairs []string
 	for _, p := range rapid.Permutation(slices.Concat(sent...)).Draw(t, "order") {
 		pairs = append(pairs, url.QueryEscape(p.name)+"="+url.QueryEscape(p.value))
 	}
-	q := &question{maxGroups: 1000}
-	if p := readParameters([]byte(strings.Join(pairs, "&")), known, q); p != nil {
+	q := &Question{MaxGroups: 1000}
+	if p := Read([]byte(strings.Join(pairs, "&")), known, q); p != nil {
 		t.Fatalf("%s: %s", strings.Join(pairs, "&"), p.Detail)
 	}
 	return q
@@ -165,7 +165,7 @@ func TestQuestionsAreReadAsAsked(t *testing.T) {
 			}
 			forOrder = []param{{"order_by", by}}
 		}
-		got, p := sentAs(t, flowsParameters, forHours, forNames, forGroups, forOrder, forLimit).flows()
+		got, p := sentAs(t, Flows, forHours, forNames, forGroups, forOrder, forLimit).Flows()
 		must(t, want, got, p)
 	}))
 	t.Run("diff", rapid.MakeCheck(func(t *rapid.T) {
@@ -182,7 +182,7 @@ func TestQuestionsAreReadAsAsked(t *testing.T) {
 			forOrder = []param{{"order_by", map[query.DiffOrder]string{query.GrownFirst: "-difference", query.ShrunkFirst: "difference"}[want.Order]}}
 		}
 		want.Limit, forLimit = drawLimit(t)
-		got, p := sentAs(t, diffParameters, forA, forB, forNames, forGroups, forOrder, forLimit).diff()
+		got, p := sentAs(t, Diff, forA, forB, forNames, forGroups, forOrder, forLimit).Diff()
 		must(t, want, got, p)
 	}))
 	t.Run("pairs", rapid.MakeCheck(func(t *rapid.T) {
@@ -198,7 +198,7 @@ func TestQuestionsAreReadAsAsked(t *testing.T) {
 			want.Busiest, forOrder = true, []param{{"order_by", "-bytes_total"}}
 		}
 		want.Limit, forLimit = drawLimit(t)
-		got, p := sentAs(t, pairsParameters, forHours, forApp, forVPC, forOrder, forLimit).pairs()
+		got, p := sentAs(t, Pairs, forHours, forApp, forVPC, forOrder, forLimit).Pairs()
 		must(t, want, got, p)
 	}))
 	t.Run("names", rapid.MakeCheck(func(t *rapid.T) {
@@ -213,8 +213,8 @@ func TestQuestionsAreReadAsAsked(t *testing.T) {
 		if want.Limit, forLimit = drawLimit(t); want.Limit == 0 {
 			want.Limit = namesLimit
 		}
-		got, p := sentAs(t, namesParameters, forHours, forNames, forLimit,
-			[]param{{"field", want.Field.String()}, {"prefix", want.Prefix}}).nameQuery()
+		got, p := sentAs(t, Names, forHours, forNames, forLimit,
+			[]param{{"field", want.Field.String()}, {"prefix", want.Prefix}}).Names()
 		must(t, want, got, p)
 	}))
 }

@@ -1,4 +1,4 @@
-package httpapi
+package admin
 
 import (
 	"net/http"
@@ -22,8 +22,8 @@ type AcceptedClock struct {
 }
 
 // acceptClock has expiry go by the machine's clock, and answers what came of it.
-func (a *Admin) acceptClock(w http.ResponseWriter, r *http.Request) {
-	if p := a.server.Unready(); p != nil {
+func (a *Server) acceptClock(w http.ResponseWriter, r *http.Request) {
+	if p := a.api.Unready(); p != nil {
 		a.refuse(w, r, p)
 		return
 	}

@@ -1,4 +1,4 @@
-package httpapi
+package admin
 
 import (
 	"crypto/x509"
@@ -24,7 +24,7 @@ import (
 //     name server, nor does localhost.
 //   - To an address the page can send, though not read what comes of it, and Origin or Sec-Fetch-Site
 //     tell whose page it is. Old browsers tell neither of a GET, which changes nothing here.
-func (a *Admin) foreign(r *http.Request) *reject.Problem {
+func (a *Server) foreign(r *http.Request) *reject.Problem {
 	refuse := func(detail string, args ...any) *reject.Problem {
 		return &reject.Problem{
 			Status: http.StatusForbidden, Reason: reject.Access, Word: "foreign-site", Detail: fmt.Sprintf(detail, args...),
@@ -49,7 +49,7 @@ func (a *Admin) foreign(r *http.Request) *reject.Problem {
 
 // called tells whether the server goes by the name in host, which may have a port. Without a name, as in
 // HTTP/1.0, no browser asks.
-func (a *Admin) called(host string) bool {
+func (a *Server) called(host string) bool {
 	name := host
 	if bare, _, err := net.SplitHostPort(host); err == nil {
 		name = bare
@@ -65,7 +65,7 @@ func (a *Admin) called(host string) bool {
 }
 
 // certificate returns what the client of r proved to be its own, or nil.
-func (a *Admin) certificate(r *http.Request) *x509.Certificate {
+func (a *Server) certificate(r *http.Request) *x509.Certificate {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return nil
 	}

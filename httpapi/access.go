@@ -72,7 +72,7 @@ func (s *Server) rightTo(needs access.Scopes, claim access.Claim) (*access.Right
 }
 
 // authorizationOf returns what a request has of that header. Of several it would not be known which one is
-// meant, so together they are refused as malformed.
+// meant, so together they are rejected as malformed.
 func authorizationOf(h *fasthttp.RequestHeader) []byte {
 	all := h.PeekAll(fasthttp.HeaderAuthorization)
 	if len(all) == 1 {
@@ -81,7 +81,7 @@ func authorizationOf(h *fasthttp.RequestHeader) []byte {
 	return bytes.Join(all, []byte{','})
 }
 
-// accessDetails say what to do about a refusal.
+// accessDetails say what a client should do that was rejected for a reason.
 var accessDetails = map[access.Reason]string{
 	access.NoToken:                "This takes a token: send the header Authorization: Bearer TOKEN.",
 	access.MalformedAuthorization: "The header Authorization is not of the form Bearer TOKEN.",

@@ -34,7 +34,7 @@ func serveAdmin(t *testing.T, ts *testServer, change func(*admin.Options)) *admi
 	if ts == nil {
 		ts = newServer(t, newTable(t), nil)
 	}
-	o := admin.Options{API: ts.ForAdmin(), Reload: func() (admin.Reloaded, error) { return admin.Reloaded{}, errors.New("no reload here") },
+	o := admin.Options{API: ts.AdminAPI(), Reload: func() (admin.Reloaded, error) { return admin.Reloaded{}, errors.New("no reload here") },
 		AcceptClock: func() (admin.AcceptedClock, error) { return admin.AcceptedClock{}, errors.New("no clock here") }}
 	if change != nil {
 		change(&o)
@@ -86,7 +86,9 @@ func TestAdminRoutes(t *testing.T) {
 	t.Parallel()
 	as := serveAdmin(t, nil, func(o *admin.Options) {
 		o.Reload = func() (admin.Reloaded, error) { return admin.Reloaded{}, nil }
-		o.AcceptClock = func() (admin.AcceptedClock, error) { return admin.AcceptedClock{Before: "b", After: "a", Clock: "c", HoursExpired: 3}, nil }
+		o.AcceptClock = func() (admin.AcceptedClock, error) {
+			return admin.AcceptedClock{Before: "b", After: "a", Clock: "c", HoursExpired: 3}, nil
+		}
 	})
 	for _, c := range []struct {
 		method, target string

@@ -81,7 +81,7 @@ func (s *Server) measuring(next fasthttp.RequestHandler) fasthttp.RequestHandler
 	}
 }
 
-// logging logs what was refused, and every request at level Debug. An answer that is still to
+// logging logs what was rejected, and every request at level Debug. An answer that is still to
 // be written is logged when it was.
 func (s *Server) logging(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {

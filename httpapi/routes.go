@@ -95,7 +95,7 @@ func (s *Server) options(ctx *fasthttp.RequestCtx) {
 	ctx.SetStatusCode(fasthttp.StatusNoContent)
 }
 
-// answering wraps a handler that asks the engine, to refuse requests while it cannot answer.
+// answering wraps a handler that asks the engine, to reject requests while it cannot answer.
 func (s *Server) answering(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if p := reject.Unready(s.engine.Status(), reject.Reading); p != nil {

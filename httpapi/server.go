@@ -1,6 +1,7 @@
-// Package httpapi serves flowd over HTTP: it reads batches of flows into an engine, and writes
-// the engine's totals out. Everything that a client can make it hold or wait for is bounded,
-// and every refusal is a problem of RFC 9457 that says what to do.
+// Package httpapi serves flowd over HTTP: it has the routes, what wraps them, and one file for each question. The parts
+// that it is made of are packages of their own below it: connections, ingest, parameters, answers and the admin server.
+// Everything that a client can make it hold or wait for is bounded, and every rejected request is answered with a problem
+// of RFC 9457 that says what to do.
 package httpapi
 
 import (
@@ -163,11 +164,11 @@ func (s *Server) assemble(o *Options) {
 	l := &o.Limits
 	s.conns = conn.NewSet(conn.Options{
 		Timeouts: conn.Timeouts{Read: l.ReadTimeout, Write: l.WriteTimeout, Idle: l.IdleTimeout},
-		Most:     l.Connections, PerAddress: l.ConnectionsPerAddress, HeaderBytes: l.HeaderBytes,
+		Max:      l.Connections, PerAddress: l.ConnectionsPerAddress, HeaderBytes: l.HeaderBytes,
 		TLS: o.TLS, Clients: &s.clients, Rejects: s.rejects, Lines: s.lines,
 	})
 	s.answers = answer.NewSender(answer.Options{
-		Most: l.Queries, Rejects: s.rejects, Lines: s.lines, Metrics: o.Metrics, Panicked: s.panicked,
+		Max: l.Queries, Rejects: s.rejects, Lines: s.lines, Metrics: o.Metrics, Panicked: s.panicked,
 	})
 	s.ingest = ingest.New(ingest.Options{
 		Limits: ingest.Limits{
@@ -187,7 +188,7 @@ func (s *Server) SetLimits(l Limits) {
 	now.ConnectionsPerAddress, now.Rates = l.ConnectionsPerAddress, l.Rates
 	s.current.Store(&now)
 	s.conns.SetPerAddress(now.ConnectionsPerAddress)
-	s.answers.SetMost(now.Queries)
+	s.answers.SetMax(now.Queries)
 	s.ingest.SetCurrent(ingest.Current{Flows: now.Flows, QueueWait: now.QueueWait})
 	s.buckets.SetRates(l.Rates)
 }

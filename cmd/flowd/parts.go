@@ -79,7 +79,7 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 
 // adminOptions are those of the admin listener. Within the machine it is in clear, beyond it as the other.
 func (c *serveCommand) adminOptions(r *reloader) admin.Options {
-	o := admin.Options{API: r.server.ForAdmin(), Reload: r.Reload, AcceptClock: func() (admin.AcceptedClock, error) {
+	o := admin.Options{API: r.server.AdminAPI(), Reload: r.Reload, AcceptClock: func() (admin.AcceptedClock, error) {
 		a, err := r.engine.AcceptClock()
 		return admin.AcceptedClock{
 			Before: rfc3339(a.Before), After: rfc3339(a.After), Clock: rfc3339(a.Clock), HoursExpired: a.Expired,

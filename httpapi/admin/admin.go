@@ -88,6 +88,7 @@ type Change struct {
 // ReloadError is settings that cannot be used: Pointer is a place such as "flowd.yaml:7".
 type ReloadError struct{ Problems []flow.FieldError }
 
+// Error lists the problems, one a line.
 func (e *ReloadError) Error() string {
 	var lines []string
 	for _, p := range e.Problems {
@@ -203,7 +204,7 @@ func (a *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.within(http.NewResponseController(w).SetWriteDeadline)
 	}
 	if p != nil {
-		a.refuse(w, r, p)
+		a.reject(w, r, p)
 		return
 	}
 	to.handle(w, r)
@@ -217,7 +218,7 @@ func (a *Server) find(r *http.Request) (route, *reject.Problem) {
 	if r.ProtoMajor != 1 || r.ProtoMinor > 1 {
 		return route{}, conn.WrongVersion()
 	}
-	if p := a.foreign(r); p != nil {
+	if p := a.crossSite(r); p != nil {
 		return route{}, p
 	}
 	if path, ok := strings.CutPrefix(r.URL.Path, apiPrefix); ok {
@@ -255,12 +256,12 @@ func (a *Server) reload(w http.ResponseWriter, r *http.Request) {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
 	case <-r.Context().Done():
-		a.refuse(w, r, reject.Overloaded(reject.NotReady, "The server is about to stop, so nothing is reloaded any more."))
+		a.reject(w, r, reject.Overloaded(reject.NotReady, "The server is about to stop, so nothing is reloaded any more."))
 		return
 	}
 	found, err := a.change()
 	if err != nil {
-		a.refuse(w, r, reloadProblem(err))
+		a.reject(w, r, reloadProblem(err))
 		return
 	}
 	// No changes are [] rather than null.
@@ -303,8 +304,8 @@ func (a *Server) through(handle fasthttp.RequestHandler) http.HandlerFunc {
 	}
 }
 
-// refuse answers r with p, counts it and logs it.
-func (a *Server) refuse(w http.ResponseWriter, r *http.Request, p *reject.Problem) {
+// reject answers r with p, counts it and logs it.
+func (a *Server) reject(w http.ResponseWriter, r *http.Request, p *reject.Problem) {
 	a.api.Rejected(p)
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
 	kind := logs.Kind{
@@ -329,7 +330,7 @@ func (a *Server) recovered(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.api.Panicked(cause, []byte(r.URL.Path))
-	a.refuse(w, r, &reject.Problem{
+	a.reject(w, r, &reject.Problem{
 		Status: http.StatusInternalServerError, Reason: reject.Panic,
 		Detail: "The server failed to answer because of a fault of its own, which is in its log.",
 	})

@@ -24,12 +24,12 @@ type AcceptedClock struct {
 // acceptClock has expiry go by the machine's clock, and answers what came of it.
 func (a *Server) acceptClock(w http.ResponseWriter, r *http.Request) {
 	if p := a.api.Unready(); p != nil {
-		a.refuse(w, r, p)
+		a.reject(w, r, p)
 		return
 	}
 	accepted, err := a.accept()
 	if err != nil {
-		a.refuse(w, r, reject.Engine(err, "The time that expiry goes by is that of before: the checkpoint that keeps it failed, see the log."))
+		a.reject(w, r, reject.Engine(err, "The time that expiry goes by is that of before: the checkpoint that keeps it failed, see the log."))
 		return
 	}
 	text, err := json.Marshal(accepted)

@@ -16,7 +16,7 @@ import (
 	"flowd/httpapi/reject"
 )
 
-// foreign refuses what a page of another site made a browser send. That matters most on loopback, where
+// crossSite rejects what a page of another site made a browser send. That matters most on loopback, where
 // a browser reaches what its user alone should, and where there may be no tokens:
 //
 //   - By a name that resolves to this machine for the moment ("DNS rebinding") the page is of the same
@@ -24,7 +24,7 @@ import (
 //     name server, nor does localhost.
 //   - To an address the page can send, though not read what comes of it, and Origin or Sec-Fetch-Site
 //     tell whose page it is. Old browsers tell neither of a GET, which changes nothing here.
-func (a *Server) foreign(r *http.Request) *reject.Problem {
+func (a *Server) crossSite(r *http.Request) *reject.Problem {
 	refuse := func(detail string, args ...any) *reject.Problem {
 		return &reject.Problem{
 			Status: http.StatusForbidden, Reason: reject.Access, Word: "foreign-site", Detail: fmt.Sprintf(detail, args...),
@@ -84,6 +84,7 @@ type fewListener struct {
 	tls  *conn.TLS
 }
 
+// Accept returns the next connection within the bound.
 func (l *fewListener) Accept() (net.Conn, error) {
 	for {
 		nc, err := l.Listener.Accept()
@@ -109,6 +110,7 @@ type fewConn struct {
 	once     sync.Once
 }
 
+// Close closes the connection, which counts no longer.
 func (c *fewConn) Close() error {
 	c.once.Do(func() { <-c.listener.free })
 	return c.Conn.Close()

@@ -32,7 +32,7 @@ func (unobserved) Observe(int, time.Duration) {}
 func TestClientIsLookedAfterRarely(t *testing.T) {
 	t.Parallel()
 	set := metrics.NewSet()
-	s := NewSender(Options{Most: 2, Rejects: reject.NewCounters(set), Metrics: set})
+	s := NewSender(Options{Max: 2, Rejects: reject.NewCounters(set), Metrics: set})
 	c := &openConn{}
 	a, p := s.open(&fasthttp.RequestCtx{}, Request{Client: "a", Conn: c, Observer: unobserved{}})
 	if p != nil {

@@ -31,4 +31,5 @@ func (f *Flows) Next() ([]flow.Row, error) {
 	return f.room[:n], nil
 }
 
+// Close closes the rows.
 func (f *Flows) Close() { f.rows.Close() }

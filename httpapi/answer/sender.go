@@ -57,7 +57,7 @@ type Request struct {
 
 // Options are what a sender is made of. All are required.
 type Options struct {
-	Most    int // how many answers may be under way at once
+	Max     int // how many answers may be under way at once
 	Rejects *reject.Counters
 	Lines   *logs.Limiter
 	Metrics *metrics.Set // the metrics of answers are registered in it
@@ -68,7 +68,7 @@ type Options struct {
 // Sender sends answers, and bounds how many are under way. Its methods may be called by many goroutines at once.
 type Sender struct {
 	Options
-	most    atomic.Int64
+	max     atomic.Int64
 	queries underWay
 	epoch   time.Time // what answers count from when to look after their clients
 
@@ -86,7 +86,7 @@ func NewSender(o Options) *Sender {
 		brokenAnswers: o.Metrics.NewCounter(`flowd_http_answers_broken_total`),
 		givenUp:       o.Metrics.NewCounter(`flowd_http_queries_given_up_total`),
 	}
-	s.most.Store(int64(o.Most))
+	s.max.Store(int64(o.Max))
 	for e, name := range format.EncodingNames {
 		s.answers[e] = o.Metrics.NewCounter(`flowd_http_answers_total{encoding="` + name + `"}`)
 	}
@@ -94,8 +94,8 @@ func NewSender(o Options) *Sender {
 	return s
 }
 
-// SetMost changes how many answers may be under way at once. Those that are go on.
-func (s *Sender) SetMost(most int) { s.most.Store(int64(most)) }
+// SetMax changes how many answers may be under way at once. Those that are go on.
+func (s *Sender) SetMax(most int) { s.max.Store(int64(most)) }
 
 // count returns how many answers are under way.
 func (s *Sender) count() int { return s.queries.count() }
@@ -125,7 +125,7 @@ func (s *Sender) Answer(ctx *fasthttp.RequestCtx, from Request, h Heading, ask f
 
 // open begins an answer to ctx, or returns why there are too many.
 func (s *Sender) open(ctx *fasthttp.RequestCtx, from Request) (*Answer, *reject.Problem) {
-	if p := s.queries.begin(from.Client, int(s.most.Load())); p != nil {
+	if p := s.queries.begin(from.Client, int(s.max.Load())); p != nil {
 		return nil, p
 	}
 	a := answers.Get().(*Answer)

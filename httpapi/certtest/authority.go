@@ -29,10 +29,12 @@ type Issued struct {
 	Key   ed25519.PrivateKey
 }
 
+// Pair returns the certificate as a client or a server of TLS takes it.
 func (i *Issued) Pair() tls.Certificate {
 	return tls.Certificate{Certificate: i.Chain, PrivateKey: i.Key, Leaf: i.Leaf}
 }
 
+// New returns an authority with a certificate of its own, which it has signed itself.
 func New(t testing.TB, name string) *Authority {
 	t.Helper()
 	a := &Authority{t: t}
@@ -76,14 +78,17 @@ func (a *Authority) Issue(name string, change func(*x509.Certificate)) *Issued {
 	return &Issued{[][]byte{raw}, leaf, private}
 }
 
+// Pool returns a pool with this authority alone.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.Cert)
 	return pool
 }
 
+// PEM returns the authority's certificate.
 func (a *Authority) PEM() []byte { return PemOf(a.Cert.Raw) }
 
+// PemOf returns certificates one after the other.
 func PemOf(certificates ...[]byte) (text []byte) {
 	for _, raw := range certificates {
 		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})...)
@@ -91,6 +96,7 @@ func PemOf(certificates ...[]byte) (text []byte) {
 	return text
 }
 
+// KeyPEM returns the key.
 func (i *Issued) KeyPEM(t testing.TB) []byte {
 	raw, err := x509.MarshalPKCS8PrivateKey(i.Key)
 	if err != nil {

@@ -72,7 +72,7 @@ func AddressText(a net.Addr) string {
 	return a.String()
 }
 
-// AddressOf returns whom ctx comes from, without the port.
+// AddressOf returns the address that ctx comes from, without the port.
 func AddressOf(ctx *fasthttp.RequestCtx) netip.Addr {
 	addr, _ := netip.AddrFromSlice(ctx.RemoteIP())
 	return addr.Unmap()

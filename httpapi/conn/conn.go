@@ -32,13 +32,13 @@ type Conn struct {
 	set      *Set // that it belongs to
 	// tls is what is spoken on the socket, nil if that is HTTP in clear.
 	tls *secured
-	// address is whom the connection counts for.
+	// address is what the connection counts for (limits per address).
 	address netip.Addr
 	// client is that of the last request, which had right; nil before.
 	client *reservation.Client
 	right  *access.Right
 
-	// done is when the handler of the request was through, as finished has it; zero before, and once it
+	// done is when the handler of the request was through, as Finished has it; zero before, and once it
 	// was written. Answered is that time, counted from epoch, if all that was written since is an answer so
 	// small that it cannot have taken time; else 0.
 	done     time.Time
@@ -65,7 +65,7 @@ type Conn struct {
 	// waiting is when a request began whose client waits to be asked for the body; else zero.
 	waiting time.Time
 
-	// unsentLimited says that limitUnsent was called.
+	// unsentLimited says that LimitUnsent was called.
 	unsentLimited bool
 	// ended says that the client has closed its sending side, and all that it sent was read.
 	ended bool

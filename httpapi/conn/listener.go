@@ -29,7 +29,7 @@ type Listener struct {
 	conns *Set
 
 	rejectors chan struct{}
-	rejected  sync.WaitGroup // of connections being turned away
+	rejected  sync.WaitGroup // of connections that are being rejected
 
 	closing sync.Once
 	closed  chan struct{}
@@ -46,7 +46,7 @@ func (s *Set) Listen(ln net.Listener) *Listener {
 }
 
 // Accept returns the next connection, and an error only when there will be none any more and all
-// that were turned away are gone: what passes, such as a lack of file descriptors, is waited
+// that were rejected are closed: what passes, such as a lack of file descriptors, is waited
 // out, for fasthttp would give up.
 func (l *Listener) Accept() (net.Conn, error) {
 	for pause := time.Duration(0); ; {
@@ -106,7 +106,7 @@ func (l *Listener) admit(nc net.Conn) *Conn {
 	switch over {
 	case reject.AddressShare:
 		answer = reject.Overloaded(over, fmt.Sprintf("This address has %d connections, which is its share of max-connections (%d); use "+
-			"fewer, or set max-connections-per-address to what one address may have.", s.ofAddress(c.address), s.Most)).Raw()
+			"fewer, or set max-connections-per-address to what one address may have.", s.ofAddress(c.address), s.Max)).Raw()
 	case reject.AddressConnections:
 		answer = reject.Overloaded(over, fmt.Sprintf("This address has as many connections as it may, %d; use fewer, or raise "+
 			"max-connections-per-address.", s.perAddress.Load())).Raw()
@@ -137,7 +137,7 @@ func (l *Listener) turnAway(nc net.Conn, answer []byte) {
 }
 
 // reject answers a client over the limit. After one of TLS it takes a part of its remaining time, so
-// that those who are turned away cannot have more handshakes in a second than a rejector is free.
+// that rejected clients cannot have more handshakes in a second than there are rejectors.
 func (l *Listener) reject(nc net.Conn, answer []byte) {
 	deadline := time.Now().Add(patientTime)
 	if l.conns.TLS == nil {

@@ -20,9 +20,9 @@ import (
 // goroutine that serves the connection.
 type secured struct {
 	*tls.Conn
-	wire   wire
-	tls    *TLS
-	shaken bool
+	wire       wire
+	tls        *TLS
+	handshaken bool
 
 	// certificate is the client's, which it proved to be its own; nil if it has shown none, or none
 	// that holds any more. It was verified by authorities.
@@ -40,15 +40,15 @@ func (c *Conn) secure(t *TLS) {
 // readSecured is read for a connection with TLS. It shakes hands first; a client that cannot be understood
 // is gone as far as HTTP is concerned.
 func (c *Conn) readSecured(p []byte) (int, error) {
-	if !c.tls.shaken && !c.shakeHands() {
+	if !c.tls.handshaken && !c.handshake() {
 		return 0, io.EOF
 	}
 	return c.tls.Read(p)
 }
 
-// shakeHands makes the connection a secure one, and tells whether it could. All of it may take what the
+// handshake makes the connection a secure one, and tells whether it could. All of it may take what the
 // first request may.
-func (c *Conn) shakeHands() bool {
+func (c *Conn) handshake() bool {
 	t := c.tls
 	if c.Conn.SetWriteDeadline(c.set.epoch.Add(c.readDue)) != nil {
 		return false // it is closed
@@ -60,7 +60,7 @@ func (c *Conn) shakeHands() bool {
 		c.failed(err)
 		return false
 	}
-	t.shaken = true
+	t.handshaken = true
 	state := t.ConnectionState()
 	if len(state.VerifiedChains) > 0 {
 		t.certificate, t.authorities = state.VerifiedChains[0][0], t.wire.hello.authorities

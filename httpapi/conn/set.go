@@ -30,9 +30,9 @@ type Timeouts struct {
 // Options are what a set of connections is made of. All but TLS are required.
 type Options struct {
 	Timeouts
-	// Most is how many connections may be open at once, and PerAddress how many of them from one address; a
+	// Max is how many connections may be open at once, and PerAddress how many of them from one address; a
 	// PerAddress of 0 leaves each address its share of all (limit.MayHold).
-	Most, PerAddress int
+	Max, PerAddress int
 	// HeaderBytes is the longest request line and headers together, which the client is told.
 	HeaderBytes int
 	// TLS secures the connections; nil leaves them in clear.
@@ -68,7 +68,7 @@ func NewSet(o Options) *Set {
 	s := &Set{Options: o, epoch: time.Now(), slack: min(o.Read, o.Write, o.Idle) / 16}
 	s.perAddress.Store(int64(o.PerAddress))
 	s.crowded = reject.Overloaded(reject.TooManyConnections, fmt.Sprintf(
-		"There are %d connections already; use fewer, or raise max-connections.", o.Most)).Raw()
+		"There are %d connections already; use fewer, or raise max-connections.", o.Max)).Raw()
 	return s
 }
 
@@ -102,10 +102,10 @@ func (s *Set) add(c *Conn) (reject.Reason, bool) {
 	switch {
 	case perAddress > 0 && c.address.IsValid() && s.addresses[c.address] >= perAddress:
 		return reject.AddressConnections, false
-	case len(s.open) >= s.Most:
+	case len(s.open) >= s.Max:
 		return reject.TooManyConnections, false
 	case perAddress == 0 && c.address.IsValid() &&
-		!limit.MayHold(uint64(s.addresses[c.address]), uint64(s.Most-len(s.open))):
+		!limit.MayHold(uint64(s.addresses[c.address]), uint64(s.Max-len(s.open))):
 		return reject.AddressShare, false
 	}
 	if s.open == nil {

@@ -51,7 +51,7 @@ func (c fromAddr) RemoteAddr() net.Addr { return c.addr }
 func TestConnectionsPerAddress(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		set := NewSet(Options{Most: rapid.IntRange(1, 12).Draw(t, "connections")})
+		set := NewSet(Options{Max: rapid.IntRange(1, 12).Draw(t, "connections")})
 		each := 0
 		var open []*Conn
 		model := map[netip.Addr]int{}
@@ -86,15 +86,15 @@ func TestConnectionsPerAddress(t *testing.T) {
 					&net.TCPAddr{IP: net.ParseIP("2001:db8:0:1::1")}, &net.UnixAddr{},
 				}).Draw(t, "addr")
 				c := set.serve(fromAddr{addr: addr})
-				full := len(open) >= set.Most
+				full := len(open) >= set.Max
 				own := c.address.IsValid() && each > 0 && model[c.address] >= each
-				held, left := model[c.address], set.Most-len(open)-1
+				held, left := model[c.address], set.Max-len(open)-1
 				share := c.address.IsValid() && each == 0 && held > 0 && held+1 > 4*left
 				over, ok := set.add(c)
 				switch {
 				case ok != !(full || own || share):
 					t.Fatalf("let in: %t, with %d of %d of all and %d of %d of its address",
-						ok, len(open), set.Most, model[c.address], each)
+						ok, len(open), set.Max, model[c.address], each)
 				case !ok && (own != (over == reject.AddressConnections) || share && !full != (over == reject.AddressShare)):
 					t.Fatalf("rejected for %s", (&reject.Problem{Reason: over}).Name())
 				case !ok:

@@ -172,7 +172,7 @@ func (t *TLS) use(id, before *identity) {
 // Server returns the server's end of TLS over nc, before the handshake.
 func (t *TLS) Server(nc net.Conn) *tls.Conn { return tls.Server(nc, t.current.Load().base) }
 
-// wouldDowngrade refuses a certificate that no client would trust in place of one that they do.
+// wouldDowngrade returns an error for a certificate that no client would trust, in place of one that they do.
 func (t *TLS) wouldDowngrade(next, before *x509.Certificate) error {
 	err := usable(next, t.now())
 	if err == nil || usable(before, t.now()) != nil {

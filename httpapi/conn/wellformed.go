@@ -44,6 +44,7 @@ var malformedDetails = map[error]string{
 		"send the body without. Nothing of the request counts.",
 }
 
+// WrongVersion rejects a request of a version of HTTP that is not spoken here.
 func WrongVersion() *reject.Problem {
 	return &reject.Problem{
 		Status: fasthttp.StatusHTTPVersionNotSupported, Reason: reject.Version,

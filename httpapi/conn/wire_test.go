@@ -53,7 +53,7 @@ func serveSecureSet(t testing.TB, clientCA *certtest.Authority) *secureSet {
 	}
 	// A connection that is held up waits for one of these, and so longer than a test has connPatience.
 	s := &secureSet{t: t, ca: ca, served: make(chan error, 1), Set: NewSet(Options{
-		Timeouts: Timeouts{Read: 5 * patience, Write: 5 * patience, Idle: 5 * patience}, Most: 10, TLS: secured,
+		Timeouts: Timeouts{Read: 5 * patience, Write: 5 * patience, Idle: 5 * patience}, Max: 10, TLS: secured,
 		Clients: &reservation.Clients{}, Rejects: reject.NewCounters(set), Lines: logs.New(logger),
 	})}
 	s.http = &fasthttp.Server{

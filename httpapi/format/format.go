@@ -20,6 +20,7 @@ const (
 // JSONType is the media type of JSON.
 const JSONType = "application/json"
 
+// Names are the values of the parameter format. Any has none.
 var Names = [count]string{JSON: "json", NDJSON: "ndjson", CSV: "csv"}
 
 // Type is a media type that rows can be answered in.

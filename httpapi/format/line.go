@@ -43,8 +43,10 @@ type LineWriter struct {
 	at   int // the number of the next field
 }
 
+// Begin begins a row, which is appended to dst.
 func (l *Line) Begin(dst []byte) LineWriter { return LineWriter{line: l, dst: dst} }
 
+// Finish ends the row, and returns dst with it.
 func (w *LineWriter) Finish() []byte { return append(w.dst, w.line.end...) }
 
 func (w *LineWriter) next() {
@@ -72,6 +74,7 @@ func (w *LineWriter) Name(name []byte) {
 	}
 }
 
+// Number writes a number.
 func (w *LineWriter) Number(n uint64) {
 	w.next()
 	w.dst = strconv.AppendUint(w.dst, n, 10)

@@ -48,6 +48,7 @@ func Punctuate(f Format, header string) Punctuation {
 // lineEnd ends a line of CSV (RFC 4180).
 const lineEnd = "\r\n"
 
+// Next implements Source.
 func (l *List[T]) Next(dst []byte, full int) ([]byte, bool, error) {
 	if !l.begun {
 		l.begun = true
@@ -81,6 +82,7 @@ func (l *List[T]) refill() (err error) {
 	return err
 }
 
+// Close implements Source.
 func (l *List[T]) Close() {
 	if l.From != nil {
 		l.From.Close()

@@ -12,9 +12,9 @@ import (
 	"flowd/limit"
 )
 
-// takeBytes refuses a body of n bytes that is more than its sender may send now.
-func (in *batch) takeBytes(n int) *reject.Problem {
-	s := in.from
+// acquireBytes rejects a body of n bytes that is more than its sender may send now.
+func (in *request) acquireBytes(n int) *reject.Problem {
+	s := in.ingester
 	if s.Buckets.Unbounded() {
 		return nil
 	}
@@ -32,9 +32,9 @@ func (in *batch) takeBytes(n int) *reject.Problem {
 		"or raise rate-bytes.", s.Buckets.Rates().Bytes))
 }
 
-// takeFlows refuses a batch of more flows than its sender may send now.
-func (in *batch) takeFlows() *reject.Problem {
-	s, n := in.from, in.batch.Len()
+// acquireFlows rejects a batch of more flows than its sender may send now.
+func (in *request) acquireFlows() *reject.Problem {
+	s, n := in.ingester, in.batch.Len()
 	if s.Buckets.Unbounded() {
 		return nil
 	}
@@ -59,23 +59,23 @@ func overRate(wait time.Duration, detail string) *reject.Problem {
 	}
 }
 
-// overBurst refuses what would be too much at any time.
+// overBurst rejects what would be too much at any time.
 func overBurst(detail string) *reject.Problem {
 	return &reject.Problem{Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.Burst, Detail: detail}
 }
 
 // clock is when the body was complete: when this is called first.
-func (in *batch) clock() time.Time {
+func (in *request) clock() time.Time {
 	if in.now.IsZero() {
 		in.now = time.Now()
 	}
 	return in.now
 }
 
-// enter takes a place, and with it the right to work on the body. The body is complete before that, so
+// enter acquires a slot, and with it the right to work on the body. The body is complete before that, so
 // that a slow client delays only itself.
-func (in *batch) enter() *reject.Problem {
-	s := in.from
+func (in *request) enter() *reject.Problem {
+	s := in.ingester
 	entry := s.shares.Enter(&in.client.Slot, 0)
 	if entry != limit.Entered {
 		in.clock() // counts for all waiting
@@ -98,8 +98,8 @@ func (in *batch) enter() *reject.Problem {
 var byteOrderMark = []byte("\ufeff")
 
 // fill gets a batch and fills it with the flows of the body, if its sender may send them.
-func (in *batch) fill() *reject.Problem {
-	s, limits := in.from, in.from.current.Load()
+func (in *request) fill() *reject.Problem {
+	s, limits := in.ingester, in.ingester.current.Load()
 	wait := limits.QueueWait
 	if !in.now.IsZero() {
 		wait = max(wait-time.Since(in.now), 0)
@@ -110,10 +110,10 @@ func (in *batch) fill() *reject.Problem {
 	if err := in.batch.Decode(bytes.TrimPrefix(in.body.Data, byteOrderMark), in.head.format, limits.Flows); err != nil {
 		return batchProblem(err)
 	}
-	if p := foreign(in.batch, in.right); p != nil {
+	if p := foreignVPCs(in.batch, in.right); p != nil {
 		return p
 	}
-	return in.takeFlows()
+	return in.acquireFlows()
 }
 
 const moreThanCan = "More comes in than can be added up; send it again later, or raise queue-batches or queue-wait."
@@ -125,15 +125,15 @@ func (s *Ingester) behind(r reject.Reason, detail string) *reject.Problem {
 	return p
 }
 
-// leave gives the place back, and notes that a piece of the queue is done.
-func (in *batch) leave() {
+// leave releases the slot, and notes that a piece of the queue is done.
+func (in *request) leave() {
 	if in.entered {
-		in.from.shares.Leave(&in.client.Slot)
-		in.from.drain.Done(1, conn.Finished(in.ctx))
+		in.ingester.shares.Leave(&in.client.Slot)
+		in.ingester.drain.Done(1, conn.Finished(in.ctx))
 	}
 	// A client that is sent away by one limit, or by the server's state, does not use up another.
 	if in.outcome == outcomeOverload || in.outcome == outcomeUnavailable {
-		in.from.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
-		in.from.Buckets.GiveFlows(in.client.Name, in.chargedFlows)
+		in.ingester.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
+		in.ingester.Buckets.GiveFlows(in.client.Name, in.chargedFlows)
 	}
 }

@@ -16,8 +16,8 @@ import (
 const firstRead = 16 << 10
 
 // readBody reads the body as it was sent.
-func (in *batch) readBody() *reject.Problem {
-	s, length := in.from, in.head.length
+func (in *request) readBody() *reject.Problem {
+	s, length := in.ingester, in.head.length
 	in.body = s.bodies.Acquire(min(max(length, 0), firstRead), in.client)
 	if in.body == nil {
 		return s.noMemory()
@@ -52,22 +52,22 @@ func (in *batch) readBody() *reject.Problem {
 	}
 }
 
-// bodyWanted is no refusal: the head is good, and the client waits to be told so before it sends the body.
+// bodyWanted is no rejection: the head is good, and the client waits to be told so before it sends the body.
 var bodyWanted = &reject.Problem{Status: fasthttp.StatusContinue}
 
 // wantBody looks at what the declared length of a body that is still to be sent decides already.
-func (in *batch) wantBody() *reject.Problem {
+func (in *request) wantBody() *reject.Problem {
 	if length := in.head.length; length > 0 {
-		if p := in.takeBytes(length); p != nil {
+		if p := in.acquireBytes(length); p != nil {
 			return p
 		}
-		in.from.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
+		in.ingester.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
 		in.chargedBytes = 0
 	}
 	return bodyWanted
 }
 
-// noMemory says why bodyMemory lent none.
+// noMemory says why no memory for a body was acquired.
 func (s *Ingester) noMemory() *reject.Problem {
 	if s.bodies.Short() {
 		return memoryShort()
@@ -76,7 +76,7 @@ func (s *Ingester) noMemory() *reject.Problem {
 		"its share of that; send it again later, or raise max-inflight-bytes.", humanize.Limit(s.InflightBytes)))
 }
 
-// memoryShort refuses a batch since the process's memory comes near to its limit.
+// memoryShort rejects a batch since the process's memory comes near to its limit.
 func memoryShort() *reject.Problem {
 	return reject.Overloaded(reject.NoMemory, "The server has no memory left for flows until others have left it for the disk, "+
 		"which takes seconds; send it again later. If it comes often, the server needs more memory.")

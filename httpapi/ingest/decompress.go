@@ -47,8 +47,8 @@ func newZstdReader() *zstd.Decoder {
 }
 
 // decompress replaces the body by what it holds.
-func (in *batch) decompress() *reject.Problem {
-	if p := in.makeRoom(min(reservation.Growth*len(in.body.Data), in.from.DecodedBytes)); p != nil {
+func (in *request) decompress() *reject.Problem {
+	if p := in.makeRoom(min(reservation.Growth*len(in.body.Data), in.ingester.DecodedBytes)); p != nil {
 		return p
 	}
 	// A decoder that panicked would not be taken back.
@@ -66,26 +66,26 @@ func (in *batch) decompress() *reject.Problem {
 	if p != nil {
 		return p
 	}
-	in.from.bodies.Release(in.body)
+	in.ingester.bodies.Release(in.body)
 	in.body, in.plain = in.plain, nil
-	in.from.decodedBytes.Add(len(in.body.Data))
+	in.ingester.decodedBytes.Add(len(in.body.Data))
 	return nil
 }
 
 // gunzip decompresses the body, which may be several gzip files in a row, into plain.
-func (in *batch) gunzip(r *gzipReader) *reject.Problem {
+func (in *request) gunzip(r *gzipReader) *reject.Problem {
 	r.src.Reset(in.body.Data)
 	err := r.gz.Reset(&r.src)
 	if err == nil {
-		err = in.from.bodies.Fill(&in.plain, &r.gz, -1, in.from.DecodedBytes)
+		err = in.ingester.bodies.Fill(&in.plain, &r.gz, -1, in.ingester.DecodedBytes)
 	}
 	switch err {
 	case nil:
 		return nil
 	case reservation.ErrTooLarge:
-		return in.from.decodedTooLarge()
+		return in.ingester.decodedTooLarge()
 	case reservation.ErrNoMemory:
-		return in.from.noMemory()
+		return in.ingester.noMemory()
 	default:
 		return corruptBody("gzip")
 	}
@@ -93,12 +93,12 @@ func (in *batch) gunzip(r *gzipReader) *reject.Problem {
 
 // unzstd decompresses the body, which may be several zstd frames in a row, into plain. The
 // decoder works in one go, so when there was too little memory it begins again with more.
-func (in *batch) unzstd(d *zstd.Decoder) *reject.Problem {
-	limit := in.from.DecodedBytes
+func (in *request) unzstd(d *zstd.Decoder) *reject.Problem {
+	limit := in.ingester.DecodedBytes
 	var header zstd.Header
 	if header.Decode(in.body.Data) == nil && header.HasFCS {
 		if header.FrameContentSize > uint64(limit) {
-			return in.from.decodedTooLarge()
+			return in.ingester.decodedTooLarge()
 		}
 		if p := in.makeRoom(int(header.FrameContentSize)); p != nil {
 			return p
@@ -111,7 +111,7 @@ func (in *batch) unzstd(d *zstd.Decoder) *reject.Problem {
 		exceeded := errors.Is(err, zstd.ErrDecoderSizeExceeded)
 		switch {
 		case len(data) > limit, exceeded && room >= limit:
-			return in.from.decodedTooLarge()
+			return in.ingester.decodedTooLarge()
 		case err == nil && len(in.body.Data) > 0:
 			// The decoder may have moved the data to memory of its own.
 			in.plain.Data = in.plain.Data[:copy(in.plain.Data[:room], data)]
@@ -132,8 +132,8 @@ func (in *batch) unzstd(d *zstd.Decoder) *reject.Problem {
 }
 
 // makeRoom sees to it that plain has memory for n bytes.
-func (in *batch) makeRoom(n int) *reject.Problem {
-	bodies := &in.from.bodies
+func (in *request) makeRoom(n int) *reject.Problem {
+	bodies := &in.ingester.bodies
 	var larger *reservation.Buffer
 	switch {
 	case in.plain == nil:
@@ -144,7 +144,7 @@ func (in *batch) makeRoom(n int) *reject.Problem {
 		larger = bodies.Grow(in.plain, n)
 	}
 	if larger == nil {
-		return in.from.noMemory()
+		return in.ingester.noMemory()
 	}
 	in.plain = larger
 	return nil

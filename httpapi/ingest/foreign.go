@@ -14,8 +14,8 @@ import (
 // mostForeign is how many flows of other VPCs are listed.
 const mostForeign = 20
 
-// foreign refuses a batch with flows that the right does not reach.
-func foreign(b *flow.Batch, right *access.Right) *reject.Problem {
+// foreignVPCs rejects a batch with flows that the right does not reach.
+func foreignVPCs(b *flow.Batch, right *access.Right) *reject.Problem {
 	if right.VPCs.All() {
 		return nil
 	}

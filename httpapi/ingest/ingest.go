@@ -56,18 +56,18 @@ type head struct {
 	length   int // -1: not declared
 }
 
-// intake is one POST on its way in, and the resources that it holds.
-type batch struct {
-	from    *Ingester
-	ctx     *fasthttp.RequestCtx
-	head    head
-	body    *reservation.Buffer
-	plain   *reservation.Buffer // what body holds, while it is decompressed
-	right   *access.Right
-	client  *reservation.Client
-	entered bool      // client has a slot of shares
-	now     time.Time // when the body was complete, or zero until clock is called
-	// What the client's buckets were charged, for it to be given back if the batch is not taken.
+// request is one POST whose batch is taken in, and the resources that it holds.
+type request struct {
+	ingester *Ingester
+	ctx      *fasthttp.RequestCtx
+	head     head
+	body     *reservation.Buffer
+	plain    *reservation.Buffer // what body holds, while it is decompressed
+	right    *access.Right
+	client   *reservation.Client
+	entered  bool      // client has one of the slots
+	now      time.Time // when the body was complete, or zero until clock is called
+	// What the client's buckets were charged, which gets it back if the batch is not taken.
 	chargedBytes, chargedFlows int
 	batch                      *flow.Batch
 	flows                      int
@@ -77,7 +77,7 @@ type batch struct {
 
 // Post takes the batch of a client with right: all of its flows count, or none does.
 func (s *Ingester) Post(ctx *fasthttp.RequestCtx, right *access.Right) {
-	in := batch{from: s, ctx: ctx, right: right, client: conn.ClientOf(ctx, right)}
+	in := request{ingester: s, ctx: ctx, right: right, client: conn.ClientOf(ctx, right)}
 	in.client.Requests.Add(1)
 	defer in.close()
 	switch p := in.run(); p {
@@ -94,9 +94,9 @@ func (s *Ingester) Post(ctx *fasthttp.RequestCtx, right *access.Right) {
 
 // run takes the batch in, up to where reads see it. The body is complete before anything that
 // is scarce is asked for, so that a slow client delays only itself.
-func (in *batch) run() *reject.Problem {
+func (in *request) run() *reject.Problem {
 	head := &in.head
-	p := in.from.readHead(&in.ctx.Request.Header, head)
+	p := in.ingester.readHead(&in.ctx.Request.Header, head)
 	head.origin.Client = in.right.Name // keys of one token say nothing of those of another
 	head.origin.Sender = flow.Sender{Name: in.right.Name, Address: in.client.Name}
 	if p == nil {
@@ -108,7 +108,7 @@ func (in *batch) run() *reject.Problem {
 		}
 		return p
 	}
-	if p := in.takeBytes(len(in.body.Data)); p != nil {
+	if p := in.acquireBytes(len(in.body.Data)); p != nil {
 		return p
 	}
 	if p := in.enter(); p != nil {
@@ -125,7 +125,7 @@ func (in *batch) run() *reject.Problem {
 	in.flows = in.batch.Len()
 	batch := in.batch
 	in.batch = nil
-	receipt, err := in.from.Engine.Append(batch, head.origin)
+	receipt, err := in.ingester.Engine.Append(batch, head.origin)
 	if err != nil {
 		return appendProblem(err, &head.origin)
 	}
@@ -133,23 +133,23 @@ func (in *batch) run() *reject.Problem {
 	return nil
 }
 
-// close gives back what the ingest holds, also when a handler panics.
-func (in *batch) close() {
-	in.from.bodies.Release(in.body)
-	in.from.bodies.Release(in.plain)
+// close releases what the request holds, also when a handler panics.
+func (in *request) close() {
+	in.ingester.bodies.Release(in.body)
+	in.ingester.bodies.Release(in.plain)
 	in.client.Requests.Add(-1)
 	if in.batch != nil {
-		in.from.Engine.Release(in.batch)
+		in.ingester.Engine.Release(in.batch)
 	}
 	in.leave()
 	if in.outcome != outcomeNone {
-		in.from.batches[in.outcome].Inc()
+		in.ingester.batches[in.outcome].Inc()
 	}
 }
 
 // accept answers that the flows count, since now or since the batch was sent before.
-func (in *batch) accept() {
-	s, header := in.from, &in.ctx.Response.Header
+func (in *request) accept() {
+	s, header := in.ingester, &in.ctx.Response.Header
 	var buf [64]byte
 	body := append(buf[:0], `{"accepted":`...)
 	body = strconv.AppendInt(body, int64(in.flows), 10)
@@ -168,7 +168,7 @@ func (in *batch) accept() {
 	in.ctx.Response.SetBody(body)
 }
 
-// readHead reads the headers of a POST into head, and refuses what can be refused without its body.
+// readHead reads the headers of a POST into head, and rejects what can be rejected without its body.
 func (s *Ingester) readHead(h *fasthttp.RequestHeader, head *head) *reject.Problem {
 	head.length = h.ContentLength()
 	if p := reject.Unready(s.Engine.Status(), reject.Writing); p != nil {

@@ -35,7 +35,7 @@ type Limits struct {
 	BodyBytes, DecodedBytes int
 	// InflightBytes is the most memory for bodies, as sent and decompressed, over all requests at once.
 	InflightBytes int64
-	// Slots is how many batches the engine lends at once.
+	// Slots is how many batches the engine lends at once. Where they become scarce each client gets its share.
 	Slots int
 	// Current is what may change while the server runs.
 	Current Current

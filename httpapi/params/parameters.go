@@ -16,7 +16,7 @@ import (
 
 // Parameter is one that a read takes.
 type Parameter struct {
-	Name string
+	Name string // as it is in a query
 	// read puts a value down, and returns what is wrong with it, or nothing.
 	read func(q *Question, value string) (wrong string)
 	// Repeats says that it may be given more than once.
@@ -103,7 +103,7 @@ func listing(known []Parameter) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
-// None refuses any parameter.
+// None rejects any parameter.
 func None(raw []byte) *reject.Problem {
 	return eachParameter(raw, func(name, _ string) *reject.Problem {
 		return badParameter(name, "is not known; this path takes none")

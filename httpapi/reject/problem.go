@@ -39,6 +39,7 @@ const RetryAfter = "Retry-After"
 // pass quickly: what fills them are requests, and each has a deadline.
 const retryAfter = "1"
 
+// ContentType is the media type of a problem.
 const ContentType = "application/problem+json"
 
 // Overloaded makes a problem of a limit that other requests have used up.
@@ -49,7 +50,7 @@ func Overloaded(r Reason, detail string) *Problem {
 	}
 }
 
-// Name returns why p was refused, as metrics and logs name it.
+// Name returns why the request was rejected, as metrics and logs name it.
 func (p *Problem) Name() string {
 	if p.Word != "" {
 		return p.Word

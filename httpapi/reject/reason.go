@@ -1,9 +1,10 @@
 package reject
 
-// Reason is why a request was refused.
+// Reason is why a request was rejected.
 type Reason uint8
 
 const (
+	// Malformed and the reasons below it are named in metrics by reasonNames.
 	Malformed Reason = iota
 	HeaderTooLarge
 	Timeout

@@ -112,13 +112,15 @@ const Growth = 4
 const readAhead = 16
 
 var (
+	// ErrTooLarge says that a body has more bytes than the limit of the call.
 	ErrTooLarge = errors.New("httpapi: body over the limit")
+	// ErrNoMemory says that the memory, or the share of the client, is used up.
 	ErrNoMemory = errors.New("httpapi: no memory for bodies left")
 )
 
 // Fill reads r to its end, or length bytes of it if that is not negative, and appends them to
-// b, which it exchanges as it grows. It returns errTooLarge if there is more than limit,
-// errNoMemory, io.ErrUnexpectedEOF if there is less than length, or an error of r.
+// b, which it exchanges as it grows. It returns ErrTooLarge if there is more than limit,
+// ErrNoMemory, io.ErrUnexpectedEOF if there is less than length, or an error of r.
 func (m *Memory) Fill(b **Buffer, r io.Reader, length, limit int) error {
 	for {
 		data := (*b).Data
@@ -155,7 +157,7 @@ func (m *Memory) Fill(b **Buffer, r io.Reader, length, limit int) error {
 	}
 }
 
-// ended returns nil if r ends here, and errTooLarge if it does not.
+// ended returns nil if r ends here, and ErrTooLarge if it does not.
 func ended(r io.Reader) error {
 	var more [1]byte
 	for {

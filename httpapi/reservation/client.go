@@ -12,11 +12,12 @@ import (
 // again when the connection's token is another, since to look it up for each request costs as much as to
 // add a flow up.
 type Client struct {
-	Name string
-	// Slot is what it has of the places.
+	Name string // of its token, or the bytes of its address
+	// Slot is what it has of the slots of batches.
 	Slot limit.Client
-	// bytes is the memory for bodies that its requests hold, and requests how many take a batch in.
-	bytes    atomic.Int64
+	// bytes is the memory for bodies that its requests hold.
+	bytes atomic.Int64
+	// Requests is how many requests of the client take a batch in.
 	Requests atomic.Int32
 
 	connections int // that have it; belongs to clients

@@ -105,7 +105,7 @@ func TestFloodedServerTakesOthers(t *testing.T) {
 	t.Parallel()
 	const places = 4
 	e := &slowEngine{newTable(t), make(chan struct{}), make(chan struct{})}
-	ts := newServer(t, e, func(l *Limits) { l.Places, l.QueueWait = places, patience })
+	ts := newServer(t, e, func(l *Limits) { l.Slots, l.QueueWait = places, patience })
 	ts.gate = gateOf(t)
 	ts.run()
 	answers := make(chan int, 4*places)

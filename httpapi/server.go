@@ -172,7 +172,7 @@ func (s *Server) assemble(o *Options) {
 	})
 	s.ingest = ingest.New(ingest.Options{
 		Limits: ingest.Limits{
-			BodyBytes: l.BodyBytes, DecodedBytes: l.DecodedBytes, InflightBytes: l.InflightBytes, Slots: l.Places,
+			BodyBytes: l.BodyBytes, DecodedBytes: l.DecodedBytes, InflightBytes: l.InflightBytes, Slots: l.Slots,
 			Current: ingest.Current{Flows: l.Flows, QueueWait: l.QueueWait},
 		},
 		Engine: o.Engine, Buckets: s.buckets, Conns: s.conns, Rejects: s.rejects, Metrics: o.Metrics, Durability: o.Durability,

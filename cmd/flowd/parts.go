@@ -192,7 +192,7 @@ func serverLimits(c *config.Config, places int) httpapi.Limits {
 		BodyBytes: int(c.MaxBodyBytes), DecodedBytes: int(c.MaxDecodedBytes), Flows: c.MaxFlows,
 		HeaderBytes: int(c.MaxHeaderBytes), InflightBytes: int64(c.MaxInflightBytes),
 		Connections: c.MaxConnections, ConnectionsPerAddress: c.MaxConnectionsPerAddress,
-		Rates: clientRates(c), RateClients: c.RateClients, Places: places,
+		Rates: clientRates(c), RateClients: c.RateClients, Slots: places,
 		Queries: c.MaxQueries, Groups: c.MaxGroups, QueueWait: c.QueueWait,
 		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout,
 	}

@@ -112,19 +112,19 @@ func (l *Listener) admit(nc net.Conn) *Conn {
 			"max-connections-per-address.", s.perAddress.Load())).Raw()
 	}
 	s.Rejects.CountReason(over)
-	l.turnAway(nc, answer)
+	l.rejectOver(nc, answer)
 	return nil
 }
 
-// turnAway answers a connection over the limit and closes it. It does not hold up Accept. As long as
+// rejectOver answers a connection over the limit and closes it. It does not hold up Accept. As long as
 // a rejector is free, the request is awaited and the client given time to take the answer; in a flood the
 // answer is sent blindly. To a client of TLS there is nothing to say without a handshake, which costs
 // much more, so in a flood its connection is just closed.
-func (l *Listener) turnAway(nc net.Conn, answer []byte) {
+func (l *Listener) rejectOver(nc net.Conn, answer []byte) {
 	select {
 	case l.rejectors <- struct{}{}:
 		l.rejected.Go(func() {
-			l.reject(nc, answer)
+			l.rejectPatiently(nc, answer)
 			<-l.rejectors
 		})
 	default:
@@ -136,9 +136,9 @@ func (l *Listener) turnAway(nc net.Conn, answer []byte) {
 	}
 }
 
-// reject answers a client over the limit. After one of TLS it takes a part of its remaining time, so
+// rejectPatiently answers a client over the limit. After one of TLS it takes a part of its remaining time, so
 // that rejected clients cannot have more handshakes in a second than there are rejectors.
-func (l *Listener) reject(nc net.Conn, answer []byte) {
+func (l *Listener) rejectPatiently(nc net.Conn, answer []byte) {
 	deadline := time.Now().Add(patientTime)
 	if l.conns.TLS == nil {
 		answerAndClose(nc, nc, answer, deadline)
@@ -160,7 +160,7 @@ func (l *Listener) rejectSecured(nc net.Conn, answer []byte, deadline time.Time)
 }
 
 // answerAndClose waits for the beginning of a request on talk, which is nc or goes over it, answers it, waits
-// for the client to go, and closes nc. Errors are the client's, who is on the way out.
+// for the client to go, and closes nc. Errors are the client's; it is about to be closed anyway.
 func answerAndClose(nc, talk net.Conn, answer []byte, deadline time.Time) {
 	defer nc.Close()
 	if nc.SetDeadline(deadline) != nil {

@@ -17,7 +17,7 @@ func TestStopEndsRest(t *testing.T) {
 		secured.checked.Store(time.Now().UnixNano())
 		secured.current.Store(&identity{base: &tls.Config{}})
 		ln := NewSet(Options{TLS: secured}).Listen(noListener{})
-		ln.turnAway(near, nil)
+		ln.rejectOver(near, nil)
 		synctest.Wait()
 		if ln.Rejecting() != 1 {
 			t.Error("no rejector waits")

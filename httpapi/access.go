@@ -17,10 +17,10 @@ const headerWWWAuthenticate = "WWW-Authenticate"
 // challenge is what an answer 401 asks for (RFC 6750, 3).
 const challenge = `Bearer realm="flowd"`
 
-// everything is the right of everybody where there are no tokens.
+// everything is the right of every client of a server without tokens.
 var everything = &access.Right{Scopes: access.Ingest | access.Query | access.Metrics | access.Admin}
 
-// admitting wraps a handler for those who have a right with these scopes.
+// admitting wraps a handler for clients whose right has these scopes.
 func (s *Server) admitting(needs access.Scopes, handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	if needs == 0 {
 		return handle

@@ -25,7 +25,7 @@ func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
 	}
 	in := format.TypeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.Format)
 	h := answer.Heading{ContentType: in.Header, Vary: varyFormat, Partial: s.partial(query.Hours{From: q.From, To: q.To})}
-	// The version of an hour tells when flows of any VPC came, so it is not for who is bound to some.
+	// The version of an hour tells when flows of any VPC came, so a client that is bound to some gets none.
 	if q.To == q.From+1 && (asked.VPCs == nil || asked.VPCs.All()) {
 		// The version is asked for before the rows: those may be newer than their tag, never older.
 		version, err := s.engine.Version(q.From)

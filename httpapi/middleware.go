@@ -157,7 +157,7 @@ const (
 )
 
 // transportLog takes what fasthttp logs. What matters of it is answered, counted and logged
-// where it happens, so this is for those who look closer.
+// where it happens, so it is logged at level Debug.
 type transportLog struct{ lines *logs.Limiter }
 
 func (l transportLog) Printf(format string, args ...any) {

@@ -31,7 +31,7 @@ type pageFile struct {
 	// tag is weak, for it stands for both forms.
 	tag  []byte
 	body []byte
-	// packed returns body as gzip, or nil if that is not smaller. It is made for the first who asks,
+	// packed returns body as gzip, or nil if that is not smaller. It is made for the first client that asks,
 	// so that a start need not wait for it. Others than gzip would make little of it smaller.
 	packed func() []byte
 }

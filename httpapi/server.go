@@ -67,7 +67,7 @@ type Options struct {
 	Limits Limits
 	// TLS secures connections; without it they are in clear.
 	TLS *conn.TLS
-	// Gate knows who may do what; without one everybody may do everything.
+	// Gate knows what each client may do; without one every client may do everything.
 	Gate   *access.Gate
 	Logger *slog.Logger
 	// Lines bounds the lines that requests and connections cause; without one they are bounded apart

@@ -154,7 +154,7 @@ func (a *Server) routes() map[string]route {
 		"/metrics":        {methods: get, needs: access.Metrics, handle: a.through(a.api.Exposition)},
 		"/livez":          live, "/health": live, "/-/healthy": live,
 		"/readyz": ready, "/-/ready": ready,
-		// Without pprof's cmdline: arguments may hold what not everybody with this right should see.
+		// Without pprof's cmdline: arguments may hold what not every operator with this right should see.
 		pprofPath:                  profile(pprof.Index),
 		pprofPath + "profile":      profile(pprof.Profile),
 		pprofPath + "trace":        profile(pprof.Trace),
@@ -196,7 +196,7 @@ func (a *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	if r.ContentLength != 0 {
-		// No route here reads a body. What comes of it is dropped behind the answer, for so long.
+		// No route here reads a body. It is dropped behind the answer, for this long.
 		a.within(http.NewResponseController(w).SetReadDeadline)
 	}
 	to, p := a.find(r)
@@ -273,7 +273,7 @@ func (a *Server) reload(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(text) // the client may be gone
 }
 
-// reloadProblem makes a problem of an error of a reload. It is for an operator, who learns all of it.
+// reloadProblem makes a problem of an error of a reload. It is for an operator, so it has the whole text of the error.
 func reloadProblem(err error) *reject.Problem {
 	p := &reject.Problem{
 		Status: http.StatusBadRequest, Reason: reject.Parameter, Word: "bad-settings", Cause: err,

@@ -22,7 +22,7 @@ import (
 //   - By a name that resolves to this machine for the moment ("DNS rebinding") the page is of the same
 //     origin as this server to the browser, but Host has the name. An address needs no
 //     name server, nor does localhost.
-//   - To an address the page can send, though not read what comes of it, and Origin or Sec-Fetch-Site
+//   - To an address the page can send, though not read the answer, and Origin or Sec-Fetch-Site
 //     tell whose page it is. Old browsers tell neither of a GET, which changes nothing here.
 func (a *Server) crossSite(r *http.Request) *reject.Problem {
 	refuse := func(detail string, args ...any) *reject.Problem {

@@ -47,7 +47,7 @@ var methods = [][]byte{
 	[]byte("PATCH"), []byte("CONNE"), []byte("TRACE"), []byte("PRI *"),
 }
 
-// plainHTTPProblem answers those who do not know that they speak to TLS.
+// plainHTTPProblem answers a client that speaks HTTP in clear to a listener with TLS.
 func plainHTTPProblem() *reject.Problem {
 	return &reject.Problem{
 		Status: fasthttp.StatusBadRequest, Reason: reject.PlainHTTP,

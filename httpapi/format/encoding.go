@@ -43,7 +43,7 @@ func EncodingOf(contentEncoding []byte) (Encoding, bool) {
 
 // AcceptedEncoding returns what to compress an answer with for a header Accept-Encoding with these
 // values: what is wanted most, and of those wanted equally zstd before gzip. An answer that is not
-// compressed is what everybody gets who accepts neither, even if they say that they do not take it.
+// compressed is what a client gets that accepts neither, even if it says that it does not take that.
 func AcceptedEncoding(accept [][]byte) Encoding {
 	const unsaid = -1
 	weights := [Encodings]int{Identity: unsaid, Gzip: unsaid, Zstd: unsaid}

@@ -74,7 +74,7 @@ func (w rank) before(o rank) bool {
 }
 
 // TypeOf returns the type to answer a request in, whose headers Accept have these values. What the parameter format says goes before Accept, and
-// who accepts none of the types gets JSON.
+// a client that accepts no known type gets JSON.
 func TypeOf(accept [][]byte, given Format) *Type {
 	if given == Any {
 		return acceptedType(accept)

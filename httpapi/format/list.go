@@ -31,7 +31,7 @@ type Cursor[T any] interface {
 }
 
 // Punctuation is what stands before and behind a list, between its rows, and behind each of them.
-// What is written with the last row is at most as much as half a row.
+// What is written with the last row has at most half the bytes of a row.
 type Punctuation struct{ Open, Between, After, End string }
 
 // Punctuate returns that of a format. Header is the first line of CSV.

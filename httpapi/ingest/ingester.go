@@ -53,7 +53,7 @@ type Current struct {
 type Options struct {
 	Limits
 	Engine  Engine
-	Buckets *limit.Buckets // of what each client may send in a second
+	Buckets *limit.Buckets // the rates of clients
 	Conns   *conn.Set
 	Rejects *reject.Counters
 	Metrics *metrics.Set // the metrics of batches are registered in it

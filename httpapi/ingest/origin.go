@@ -23,7 +23,7 @@ const (
 type origins struct{ key, agent, seq int }
 
 // count looks at all headers in one pass, since nearly all requests have none of these. An empty
-// one counts as well: who sends it means something by it.
+// one counts as well: a client that sends it means something by it.
 func (o *origins) count(h *fasthttp.RequestHeader) {
 	for name := range h.All() {
 		switch string(name) {

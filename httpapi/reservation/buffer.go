@@ -37,7 +37,7 @@ func sizeIndex(n int) int {
 type Memory struct {
 	held  atomic.Int64
 	Limit int64
-	Room  func() int64 // bytes for bodies and what comes of them; nil is no bound
+	Room  func() int64 // bytes for bodies and the batches made of them; nil is no bound
 }
 
 // Held returns how many bytes are lent now.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"flowd/access"
+	"flowd/httpapi/params"
 	"flowd/query"
 )
 
@@ -216,7 +217,7 @@ func TestWithin(t *testing.T) {
 	for _, m := range sets {
 		for _, v := range sets {
 			bound := access.VPCs{Names: v.Names, Prefixes: v.Prefixes}
-			both := within(m, &bound)
+			both := params.Within(m, &bound)
 			for _, name := range append(patterns[1:], "vpc-a-12", "xv", "xvpc", "other") {
 				if got, want := keeps(&both, name), keeps(&m, name) && keeps(&v, name); got != want {
 					t.Fatalf("%v within %v is %v: %q kept: %t, want %t", m, v, both, name, got, want)
@@ -224,7 +225,7 @@ func TestWithin(t *testing.T) {
 			}
 		}
 	}
-	if m := within(query.Match{Names: []string{"b"}}, &access.VPCs{Names: []string{"a"}}); m.All() {
+	if m := params.Within(query.Match{Names: []string{"b"}}, &access.VPCs{Names: []string{"a"}}); m.All() {
 		t.Error("nothing in common became everything")
 	}
 }

@@ -11,15 +11,17 @@ import (
 	"testing"
 
 	"flowd/access"
+	"flowd/httpapi/admin"
+	"flowd/httpapi/certtest"
 )
 
 // Pages of other sites get nothing, by whatever way a browser lets them reach for it.
 func TestAdminForeignSites(t *testing.T) {
 	t.Parallel()
 	var reloads atomic.Int64
-	as := serveAdmin(t, nil, func(o *AdminOptions) {
+	as := serveAdmin(t, nil, func(o *admin.Options) {
 		o.Hosts = []string{"flowd-admin.internal"}
-		o.Reload = func() (Reloaded, error) { reloads.Add(1); return Reloaded{}, nil }
+		o.Reload = func() (admin.Reloaded, error) { reloads.Add(1); return admin.Reloaded{}, nil }
 	})
 	_, port, _ := net.SplitHostPort(as.addr)
 	for _, c := range []struct {
@@ -94,7 +96,7 @@ func TestAdminAuthorization(t *testing.T) {
 	t.Parallel()
 	ts := newServer(t, newTable(t), nil)
 	ts.gate = gateOf(t)
-	as := serveAdmin(t, ts, func(o *AdminOptions) { o.Reload = func() (Reloaded, error) { return Reloaded{}, nil } })
+	as := serveAdmin(t, ts, func(o *admin.Options) { o.Reload = func() (admin.Reloaded, error) { return admin.Reloaded{}, nil } })
 	for _, c := range []struct {
 		method, target, token string
 		status                int
@@ -140,16 +142,16 @@ func TestAdminAuthorization(t *testing.T) {
 // With TLS a certificate gives rights as long as its authority is known.
 func TestAdminTLS(t *testing.T) {
 	t.Parallel()
-	clients := newAuthority(t, "clients")
+	clients := certtest.New(t, "clients")
 	ss := newSecured(t, newTable(t), clients, nil)
 	list, err := access.Parse("tokens.yaml", []byte("tokens:\n  - name: operator\n    certificate: operator\n    scopes: [admin]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ss.gate.Replace(list)
-	as := serveAdmin(t, ss.testServer, func(o *AdminOptions) {
+	as := serveAdmin(t, ss.testServer, func(o *admin.Options) {
 		o.TLS = ss.tls
-		o.Reload = func() (Reloaded, error) { return Reloaded{}, nil }
+		o.Reload = func() (admin.Reloaded, error) { return admin.Reloaded{}, nil }
 	})
 	visit := func(config *tls.Config) (*tls.Conn, func() int) {
 		c := tls.Client(as.dial().TCPConn, config)
@@ -166,14 +168,14 @@ func TestAdminTLS(t *testing.T) {
 			return res.StatusCode
 		}
 	}
-	operator, ask := visit(ss.showing(clients.issue("operator", nil)))
+	operator, ask := visit(ss.showing(clients.Issue("operator", nil)))
 	if got := ask(); got != 200 || operator.ConnectionState().NegotiatedProtocol != "" {
 		t.Errorf("%d, %q", got, operator.ConnectionState().NegotiatedProtocol)
 	}
 	if _, ask := visit(ss.config()); ask() != 401 {
 		t.Error("let in without a certificate")
 	}
-	put(t, ss.files.ClientCA, newAuthority(t, "others").pem())
+	certtest.Put(t, ss.files.ClientCA, certtest.New(t, "others").PEM())
 	if err := ss.tls.Reload(ss.files); err != nil {
 		t.Fatal(err)
 	}

@@ -17,28 +17,29 @@ import (
 	"time"
 
 	"flowd/flow"
+	"flowd/httpapi/admin"
 )
 
 // adminServer is an admin server on a real socket, beside an API that does not listen.
 type adminServer struct {
-	*Admin
+	*admin.Server
 	ts     *testServer
 	addr   string
 	served chan error
 }
 
 // serveAdmin starts one, whose reloads fail unless change sets another, and stops it at the end.
-func serveAdmin(t *testing.T, ts *testServer, change func(*AdminOptions)) *adminServer {
+func serveAdmin(t *testing.T, ts *testServer, change func(*admin.Options)) *adminServer {
 	t.Helper()
 	if ts == nil {
 		ts = newServer(t, newTable(t), nil)
 	}
-	o := AdminOptions{Server: ts.Server, Reload: func() (Reloaded, error) { return Reloaded{}, errors.New("no reload here") },
-		AcceptClock: func() (AcceptedClock, error) { return AcceptedClock{}, errors.New("no clock here") }}
+	o := admin.Options{API: ts.AdminAPI(), Reload: func() (admin.Reloaded, error) { return admin.Reloaded{}, errors.New("no reload here") },
+		AcceptClock: func() (admin.AcceptedClock, error) { return admin.AcceptedClock{}, errors.New("no clock here") }}
 	if change != nil {
 		change(&o)
 	}
-	as := &adminServer{Admin: NewAdmin(o), ts: ts, served: make(chan error, 1)}
+	as := &adminServer{Server: admin.New(o), ts: ts, served: make(chan error, 1)}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -83,9 +84,11 @@ func (as *adminServer) do(method, target string, headers ...string) reply {
 
 func TestAdminRoutes(t *testing.T) {
 	t.Parallel()
-	as := serveAdmin(t, nil, func(o *AdminOptions) {
-		o.Reload = func() (Reloaded, error) { return Reloaded{}, nil }
-		o.AcceptClock = func() (AcceptedClock, error) { return AcceptedClock{"b", "a", "c", 3}, nil }
+	as := serveAdmin(t, nil, func(o *admin.Options) {
+		o.Reload = func() (admin.Reloaded, error) { return admin.Reloaded{}, nil }
+		o.AcceptClock = func() (admin.AcceptedClock, error) {
+			return admin.AcceptedClock{Before: "b", After: "a", Clock: "c", HoursExpired: 3}, nil
+		}
 	})
 	for _, c := range []struct {
 		method, target string
@@ -104,7 +107,7 @@ func TestAdminRoutes(t *testing.T) {
 		{"POST", "/-/accept-clock", 200, `{"before":"b","after":"a","clock":"c","hours_expired":3}`},
 		{"GET", "/-/accept-clock", 405, "does not take this method"},
 		{"GET", "/debug/pprof/", 200, "Types of profiles available"},
-		{"GET", "/api/v1/debug/pprof/goroutine?debug=2", 200, "httpapi.(*Admin).Serve"},
+		{"GET", "/api/v1/debug/pprof/goroutine?debug=2", 200, "admin.(*Server).Serve"},
 		{"GET", "/debug/pprof/goroutine?debug=1", 200, "goroutine profile"},
 		{"GET", "/debug/pprof/heap", 200, "\x1f\x8b"},
 		{"GET", "/debug/pprof/allocs", 200, "\x1f\x8b"},
@@ -148,20 +151,20 @@ func TestAdminRoutes(t *testing.T) {
 
 func TestAdminReload(t *testing.T) {
 	t.Parallel()
-	var next atomic.Pointer[func() (Reloaded, error)]
-	set := func(f func() (Reloaded, error)) { next.Store(&f) }
-	as := serveAdmin(t, nil, func(o *AdminOptions) { o.Reload = func() (Reloaded, error) { return (*next.Load())() } })
+	var next atomic.Pointer[func() (admin.Reloaded, error)]
+	set := func(f func() (admin.Reloaded, error)) { next.Store(&f) }
+	as := serveAdmin(t, nil, func(o *admin.Options) { o.Reload = func() (admin.Reloaded, error) { return (*next.Load())() } })
 
-	set(func() (Reloaded, error) {
-		return Reloaded{Changed: []Change{{"rate-flows", "0", "1000"}}, Restart: []Change{{"listen", ":1", ":2"}}}, nil
+	set(func() (admin.Reloaded, error) {
+		return admin.Reloaded{Changed: []admin.Change{{Key: "rate-flows", From: "0", To: "1000"}}, Restart: []admin.Change{{Key: "listen", From: ":1", To: ":2"}}}, nil
 	})
 	r := as.do("POST", "/-/reload", "Content-Length: 0")
 	const want = `{"changed":[{"key":"rate-flows","from":"0","to":"1000"}],"restart":[{"key":"listen","from":":1","to":":2"}]}`
 	if r.StatusCode != 200 || r.body != want || r.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%d, %s: %s", r.StatusCode, r.Header.Get("Content-Type"), r.body)
 	}
-	set(func() (Reloaded, error) {
-		return Reloaded{}, fmt.Errorf("reload: %w", &ReloadError{[]flow.FieldError{
+	set(func() (admin.Reloaded, error) {
+		return admin.Reloaded{}, fmt.Errorf("reload: %w", &admin.ReloadError{Problems: []flow.FieldError{
 			{Pointer: "flowd.yaml:7", Detail: "is no number"}, {Pointer: "tokens.yaml:2", Detail: "is no scope"},
 		}})
 	})
@@ -169,16 +172,16 @@ func TestAdminReload(t *testing.T) {
 	if len(p.Errors) != 2 || p.Errors[0] != (flow.FieldError{Pointer: "flowd.yaml:7", Detail: "is no number"}) || !strings.Contains(p.Detail, "stay") {
 		t.Errorf("%+v", p)
 	}
-	set(func() (Reloaded, error) { return Reloaded{}, errors.New("the key of a.key is of another") })
+	set(func() (admin.Reloaded, error) { return admin.Reloaded{}, errors.New("the key of a.key is of another") })
 	if p := problemIn(t, as.do("POST", "/-/reload"), 400); !strings.Contains(p.Detail, "a.key is of another") || p.Errors != nil {
 		t.Errorf("%+v", p)
 	}
-	set(func() (Reloaded, error) { panic("a fault") })
+	set(func() (admin.Reloaded, error) { panic("a fault") })
 	problemIn(t, as.do("POST", "/-/reload"), 500)
 	if got := as.ts.metric("flowd_http_panics_total"); got != "1" {
 		t.Errorf("%s panics counted", got)
 	}
-	set(func() (Reloaded, error) { return Reloaded{}, nil })
+	set(func() (admin.Reloaded, error) { return admin.Reloaded{}, nil })
 	if r := as.do("POST", "/-/reload"); r.StatusCode != 200 {
 		t.Errorf("%d after a panic", r.StatusCode)
 	}
@@ -189,8 +192,8 @@ func TestAdminReloadsTakeTurns(t *testing.T) {
 	// Alone, since it looks at all goroutines.
 	var under, most, done atomic.Int64
 	entered, leave := make(chan struct{}, 20), make(chan struct{})
-	as := serveAdmin(t, nil, func(o *AdminOptions) {
-		o.Reload = func() (Reloaded, error) {
+	as := serveAdmin(t, nil, func(o *admin.Options) {
+		o.Reload = func() (admin.Reloaded, error) {
 			if n := under.Add(1); n > most.Load() {
 				most.Store(n)
 			}
@@ -198,7 +201,7 @@ func TestAdminReloadsTakeTurns(t *testing.T) {
 			<-leave
 			under.Add(-1)
 			done.Add(1)
-			return Reloaded{}, nil
+			return admin.Reloaded{}, nil
 		}
 	})
 	gone := as.dial()
@@ -216,7 +219,7 @@ func TestAdminReloadsTakeTurns(t *testing.T) {
 	}
 	eventually(t, "three wait behind the one that is under way", func() bool {
 		var all [1 << 18]byte
-		return strings.Count(string(all[:runtime.Stack(all[:], true)]), "(*Admin).reload(") == 4
+		return strings.Count(string(all[:runtime.Stack(all[:], true)]), "admin.(*Server).reload(") == 4
 	})
 	// They learn that they wait in vain.
 	stopped := make(chan error, 1)
@@ -253,7 +256,7 @@ func TestAdminLimits(t *testing.T) {
 	t.Parallel()
 	as := serveAdmin(t, nil, nil)
 	c := as.dial()
-	c.write("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("a", 2*adminHeaderBytes) + "\r\n\r\n")
+	c.write("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("a", 2*16<<10) + "\r\n\r\n")
 	if r, err := http.ReadResponse(c.r, nil); err != nil || r.StatusCode != 431 {
 		t.Errorf("a long head: %v, %v", r, err)
 	}
@@ -266,7 +269,7 @@ func TestAdminLimits(t *testing.T) {
 	c.Close()
 
 	var held []*client
-	for range adminConnections {
+	for range 64 {
 		c := as.dial()
 		c.write("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		held = append(held, c)
@@ -274,7 +277,7 @@ func TestAdminLimits(t *testing.T) {
 	eventually(t, "all places are taken", func() bool {
 		one := as.dial()
 		defer one.Close()
-		_ = one.SetReadDeadline(time.Now().Add(adminHeaderTime / 2)) // those with a place are cut off later
+		_ = one.SetReadDeadline(time.Now().Add(5 * time.Second)) // those with a place are cut off later
 		_, err := one.r.ReadByte()
 		return err == io.EOF || errors.Is(err, net.ErrClosed)
 	})

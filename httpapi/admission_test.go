@@ -105,7 +105,7 @@ func TestFloodedServerTakesOthers(t *testing.T) {
 	t.Parallel()
 	const places = 4
 	e := &slowEngine{newTable(t), make(chan struct{}), make(chan struct{})}
-	ts := newServer(t, e, func(l *Limits) { l.Places, l.QueueWait = places, patience })
+	ts := newServer(t, e, func(l *Limits) { l.Slots, l.QueueWait = places, patience })
 	ts.gate = gateOf(t)
 	ts.run()
 	answers := make(chan int, 4*places)
@@ -125,17 +125,17 @@ func TestFloodedServerTakesOthers(t *testing.T) {
 	for range 3 * places {
 		send(writeToken)
 	}
-	eventually(t, "the flood waits", func() bool { return ts.shares.Waiting() == 2*places })
+	eventually(t, "the flood waits", func() bool { return ts.number("flowd_queue_waiting") == 2*places })
 	c, body := ts.dial(), oneFlow("a", 9)
 	c.write(head("POST", "/flows", bearing(everyToken), "Content-Length: "+itoa(len(body))) + body)
-	eventually(t, "the other waits too", func() bool { return ts.shares.Waiting() == 2*places+1 })
+	eventually(t, "the other waits too", func() bool { return ts.number("flowd_queue_waiting") == 2*places+1 })
 	e.held <- struct{}{} // one of the flood is done, and the next place is the other's
 	select {
 	case <-e.marked:
 	case <-time.After(patience):
 		t.Fatal("the other has no place")
 	}
-	if n := ts.shares.Waiting(); n != 2*places {
+	if n := ts.number("flowd_queue_waiting"); n != 2*places {
 		t.Errorf("%d of the flood wait when the other has its place, want %d", n, 2*places)
 	}
 	close(e.held)

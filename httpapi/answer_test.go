@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-json"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
 )
 
 // wantRows checks that body is the answer of a manyEngine with this number of rows.
@@ -46,14 +47,14 @@ func TestAnswerLengths(t *testing.T) {
 	e := newMany(0)
 	ts := serve(t, e, nil)
 	c := ts.dial()
-	perBlock := blockBytes / len(`{"src_app":"frontend-service-17","dest_app":"pay\"ments","vpc_id":"vpc-0a1b2c3d","bytes_tx":500,"bytes_rx":1099511627776,"hour":5},`)
+	perBlock := answer.BlockBytes / len(`{"src_app":"frontend-service-17","dest_app":"pay\"ments","vpc_id":"vpc-0a1b2c3d","bytes_tx":500,"bytes_rx":1099511627776,"hour":5},`)
 	for _, n := range []int{0, 1, 63, 64, 65, 128, perBlock - 3, perBlock - 1, perBlock, perBlock + 1, perBlock + 3, 2 * perBlock, 10_000} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			e.rows.Store(int64(n))
 			c.write(head("GET", "/flows?hour=5"))
 			r := c.read("GET")
 			wantRows(t, r.body, n)
-			one := len(r.body) <= blockBytes
+			one := len(r.body) <= answer.BlockBytes
 			if (r.ContentLength == int64(len(r.body))) != one || (len(r.TransferEncoding) == 0) != one {
 				t.Errorf("%d bytes with Content-Length %d, Transfer-Encoding %q", len(r.body), r.ContentLength, r.TransferEncoding)
 			}
@@ -90,7 +91,8 @@ func TestAnswerLengths(t *testing.T) {
 func TestAnswerRead(t *testing.T) {
 	for _, accept := range []string{"", "gzip", "zstd"} {
 		e := newMany(3000)
-		s := newServer(t, e, nil).Server
+		ts := newServer(t, e, nil)
+		s := ts.Server
 		ctx := onConn(s)
 		ctx.Request.SetRequestURI("/flows?hour=5")
 		ctx.Request.Header.Set("Accept-Encoding", accept)
@@ -103,8 +105,8 @@ func TestAnswerRead(t *testing.T) {
 		if err := ctx.Response.CloseBodyStream(); err != nil {
 			t.Fatal(err)
 		}
-		if s.queries.count() != 0 || e.open.Load() != 0 {
-			t.Errorf("%d queries, %d readings left", s.queries.count(), e.open.Load())
+		if ts.queries() != 0 || e.open.Load() != 0 {
+			t.Errorf("%d queries, %d readings left", ts.queries(), e.open.Load())
 		}
 	}
 }
@@ -185,13 +187,13 @@ func TestSlowReader(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
 		served := make(chan error, 1)
-		go func() { served <- s.http.ServeConn(newConn(near, &s.limits, s.epoch)) }()
+		go func() { served <- s.http.ServeConn(accepted(s, near)) }()
 		if _, err := io.WriteString(far, "GET /flows?hour=5 HTTP/1.0\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
 		rest := s.limits.WriteTimeout * 3 / 4 // for each block, as all of one is read at once
-		res, err := http.ReadResponse(bufio.NewReaderSize(pausing{far, rest}, 2*blockBytes), nil)
+		res, err := http.ReadResponse(bufio.NewReaderSize(pausing{far, rest}, 2*answer.BlockBytes), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +243,7 @@ func TestSlowReaderIsSeenToRead(t *testing.T) {
 	eventually(t, "the answer is begun", func() bool { return asked.Load() > 0 })
 	for range 5 {
 		before := still()
-		if _, err := io.CopyN(io.Discard, c.r, 8*blockBytes); err != nil {
+		if _, err := io.CopyN(io.Discard, c.r, 8*answer.BlockBytes); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "more is written", func() bool { return asked.Load() > before })
@@ -330,13 +332,13 @@ func TestQueryShares(t *testing.T) {
 	if status != 200 {
 		t.Errorf("%d for another client", status)
 	}
-	if got := ts.metrics.rejected[reasonQueryShare].Get(); got != 1 {
-		t.Errorf("%d refused for their share", got)
+	if got := ts.metric(`flowd_http_requests_rejected_total{reason="query_share"}`); got != "1" {
+		t.Errorf("%s refused for their share", got)
 	}
 	for _, c := range append(greedy, another) {
 		c.Close()
 	}
-	eventually(t, "no answer is under way", func() bool { return ts.queries.count() == 0 && len(ts.queries.clients) == 0 })
+	eventually(t, "no answer is under way", func() bool { return ts.queries() == 0 })
 }
 
 // The memory of an answer does not grow with its length.

@@ -13,6 +13,8 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/answer"
+	"flowd/httpapi/format"
 	"flowd/limit"
 	"flowd/query"
 )
@@ -59,10 +61,10 @@ func BenchmarkServe(b *testing.B) {
 				"Content-Type: application/json", "Content-Length: "+itoa(len(body)))), body...)}
 			b.ReportAllocs()
 			b.ResetTimer()
-			if err := server.http.ServeConn(newConn(f, &server.limits, server.epoch)); err != nil {
+			if err := server.http.ServeConn(accepted(server.Server, f)); err != nil {
 				b.Fatal(err)
 			}
-			if got := int(server.metrics.flows.Get()); got != b.N*flows {
+			if got := int(server.number(`flowd_flows_received_total{outcome="accepted"}`)); got != b.N*flows {
 				b.Fatalf("%d flows counted, want %d", got, b.N*flows)
 			}
 		}
@@ -124,11 +126,11 @@ func BenchmarkAnswer(b *testing.B) {
 	const rows = 1_000_000
 	e := newMany(rows)
 	streamWriter := func(ctx *fasthttp.RequestCtx) {
-		src := (&flowSource{}).init(&query.Query{}, jsonFormat, e.many(1))
+		src := writeRows(&answer.Flows{}, &query.Query{}, format.JSON, e.many(1))
 		ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
-			block := make([]byte, 0, blockRoom)
+			block := make([]byte, 0, answer.BlockBytes+answer.RowBytes)
 			for more := true; more; {
-				block, more, _ = src.next(block[:0], blockBytes)
+				block, more, _ = src.Next(block[:0], answer.BlockBytes)
 				if _, err := w.Write(block); err != nil {
 					return
 				}
@@ -184,23 +186,23 @@ func BenchmarkRows(b *testing.B) {
 	for _, bench := range []struct {
 		name string
 		q    query.Query
-		in   format
+		in   format.Format
 	}{
-		{"json", query.Query{}, jsonFormat},
-		{"ndjson", query.Query{}, ndjsonFormat},
-		{"csv", query.Query{}, csvFormat},
-		{"json-grouped", grouped, jsonFormat},
+		{"json", query.Query{}, format.JSON},
+		{"ndjson", query.Query{}, format.NDJSON},
+		{"csv", query.Query{}, format.CSV},
+		{"json-grouped", grouped, format.JSON},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			e := newMany(rows)
-			block := make([]byte, 0, blockRoom)
+			block := make([]byte, 0, answer.BlockBytes+answer.RowBytes)
 			b.ReportAllocs()
 			for b.Loop() {
-				src := new(flowSource).init(&bench.q, bench.in, e.many(1))
+				src := writeRows(new(answer.Flows), &bench.q, bench.in, e.many(1))
 				for more := true; more; {
-					block, more, _ = src.next(block[:0], blockBytes)
+					block, more, _ = src.Next(block[:0], answer.BlockBytes)
 				}
-				src.close()
+				src.Close()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 		})
@@ -211,7 +213,7 @@ func BenchmarkRows(b *testing.B) {
 func BenchmarkNotModified(b *testing.B) {
 	var tag [maxTag]byte
 	q := query.Query{From: 482659, To: 482660}
-	current := string(appendTag(tag[:0], 482659, &q, &answerTypes[0]))
+	current := string(appendTag(tag[:0], 482659, &q, format.TypeOf(nil, format.JSON)))
 	for _, bench := range []struct {
 		name, request string
 		code          int
@@ -224,7 +226,7 @@ func BenchmarkNotModified(b *testing.B) {
 			f := &feed{request: []byte(bench.request), left: b.N}
 			b.ReportAllocs()
 			b.ResetTimer()
-			if err := ts.http.ServeConn(newConn(f, &ts.limits, ts.epoch)); err != nil {
+			if err := ts.http.ServeConn(accepted(ts.Server, f)); err != nil {
 				b.Fatal(err)
 			}
 			if !strings.Contains(ts.exposed(), `code="`+itoa(bench.code)+`"} `+itoa(b.N)+"\n") {

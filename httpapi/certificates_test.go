@@ -5,9 +5,9 @@ import (
 	"crypto/x509"
 	"slices"
 	"testing"
-	"time"
 
 	"flowd/access"
+	"flowd/httpapi/certtest"
 )
 
 // withCertificates lets in the client whose certificate is for "agent", to read, and nobody else.
@@ -20,24 +20,24 @@ func (ss *secureServer) withCertificates() {
 }
 
 // showing is a client's configuration with a certificate.
-func (ss *secureServer) showing(i *issued) *tls.Config {
+func (ss *secureServer) showing(i *certtest.Issued) *tls.Config {
 	config := ss.config()
-	config.Certificates = []tls.Certificate{i.pair()}
+	config.Certificates = []tls.Certificate{i.Pair()}
 	return config
 }
 
 // Who shows a good certificate has the rights of its subject; others may come, with none.
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
-	clients := newAuthority(t, "clients")
+	clients := certtest.New(t, "clients")
 	ss := serveSecured(t, nil, clients, nil)
 	ss.withCertificates()
 	// An authority below the one that is known, whose certificate the client brings along.
-	below := newAuthority(t, "below")
-	signed := clients.issue("below", func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid, c.ExtKeyUsage = true, true, nil })
-	below.cert, below.key = signed.leaf, signed.key
-	brought := below.issue("agent", nil)
-	brought.chain = append(brought.chain, signed.chain...)
+	below := certtest.New(t, "below")
+	signed := clients.Issue("below", func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid, c.ExtKeyUsage = true, true, nil })
+	below.Cert, below.Key = signed.Leaf, signed.Key
+	brought := below.Issue("agent", nil)
+	brought.Chain = append(brought.Chain, signed.Chain...)
 
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		for _, c := range []struct {
@@ -46,8 +46,8 @@ func TestClientCertificates(t *testing.T) {
 			want   int
 		}{
 			{"none", ss.config(), 401},
-			{"agent", ss.showing(clients.issue("agent", nil)), 200},
-			{"another subject", ss.showing(clients.issue("somebody", nil)), 401},
+			{"agent", ss.showing(clients.Issue("agent", nil)), 200},
+			{"another subject", ss.showing(clients.Issue("somebody", nil)), 401},
 			{"through another authority", ss.showing(brought), 200},
 		} {
 			c.config.MaxVersion = version
@@ -56,9 +56,9 @@ func TestClientCertificates(t *testing.T) {
 				t.Errorf("%s: %v", c.name, err)
 				continue
 			}
-			for _, authorities := range [][]byte{nil, slices.Concat(newAuthority(t, "more").pem(), clients.pem())} {
+			for _, authorities := range [][]byte{nil, slices.Concat(certtest.New(t, "more").PEM(), clients.PEM())} {
 				if authorities != nil { // they are verified again then
-					put(t, ss.files.ClientCA, authorities)
+					certtest.Put(t, ss.files.ClientCA, authorities)
 					if err := ss.tls.Reload(ss.files); err != nil {
 						t.Fatal(err)
 					}
@@ -68,7 +68,7 @@ func TestClientCertificates(t *testing.T) {
 				}
 			}
 			client.Close()
-			put(t, ss.files.ClientCA, clients.pem())
+			certtest.Put(t, ss.files.ClientCA, clients.PEM())
 			if err := ss.tls.Reload(ss.files); err != nil {
 				t.Fatal(err)
 			}
@@ -80,10 +80,10 @@ func TestClientCertificates(t *testing.T) {
 func TestClientAuthorityChanges(t *testing.T) {
 	t.Parallel()
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		before, after := newAuthority(t, "before"), newAuthority(t, "after")
+		before, after := certtest.New(t, "before"), certtest.New(t, "after")
 		ss := serveSecured(t, nil, before, nil)
 		ss.withCertificates()
-		config := ss.showing(before.issue("agent", nil))
+		config := ss.showing(before.Issue("agent", nil))
 		config.MaxVersion, config.ClientSessionCache = version, tls.NewLRUClientSessionCache(4)
 		visit := func() (int, *secureClient) {
 			c, err := ss.shake(config)
@@ -102,7 +102,7 @@ func TestClientAuthorityChanges(t *testing.T) {
 		}
 		authorities := func(pem ...[]byte) {
 			t.Helper()
-			put(t, ss.files.ClientCA, slices.Concat(pem...))
+			certtest.Put(t, ss.files.ClientCA, slices.Concat(pem...))
 			if err := ss.tls.Reload(ss.files); err != nil {
 				t.Fatal(err)
 			}
@@ -112,18 +112,18 @@ func TestClientAuthorityChanges(t *testing.T) {
 		if status != 200 || again != 200 || !second.tls.ConnectionState().DidResume {
 			t.Fatalf("%x: %d, then %d, resumed %t", version, status, again, second.tls.ConnectionState().DidResume)
 		}
-		ss.files.write(t, ss.ca.issue("next", nil))
-		authorities(before.pem())
+		writeFiles(t, ss.files, ss.ca.Issue("next", nil))
+		authorities(before.PEM())
 		wantAll(200, "another server's certificate", first, second)
-		authorities(before.pem(), after.pem())
+		authorities(before.PEM(), after.PEM())
 		wantAll(200, "one more authority", first, second)
 
-		authorities(after.pem())
+		authorities(after.PEM())
 		wantAll(401, "no authority any more", first, second)
 		if status, c := visit(); status != 401 || c.tls.ConnectionState().DidResume {
 			t.Errorf("%x: %d by a new connection, resumed %t", version, status, c.tls.ConnectionState().DidResume)
 		}
-		authorities(before.pem())
+		authorities(before.PEM())
 		status, third := visit()
 		if status != 200 {
 			t.Errorf("%x: %d with the authority back", version, status)
@@ -137,26 +137,5 @@ func TestClientAuthorityChanges(t *testing.T) {
 		if status, _ := visit(); status != 401 {
 			t.Errorf("%x: %d where clients are not asked", version, status)
 		}
-	}
-}
-
-// A certificate that expires while its connection is open is none from then on.
-func TestClientCertificateExpires(t *testing.T) {
-	t.Parallel()
-	clients := newAuthority(t, "clients")
-	ss := serveSecured(t, nil, clients, nil)
-	agent := clients.issue("agent", nil)
-	c, err := ss.shake(ss.showing(agent))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.ask("GET", "/livez")
-	secured := ss.served1().tls
-	known := ss.tls.current.Load().authorities
-	if got := secured.holding(known, agent.leaf.NotAfter); !got.Equal(agent.leaf) {
-		t.Errorf("%v until it expires", got)
-	}
-	if got := secured.holding(known, agent.leaf.NotAfter.Add(time.Second)); got != nil {
-		t.Errorf("%v after it expired", got.Subject)
 	}
 }

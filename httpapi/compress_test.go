@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"flowd/httpapi/answer"
 	"io"
 	"net/http"
 	"runtime"
@@ -24,7 +25,7 @@ func unpack(encoding, text string) (string, error) {
 		plain, err := io.ReadAll(r)
 		return string(plain), err
 	case "zstd":
-		r, err := zstd.NewReader(strings.NewReader(text), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		r, err := zstd.NewReader(strings.NewReader(text), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
 		if err != nil {
 			return "", err
 		}
@@ -45,62 +46,6 @@ func unpacked(t testing.TB, encoding, text string) string {
 	return plain
 }
 
-func TestAcceptedEncoding(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		accept string // values are divided by |
-		want   encoding
-	}{
-		{"", noEncoding},
-		{"gzip", gzipEncoding},
-		{"zstd", zstdEncoding},
-		{"GZIP", gzipEncoding},
-		{"x-gzip", gzipEncoding},
-		{"gzip, deflate, br, zstd", zstdEncoding},
-		{"deflate, gzip", gzipEncoding},
-		{"br", noEncoding},
-		{"gzip|zstd", zstdEncoding},
-		{"br|gzip", gzipEncoding},
-		{"*", zstdEncoding},
-		{"gzip, *;q=0", gzipEncoding},
-		{"zstd;q=0, *", gzipEncoding},
-		{"*;q=0", noEncoding},
-		{"identity", noEncoding},
-		{"identity;q=0", noEncoding},
-		{"identity;q=0, gzip", gzipEncoding},
-		{"identity;q=1, gzip;q=0.5", noEncoding},
-		{"identity;q=0.5, gzip;q=1", gzipEncoding},
-		{"identity, gzip", gzipEncoding},
-		{"gzip;q=1.0, zstd;q=0.9", gzipEncoding},
-		{"gzip;q=0.001", gzipEncoding},
-		{"gzip;q=0.000", noEncoding},
-		{"gzip;q=0", noEncoding},
-		{"gzip ; q = 0.5 ,\tzstd;Q=0.4", gzipEncoding},
-		{"gzip;q=0.5;x=y, zstd;q=0.4", gzipEncoding},
-		{"gzip;x=y;q=0.3, zstd;q=0.4", zstdEncoding},
-		{`gzip;x="a,zstd;q=1\",";q=0.3, zstd;q=0.2`, gzipEncoding},
-		{"gzip;q=2", noEncoding},
-		{"gzip;q=1.001", noEncoding},
-		{"gzip;q=-1", noEncoding},
-		{"gzip;q=x, zstd;q=", noEncoding},
-		{"gzip;q", noEncoding},
-		{"gzip;q=0.12345", gzipEncoding},
-		{"gzip;q=1.", gzipEncoding},
-		{"gzip;q=.5", noEncoding},
-		{",,, ;q=1, gzip", gzipEncoding},
-		{"gzippy, zstd2", noEncoding},
-		{`"gzip"`, noEncoding},
-	} {
-		var values [][]byte
-		for value := range strings.SplitSeq(c.accept, "|") {
-			values = append(values, []byte(value))
-		}
-		if got := acceptedEncoding(values); got != c.want {
-			t.Errorf("%q: %s, want %s", c.accept, encodingNames[got], encodingNames[c.want])
-		}
-	}
-}
-
 // A compressed answer is the same text, whatever its length and the client's HTTP version; HEAD has
 // the same headers.
 func TestCompression(t *testing.T) {
@@ -117,7 +62,7 @@ func TestCompression(t *testing.T) {
 				text := unpacked(t, r.Header.Get("Content-Encoding"), r.body)
 				wantRows(t, text, n)
 				want := name
-				if len(text) < leastPacked {
+				if len(text) < 1<<10 {
 					want = ""
 				}
 				if got := r.Header.Get("Content-Encoding"); got != want || r.Header.Get("Vary") != "Accept, Accept-Encoding" {
@@ -126,7 +71,7 @@ func TestCompression(t *testing.T) {
 				if want != "" && len(r.body) > len(text)/2 {
 					t.Errorf("%d bytes became %d", len(text), len(r.body))
 				}
-				one := len(r.body) <= blockBytes
+				one := len(r.body) <= answer.BlockBytes
 				if (r.ContentLength == int64(len(r.body))) != one || (len(r.TransferEncoding) == 0) != one {
 					t.Errorf("%d bytes with Content-Length %d, Transfer-Encoding %q", len(r.body), r.ContentLength, r.TransferEncoding)
 				}
@@ -204,7 +149,7 @@ func TestCompressionMemory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n, err = io.Copy(io.Discard, r.Body); err != nil || n < 4*blockBytes {
+			if n, err = io.Copy(io.Discard, r.Body); err != nil || n < 4*answer.BlockBytes {
 				t.Fatalf("%d bytes, %v", n, err)
 			}
 			return n
@@ -216,33 +161,5 @@ func TestCompressionMemory(t *testing.T) {
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 3<<20 {
 			t.Errorf("%s: an answer of %d bytes allocated %d", name, n, grown)
 		}
-	}
-}
-
-// What a packer holds is what every answer under way costs.
-func TestPackersAreSmall(t *testing.T) {
-	text := strings.Repeat(oneFlow("abc", 12345), 2<<20/100)
-	for e, name := range encodingNames {
-		if encoding(e) == noEncoding {
-			continue
-		}
-		const several = 8
-		var sink packedBlock
-		all := make([]packer, several)
-		before := memory()
-		for i := range all {
-			all[i] = packers[e].New().(packer)
-			sink.data = sink.data[:0]
-			all[i].Reset(&sink)
-			if _, err := io.WriteString(all[i], text); err != nil {
-				t.Fatal(err)
-			}
-		}
-		each := (memory() - before) / several
-		t.Logf("%s holds %d KiB", name, each>>10)
-		if each > 900<<10 {
-			t.Errorf("%s holds %d KiB", name, each>>10)
-		}
-		runtime.KeepAlive(all)
 	}
 }

@@ -63,7 +63,7 @@ func TestDeclaredBodies(t *testing.T) {
 			}
 			var held int64
 			eventually(t, "all bodies begun", func() bool {
-				held = ts.bodies.held.Load()
+				held = ts.bodyBytes()
 				return held > 0 && held%clients == 0
 			})
 			if grown := memory() - before; grown > 100<<20 {
@@ -78,7 +78,7 @@ func TestDeclaredBodies(t *testing.T) {
 			for _, c := range all {
 				c.Close()
 			}
-			eventually(t, "all given back", func() bool { return ts.bodies.held.Load() == 0 })
+			eventually(t, "all given back", func() bool { return ts.bodyBytes() == 0 })
 		})
 	}
 }
@@ -146,7 +146,7 @@ func TestTooManyConnections(t *testing.T) {
 		c.write(head("GET", "/livez"))
 		c.read("GET")
 	}
-	for range 2 * ushers {
+	for range 2 * rejectors {
 		c := ts.dial()
 		c.write(head("POST", "/flows", "Content-Length: 4") + "body")
 		if p := problemIn(t, c.read("POST"), 503); !strings.Contains(p.Detail, "max-connections") {
@@ -155,12 +155,12 @@ func TestTooManyConnections(t *testing.T) {
 		c.ends()
 		c.Close()
 	}
-	if got := ts.metric(`flowd_http_requests_rejected_total{reason="too_many_connections"}`); got != itoa(2*ushers) {
+	if got := ts.metric(`flowd_http_requests_rejected_total{reason="too_many_connections"}`); got != itoa(2*rejectors) {
 		t.Errorf("%s counted", got)
 	}
-	// Those that say nothing keep the ushers busy; the answer comes at once then.
+	// Those that say nothing keep the rejectors busy; the answer comes at once then.
 	var silent []*client
-	for range ushers {
+	for range rejectors {
 		silent = append(silent, ts.dial())
 	}
 	c := ts.dial()
@@ -221,7 +221,7 @@ func TestAcceptGoesOn(t *testing.T) {
 	t.Parallel()
 	ts := newServer(t, &nullEngine{}, nil)
 	inner := &failingListener{errs: []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, errors.New("broken")}}
-	ln := newListener(inner, ts.Server)
+	ln := ts.conns.Listen(inner)
 	began := time.Now()
 	if _, err := ln.Accept(); err == nil || !strings.HasSuffix(err.Error(), "broken") {
 		t.Errorf("Accept returned %v", err)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"flowd/httpapi/params"
 	"os"
 	"regexp"
 	"slices"
@@ -57,12 +58,12 @@ func TestDocumentedExamples(t *testing.T) {
 			}
 		}
 	}
-	for path, known := range map[string][]parameter{
-		"/flows": flowsParameters, "/diff": diffParameters, "/pairs": pairsParameters, "/names": namesParameters,
+	for path, known := range map[string][]params.Parameter{
+		"/flows": params.Flows, "/diff": params.Diff, "/pairs": params.Pairs, "/names": params.Names,
 	} {
 		for _, p := range known {
-			if !shown[path+" "+p.name] {
-				t.Errorf("%s has no example with %s", path, p.name)
+			if !shown[path+" "+p.Name] {
+				t.Errorf("%s has no example with %s", path, p.Name)
 			}
 		}
 	}

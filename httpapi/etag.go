@@ -5,8 +5,8 @@ import (
 	"strconv"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/format"
 	"flowd/query"
 )
 
@@ -16,9 +16,9 @@ const maxTag = len(`W/"-"`) + 2*13
 // appendTag appends the entity tag of the answer to q in a type. It is weak, for it stands for the
 // same rows in whatever order and encoding they come. A version of the hour never comes again, so
 // equal tags of one address are equal answers; the rest tells those of different formats apart.
-func appendTag(dst []byte, version uint64, q *query.Query, t *answerType) []byte {
+func appendTag(dst []byte, version uint64, q *query.Query, t *format.Type) []byte {
 	var room [256]byte
-	text := appendQuestion(append(room[:0], t.name...), q)
+	text := appendQuestion(append(room[:0], t.Name...), q)
 	dst = append(dst, `W/"`...)
 	dst = strconv.AppendUint(dst, version, 36)
 	dst = append(dst, '-')
@@ -48,40 +48,4 @@ func flag(set bool) byte {
 		return 1
 	}
 	return 0
-}
-
-// hasCurrent reports whether a client that sent h has the answer with this tag already. It compares
-// weakly (RFC 9110, 13.1.2): what stands between the quotes counts.
-func hasCurrent(h *fasthttp.RequestHeader, tag []byte) bool {
-	opaque := string(tag[len(`W/`):])
-	for _, value := range h.PeekAll(fasthttp.HeaderIfNoneMatch) {
-		if string(trimSpace(value)) == "*" || listsTag(value, opaque) {
-			return true
-		}
-	}
-	return false
-}
-
-// listsTag reports whether a list of entity tags has one with this opaque part, quotes included. A
-// list ends for us where it is not well-formed.
-func listsTag(list []byte, opaque string) bool {
-	for {
-		for len(list) > 0 && (list[0] == ' ' || list[0] == '\t' || list[0] == ',') {
-			list = list[1:]
-		}
-		if len(list) > 1 && list[0] == 'W' && list[1] == '/' {
-			list = list[2:]
-		}
-		end := 1
-		for end < len(list) && list[end] != '"' {
-			end++
-		}
-		if end >= len(list) || list[0] != '"' {
-			return false
-		}
-		if string(list[:end+1]) == opaque {
-			return true
-		}
-		list = list[end+1:]
-	}
 }

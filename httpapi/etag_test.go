@@ -2,10 +2,13 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"flowd/flow"
+	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 )
 
 // A client that has the answer is told so until the hour changes.
@@ -160,30 +163,50 @@ func TestNotModifiedAllocatesLittle(t *testing.T) {
 	}
 }
 
-// FuzzHeaders takes apart what stands in headers that are lists.
-func FuzzHeaders(f *testing.F) {
-	for _, seed := range []string{
-		"", "*", `W/"a", "b"`, `"a`, "gzip;q=0.5, zstd", "text/csv;q=1;x=\"a,\\\",b\", */*;q=0", ",;=,q", "W/W/\"\"",
-	} {
-		f.Add([]byte(seed))
+// Questions that mean the same have the same tag; others, formats and versions have others.
+func TestTags(t *testing.T) {
+	t.Parallel()
+	tag := func(version uint64, in, raw string) string {
+		q := params.Question{MaxGroups: 1000}
+		if p := params.Read([]byte(raw), params.Flows, &q); p != nil {
+			t.Fatal(p.Detail)
+		}
+		asked, p := q.Flows()
+		if p != nil {
+			t.Fatal(p.Detail)
+		}
+		text := string(appendTag(nil, version, &asked, format.TypeOf([][]byte{[]byte(in)}, format.Any)))
+		if len(text) > maxTag || !strings.HasPrefix(text, `W/"`) || strings.ContainsAny(text[3:len(text)-1], `", `) {
+			t.Errorf("%s is no entity tag", text)
+		}
+		return text
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		for p := range preferences([][]byte{text}) {
-			if p.weight < 0 || p.weight > mostWanted || len(p.name) == 0 || len(p.name) != len(trimSpace(p.name)) {
-				t.Errorf("%q: %q with %d", text, p.name, p.weight)
+	for _, same := range [][]string{
+		{"hour=5", "from=5&to=6", "hour=005", "hour=5&src_app=*", "hour=5&src_app=*&src_app=a", "hour=5&group_by=hour,vpc_id,dest_app,src_app",
+			"from=1970-01-01T05:00:00Z&to=1970-01-01T05:10:00Z"},
+		{"hour=5&src_app=a&src_app=b&vpc_id=v*", "vpc_id=v*&src_app=b&hour=5&src_app=a&src_app=b"},
+		{"hour=5&group_by=src_app,vpc_id", "hour=5&group_by=vpc_id,src_app"},
+	} {
+		for _, other := range same[1:] {
+			if tag(1, "", same[0]) != tag(1, "", other) {
+				t.Errorf("%s and %s have different tags", same[0], other)
 			}
 		}
-		if got := acceptedEncoding([][]byte{text}); got != noEncoding && !strings.Contains(strings.ToLower(string(text)), encodingNames[got]) && !strings.Contains(string(text), "*") {
-			t.Errorf("%q: %s", text, encodingNames[got])
+	}
+	seen := map[string]string{}
+	for _, version := range []uint64{0, 1, 1<<64 - 1} {
+		for _, in := range []string{"application/json", "application/x-ndjson", "application/jsonl", "text/csv"} {
+			for _, raw := range []string{
+				"hour=5", "hour=6", "hour=5&src_app=a", "hour=5&dest_app=a", "hour=5&src_app=a*", "hour=5&src_app=a&src_app=b", "hour=5&src_app=ab",
+				"hour=5&group_by=src_app", "hour=5&group_by=hour", "hour=5&group_by=src_app,hour", "hour=5&limit=1", "hour=5&limit=2",
+				"hour=5&order_by=hour", "hour=5&order_by=-hour", "hour=5&order_by=bytes_tx",
+			} {
+				text, asked := tag(version, in, raw), fmt.Sprint(version, in, raw)
+				if before, known := seen[text]; known {
+					t.Errorf("%s and %s have the same tag", asked, before)
+				}
+				seen[text] = asked
+			}
 		}
-		if acceptedType([][]byte{text}) == nil {
-			t.Errorf("%q: no type", text)
-		}
-		if listsTag(text, `"tag"`) && !strings.Contains(string(text), `"tag"`) {
-			t.Errorf("%q lists a tag that it does not have", text)
-		}
-		if alone := append([]byte(`"x" , W/"tag",`), text...); !listsTag(alone, `"tag"`) {
-			t.Errorf("%q does not list its tag", alone)
-		}
-	})
+	}
 }

@@ -21,7 +21,7 @@ func TestExpectFinal(t *testing.T) {
 		e.status.Store(&status)
 		return serve(t, e, nil)
 	}
-	recovering := in(flow.Status{Reasons: []string{recoveringReason}, Detail: "reading"})
+	recovering := in(flow.Status{Reasons: []string{"recovering"}, Detail: "reading"})
 	full := in(flow.Status{Reasons: []string{"disk-full"}, ReadOnly: true, Detail: "full"})
 	small := serve(t, nil, func(l *Limits) { l.InflightBytes = 1000 })
 	unasked := serve(t, nil, func(l *Limits) { l.Queries = 0 })

@@ -5,109 +5,77 @@ import (
 
 	"flowd/flow"
 	"flowd/flow/flowjson"
+	"flowd/httpapi/answer"
+	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 	"flowd/query"
 )
 
 // getFlows answers rows: of the tuples in hours, or of groups of them.
 func (s *Server) getFlows(ctx *fasthttp.RequestCtx) {
-	var asked question
-	p := s.readQuestion(ctx, flowsParameters, &asked)
+	var asked params.Question
+	p := s.readQuestion(ctx, params.Flows, &asked)
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
-	q, p := asked.flows()
+	q, p := asked.Flows()
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
-	in := typeOf(ctx, asked.format)
-	h := heading{contentType: in.header, vary: varyFormat, partial: s.partial(query.Hours{From: q.From, To: q.To})}
-	// The version of an hour tells when flows of any VPC came, so it is not for who is bound to some.
-	if q.To == q.From+1 && (asked.bound == nil || asked.bound.All()) {
+	in := format.TypeOf(ctx.Request.Header.PeekAll(fasthttp.HeaderAccept), asked.Format)
+	h := answer.Heading{ContentType: in.Header, Vary: varyFormat, Partial: s.partial(query.Hours{From: q.From, To: q.To})}
+	// The version of an hour tells when flows of any VPC came, so a client that is bound to some gets none.
+	if q.To == q.From+1 && (asked.VPCs == nil || asked.VPCs.All()) {
 		// The version is asked for before the rows: those may be newer than their tag, never older.
 		version, err := s.engine.Version(q.From)
 		if err != nil {
-			s.refuse(ctx, questionProblem(err))
+			s.rejects.Answer(ctx, answer.Problem(err))
 			return
 		}
-		h.tag = appendTag(make([]byte, 0, maxTag), version, &q, in)
-		if hasCurrent(&ctx.Request.Header, h.tag) {
-			notModified(ctx, h)
+		h.Tag = appendTag(make([]byte, 0, maxTag), version, &q, in)
+		if answer.HasCurrent(&ctx.Request.Header, h.Tag) {
+			answer.NotModified(ctx, h)
 			return
 		}
 	}
-	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
-		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+	s.answer(ctx, h, func(a *answer.Answer, h *answer.Heading) (format.Source, error) {
+		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.Disconnected})
 		if err != nil {
 			return nil, err
 		}
-		h.truncated = rows.Truncated
-		return a.flows.init(&q, in.format, rows), nil
+		h.Truncated = rows.Truncated
+		return writeRows(&a.Flows, &q, in.Format, rows), nil
 	})
-}
-
-// notModified answers that the client has the answer already. It says of it what cannot be known
-// without it.
-func notModified(ctx *fasthttp.RequestCtx, h heading) {
-	ctx.SetStatusCode(fasthttp.StatusNotModified)
-	ctx.Response.Header.SetCanonical(headerETag, h.tag)
-	ctx.Response.Header.SetCanonical(headerVary, h.vary)
-	if h.partial {
-		ctx.Response.Header.SetCanonical(headerExpiredBefore, yes)
-	}
-}
-
-// rowsAtOnce is how many rows are taken from a query in one go.
-const rowsAtOnce = 64
-
-// flowSource is the list of rows of GET /flows.
-type flowSource struct {
-	list[flow.Row]
-	rows flow.Rows
-	room [rowsAtOnce]flow.Row
 }
 
 // appendRow appends a row whose three names are answered, as most are.
 func appendRow(r *flow.Row, dst []byte) []byte { return flowjson.AppendRow(dst, r) }
 
-// init begins the list of the rows of q's answer.
-func (f *flowSource) init(q *query.Query, in format, rows flow.Rows) source {
-	f.rows = rows
-	if in != csvFormat && q.Names() == flow.AllFields && q.HasHour() {
-		f.list = list[flow.Row]{punctuation: punctuate(in, ""), write: appendRow, from: f}
-		return &f.list
+// writeRows begins the list of rows of q's answer.
+func writeRows(f *answer.Flows, q *query.Query, in format.Format, rows flow.Rows) format.Source {
+	if in != format.CSV && q.Names() == flow.AllFields && q.HasHour() {
+		return f.Init(rows, format.Punctuate(in, ""), appendRow)
 	}
 	l := newRowLine(q, in)
-	f.list = list[flow.Row]{punctuation: punctuate(in, l.header), write: l.write, from: f}
-	return &f.list
+	return f.Init(rows, format.Punctuate(in, l.Header), l.write)
 }
-
-// next implements rowCursor.
-func (f *flowSource) next() ([]flow.Row, error) {
-	n := f.rows.Next(f.room[:])
-	if n == 0 {
-		return nil, f.rows.Err()
-	}
-	return f.room[:n], nil
-}
-
-func (f *flowSource) close() { f.rows.Close() }
 
 // rowLine writes rows without the names, and without the hour, that are summed over.
 type rowLine struct {
-	*line
+	*format.Line
 	fields flow.Fields
 	hour   bool
 }
 
-func newRowLine(q *query.Query, in format) *rowLine {
+func newRowLine(q *query.Query, in format.Format) *rowLine {
 	l := &rowLine{fields: q.Names(), hour: q.HasHour()}
 	names := append(fieldNames(l.fields), "bytes_tx", "bytes_rx")
 	if l.hour {
 		names = append(names, "hour")
 	}
-	l.line = newLine(in, names...)
+	l.Line = format.NewLine(in, names...)
 	return l
 }
 
@@ -122,12 +90,12 @@ func fieldNames(fields flow.Fields) (names []string) {
 }
 
 func (l *rowLine) write(r *flow.Row, dst []byte) []byte {
-	w := l.begin(dst)
-	w.names(r.Key, l.fields)
-	w.number(r.Totals.BytesTx)
-	w.number(r.Totals.BytesRx)
+	w := l.Begin(dst)
+	w.Names(r.Key, l.fields)
+	w.Number(r.Totals.BytesTx)
+	w.Number(r.Totals.BytesRx)
 	if l.hour {
-		w.number(uint64(r.Hour))
+		w.Number(uint64(r.Hour))
 	}
-	return w.finish()
+	return w.Finish()
 }

@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"flowd/flow"
+	"flowd/httpapi/answer"
 )
 
 // endlessRows go on until they are closed: first with some rows of the name "wanted", then with others.
@@ -66,10 +65,10 @@ func TestClientIsGone(t *testing.T) {
 				ts, open := serveEndless(t, 0)
 				client := ts.dial()
 				client.write(head("GET", "/flows?"+query))
-				eventually(t, "the question is worked on", func() bool { return ts.queries.count() == 1 && open.Load() > 0 })
+				eventually(t, "the question is worked on", func() bool { return ts.queries() == 1 && open.Load() > 0 })
 				c.leave(client)
 				eventually(t, "it is given up", func() bool {
-					return ts.metric("flowd_http_queries_given_up_total") == "1" && ts.queries.count() == 0 && open.Load() == 0
+					return ts.metric("flowd_http_queries_given_up_total") == "1" && ts.queries() == 0 && open.Load() == 0
 				})
 				if got := ts.metric(`flowd_http_requests_rejected_total{reason="client_gone"}`); got != "1" {
 					t.Errorf("%s refusals counted", got)
@@ -100,13 +99,13 @@ func TestClientIsGoneInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 3000 rows are three blocks and a part of the next, which waits for more.
-	if _, err := io.CopyN(io.Discard, res.Body, 3*blockBytes); err != nil {
+	if _, err := io.CopyN(io.Discard, res.Body, 3*answer.BlockBytes); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
 	eventually(t, "it is given up", func() bool {
 		return ts.metric("flowd_http_queries_given_up_total") == "1" && ts.metric("flowd_http_answers_cut_total") == "1" &&
-			ts.queries.count() == 0 && open.Load() == 0
+			ts.queries() == 0 && open.Load() == 0
 	})
 	if got := ts.metric("flowd_http_answers_broken_total"); got != "0" {
 		t.Errorf("%s answers counted as broken off by the server", got)
@@ -120,7 +119,7 @@ func TestClientThatWaitsIsNotGone(t *testing.T) {
 	many := newMany(100)
 	e := &hookEngine{Engine: many, rows: func(h flow.Hour) (flow.Rows, error) {
 		slow.Store(true)
-		return &pausedRows{Rows: many.many(h), until: time.Now().Add(10 * lookEvery)}, nil
+		return &pausedRows{Rows: many.many(h), until: time.Now().Add(10 * lookPause)}, nil
 	}}
 	ts := serve(t, e, nil)
 	c := ts.dial()
@@ -150,45 +149,6 @@ func (r *pausedRows) Next(dst []flow.Row) int {
 	return r.Rows.Next(dst)
 }
 
-// A client is looked after only now and then, and not at all at first.
-func TestClientIsLookedAfterRarely(t *testing.T) {
-	t.Parallel()
-	ts := serve(t, nil, nil)
-	c := ts.dial()
-	c.write(head("GET", "/livez"))
-	c.read("GET")
-	var served *conn
-	ts.conns.mu.Lock()
-	for one := range ts.conns.open {
-		served = one
-	}
-	ts.conns.mu.Unlock()
-	ctx := &fasthttp.RequestCtx{}
-	ctx.Init2(served, nil, false)
-	a, p := ts.openAnswer(ctx)
-	if p != nil {
-		t.Fatal(p.detail)
-	}
-	defer a.abandon()
-	if a.look == 0 {
-		t.Fatal("the client would be looked after at once")
-	}
-	a.look = 0
-	if a.gone() || a.look == 0 {
-		t.Errorf("gone, or not looked at: %s", a.look)
-	}
-	c.Close()
-	eventually(t, "the connection is seen to be closed", func() bool { return served.left() })
-	a.look = 1 << 62
-	if a.gone() {
-		t.Error("looked after before its time")
-	}
-	a.look = 0
-	if !a.gone() {
-		t.Error("not gone, though the connection is closed")
-	}
-}
-
 // What is worked out when the server stops for good ends.
 func TestStopEndsQuestions(t *testing.T) {
 	t.Parallel()
@@ -203,8 +163,8 @@ func TestStopEndsQuestions(t *testing.T) {
 	eventually(t, "the question is worked on", func() bool { return open.Load() == 1 })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := ts.Shutdown(ctx); !errors.Is(err, context.Canceled) || open.Load() != 0 || ts.queries.count() != 0 {
-		t.Errorf("%v with %d readings and %d queries left", err, open.Load(), ts.queries.count())
+	if err := ts.Shutdown(ctx); !errors.Is(err, context.Canceled) || open.Load() != 0 || ts.queries() != 0 {
+		t.Errorf("%v with %d readings and %d queries left", err, open.Load(), ts.queries())
 	}
 	if err := <-ts.served; err != nil {
 		t.Error(err)

@@ -10,13 +10,19 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"flowd/httpapi/certtest"
 )
 
+// failureNames are the reasons for which handshakes fail.
+var failureNames = []string{
+	"other", "timeout", "cut_short", "plain_http", "not_tls", "version", "client_certificate", "refused_by_client",
+}
+
 // failuresOf returns how many handshakes failed for that reason.
-func (ss *secureServer) failuresOf(f handshakeFailure) string {
-	return ss.metric(`flowd_tls_handshake_failures_total{reason="` + handshakeFailureNames[f] + `"}`)
+func (ss *secureServer) failuresOf(reason string) string {
+	return ss.metric(`flowd_tls_handshake_failures_total{reason="` + reason + `"}`)
 }
 
 // firstMessage is what a client of TLS says first.
@@ -62,10 +68,10 @@ func TestHandshakesFail(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c) // however it ends
 		}
 	}
-	clients, strangers := newAuthority(t, "clients"), newAuthority(t, "strangers")
-	stranger := func(change func(*tls.Config), i *issued) func(*secureServer) {
+	clients, strangers := certtest.New(t, "clients"), certtest.New(t, "strangers")
+	stranger := func(change func(*tls.Config), i *certtest.Issued) func(*secureServer) {
 		return shake(func(c *tls.Config) {
-			pair := i.pair() // given though the server names other authorities
+			pair := i.Pair() // given though the server names other authorities
 			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 			change(c)
 		})
@@ -75,40 +81,40 @@ func TestHandshakesFail(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		act  func(*secureServer)
-		want handshakeFailure
+		want string
 		warn bool
 	}{
-		{"TLS 1.1", shake(func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), failureVersion, true},
-		{"untrusted server", shake(func(c *tls.Config) { c.RootCAs = strangers.pool() }), failureByClient, true},
-		{"another name", shake(func(c *tls.Config) { c.ServerName = "flowd.example" }), failureByClient, true},
-		{"HTTP/2 alone", shake(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), failureOther, false},
-		{"wrong authority, 1.2", stranger(two, strangers.issue("agent", nil)), failureCertificate, true},
-		{"wrong authority, 1.3", stranger(three, strangers.issue("agent", nil)), failureCertificate, true},
-		{"expired client", stranger(three, clients.issue("agent", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), failureCertificate, true},
-		{"a server's certificate", stranger(three, clients.issue("agent", func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:1] })), failureCertificate, true},
-		{"garbage", say("\x00\x01\x02\x03\x04\x05\x06", false), failureNotTLS, false},
-		{"SSH", say("SSH-2.0-OpenSSH_9.9\r\n", false), failureNotTLS, false},
-		{"a head alone", say(hello[:3], true), failureCutShort, false},
-		{"half a message", say(hello[:len(hello)/2], true), failureCutShort, false},
-		{"no reply", say(hello, true), failureCutShort, false},
-		{"damaged message", say(hello[:9]+strings.Repeat("\xff", len(hello)-9), false), failureOther, false},
-		{"nothing for long", say("", false), failureTimeout, false},
-		{"half a message for long", say(hello[:100], false), failureTimeout, false},
-		{"no reply for long", say(hello, false), failureTimeout, false},
+		{"TLS 1.1", shake(func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), "version", true},
+		{"untrusted server", shake(func(c *tls.Config) { c.RootCAs = strangers.Pool() }), "refused_by_client", true},
+		{"another name", shake(func(c *tls.Config) { c.ServerName = "flowd.example" }), "refused_by_client", true},
+		{"HTTP/2 alone", shake(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), "other", false},
+		{"wrong authority, 1.2", stranger(two, strangers.Issue("agent", nil)), "client_certificate", true},
+		{"wrong authority, 1.3", stranger(three, strangers.Issue("agent", nil)), "client_certificate", true},
+		{"expired client", stranger(three, clients.Issue("agent", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), "client_certificate", true},
+		{"a server's certificate", stranger(three, clients.Issue("agent", func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:1] })), "client_certificate", true},
+		{"garbage", say("\x00\x01\x02\x03\x04\x05\x06", false), "not_tls", false},
+		{"SSH", say("SSH-2.0-OpenSSH_9.9\r\n", false), "not_tls", false},
+		{"a head alone", say(hello[:3], true), "cut_short", false},
+		{"half a message", say(hello[:len(hello)/2], true), "cut_short", false},
+		{"no reply", say(hello, true), "cut_short", false},
+		{"damaged message", say(hello[:9]+strings.Repeat("\xff", len(hello)-9), false), "other", false},
+		{"nothing for long", say("", false), "timeout", false},
+		{"half a message for long", say(hello[:100], false), "timeout", false},
+		{"no reply for long", say(hello, false), "timeout", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			ss := serveSecured(t, nil, clients, func(l *Limits) {
-				if c.want == failureTimeout {
+				if c.want == "timeout" {
 					l.ReadTimeout = 50 * time.Millisecond
 				}
 			})
 			c.act(ss)
 			eventually(t, "it is counted", func() bool { return ss.failuresOf(c.want) == "1" })
-			eventually(t, "its place is free", func() bool { return ss.conns.count.Load() == 0 })
-			for f := range handshakeFailures {
+			eventually(t, "its place is free", func() bool { return ss.conns.Count() == 0 })
+			for _, f := range failureNames {
 				if got := ss.failuresOf(f); f != c.want && got != "0" {
-					t.Errorf("%s counted as %s too", got, handshakeFailureNames[f])
+					t.Errorf("%s counted as %s too", got, f)
 				}
 			}
 			if got := strings.Contains(ss.log.String(), "no secure connection"); got != c.warn {
@@ -132,10 +138,10 @@ func TestPortIsLookedAt(t *testing.T) {
 	_ = c.SetLinger(0)
 	c.Close()
 	ss.secureDo("GET", "/livez", "")
-	eventually(t, "all are gone", func() bool { return ss.conns.count.Load() == 0 })
-	for f := range handshakeFailures {
+	eventually(t, "all are gone", func() bool { return ss.conns.Count() == 0 })
+	for _, f := range failureNames {
 		if got := ss.failuresOf(f); got != "0" {
-			t.Errorf("%s counted as %s", got, handshakeFailureNames[f])
+			t.Errorf("%s counted as %s", got, f)
 		}
 	}
 }
@@ -159,8 +165,8 @@ func TestPlainHTTPOnTLS(t *testing.T) {
 		c.Close()
 	}
 	want := itoa(len(requests))
-	if got := ss.metric(`flowd_http_requests_rejected_total{reason="plain_http"}`); got != want || ss.failuresOf(failurePlainHTTP) != want {
-		t.Errorf("%s and %s counted", got, ss.failuresOf(failurePlainHTTP))
+	if got := ss.metric(`flowd_http_requests_rejected_total{reason="plain_http"}`); got != want || ss.failuresOf("plain_http") != want {
+		t.Errorf("%s and %s counted", got, ss.failuresOf("plain_http"))
 	}
 }
 
@@ -189,8 +195,8 @@ func TestTLSSlowloris(t *testing.T) {
 		}
 		slow = append(slow, c)
 	}
-	if took := time.Since(began); took < timeout && ss.conns.count.Load() != 6*each {
-		t.Errorf("%d connections", ss.conns.count.Load())
+	if took := time.Since(began); took < timeout && ss.conns.Count() != 6*each {
+		t.Errorf("%d connections", ss.conns.Count())
 	}
 	for range 20 {
 		if r := ss.secureDo("POST", "/flows", oneFlow("a", 1)); r.StatusCode != 200 {
@@ -200,21 +206,21 @@ func TestTLSSlowloris(t *testing.T) {
 	// One byte in a while does not make the time longer.
 	byByte, at := ss.dial(), 0
 	for range time.Tick(50 * time.Millisecond) {
-		if _, err := io.WriteString(byByte, hello[at:at+1]); err != nil || ss.failuresOf(failureTimeout) == itoa(5*each+1) {
+		if _, err := io.WriteString(byByte, hello[at:at+1]); err != nil || ss.failuresOf("timeout") == itoa(5*each+1) {
 			break
 		}
 		if at++; at == len(hello)-1 {
-			t.Fatalf("%s timeouts after %s", ss.failuresOf(failureTimeout), time.Since(began))
+			t.Fatalf("%s timeouts after %s", ss.failuresOf("timeout"), time.Since(began))
 		}
 	}
 	for _, c := range slow {
 		problemIn(t, c.read("GET"), 408)
 	}
-	eventually(t, "all are gone", func() bool { return ss.conns.count.Load() == 0 })
+	eventually(t, "all are gone", func() bool { return ss.conns.Count() == 0 })
 	if took := time.Since(began); took > patience {
 		t.Errorf("the last went after %s", took)
 	}
-	if got := ss.failuresOf(failureTimeout); got != itoa(5*each+1) {
+	if got := ss.failuresOf("timeout"); got != itoa(5*each+1) {
 		t.Errorf("%s timeouts counted, want %d", got, 5*each+1)
 	}
 	for _, c := range silent {
@@ -244,26 +250,26 @@ func TestTooManyConnectionsTLS(t *testing.T) {
 	ss.mu.Lock()
 	ln := ss.listeners[0]
 	ss.mu.Unlock()
-	eventually(t, "it may show out the next", func() bool { return len(ln.ushers) == 0 })
-	if took := time.Since(began); took < usherTime*9/10 {
+	eventually(t, "it may show out the next", func() bool { return ln.Rejecting() == 0 })
+	if took := time.Since(began); took < rejectTime*9/10 {
 		t.Errorf("after %s", took)
 	}
 	// Those who say nothing keep all of them busy.
-	for range ushers {
+	for range rejectors {
 		ss.dial()
 	}
-	eventually(t, "all are busy", func() bool { return len(ln.ushers) == ushers })
+	eventually(t, "all are busy", func() bool { return ln.Rejecting() == rejectors })
 	flood := ss.dial()
 	if text, err := io.ReadAll(flood); len(text) > 0 || err != nil {
 		t.Errorf("%q, %v", text, err)
 	}
 	eventually(t, "all are counted", func() bool {
-		return ss.metric(`flowd_http_requests_rejected_total{reason="too_many_connections"}`) == itoa(ushers+2)
+		return ss.metric(`flowd_http_requests_rejected_total{reason="too_many_connections"}`) == itoa(rejectors+2)
 	})
 }
 
-// A stop does not wait for those that are being turned away to rest.
-func TestStopEndsRest(t *testing.T) {
+// Where no connection is allowed, the first gets its answer, and the stop is not held up.
+func TestStopWithNoConnections(t *testing.T) {
 	t.Parallel()
 	ss := newSecured(t, newTable(t), nil, func(l *Limits) { l.Connections = 0 })
 	ss.listen()
@@ -276,24 +282,6 @@ func TestStopEndsRest(t *testing.T) {
 	if err := <-ss.served; err != nil {
 		t.Error(err)
 	}
-	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe()
-		far.Close()
-		ln := newListener(noListener{}, ss.Server)
-		ln.turnAway(near, nil)
-		synctest.Wait()
-		if len(ln.ushers) != 1 {
-			t.Error("no usher waits")
-		}
-		began := time.Now()
-		if err := ln.Close(); err != nil {
-			t.Error(err)
-		}
-		ln.turning.Wait()
-		if took := time.Since(began); took > 0 {
-			t.Errorf("the stop took %s", took)
-		}
-	})
 }
 
 // FuzzHandshake sends anything at all where TLS is spoken. Nothing is held afterwards, and what is answered
@@ -306,19 +294,18 @@ func FuzzHandshake(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	ss := newSecured(f, &nullEngine{}, newAuthority(f, "clients"), nil)
+	ss := newSecured(f, &nullEngine{}, certtest.New(f, "clients"), nil)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		nc := &recordedConn{feed: feed{request: raw, left: 1}}
-		c := newConn(nc, &ss.limits, ss.epoch)
-		c.secure(ss.Server, ss.tls)
+		c := accepted(ss.Server, nc)
 		_ = ss.http.ServeConn(c) // the error is that of the connection
 		text := nc.wrote.Bytes()
 		plain := bytes.HasPrefix(text, []byte("HTTP/1.1 400 Bad Request\r\n"))
 		if len(text) > 0 && !plain && text[0] != alertRecord && text[0] != 22 {
 			t.Errorf("answered %q", text)
 		}
-		if ss.metrics.panics.Get() > 0 || ss.bodies.held.Load() != 0 || ss.queries.count() != 0 {
-			t.Errorf("%d panics, %d bytes, %d queries", ss.metrics.panics.Get(), ss.bodies.held.Load(), ss.queries.count())
+		if ss.metrics.panics.Get() > 0 || ss.bodyBytes() != 0 || ss.queries() != 0 {
+			t.Errorf("%d panics, %d bytes, %d queries", ss.metrics.panics.Get(), ss.bodyBytes(), ss.queries())
 		}
 	})
 }

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"strings"
 
+	"flowd/httpapi/format"
+	"flowd/httpapi/reject"
+
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/goccy/go-json"
 	"github.com/valyala/fasthttp"
@@ -16,11 +19,9 @@ type Version struct {
 	Go       string `json:"go"`
 }
 
-const jsonType = "application/json"
-
 // live answers that the process serves.
 func (s *Server) live(ctx *fasthttp.RequestCtx) {
-	ctx.SetContentType(jsonType)
+	ctx.SetContentType(format.JSONType)
 	ctx.SetBodyString(`{"status":"ok"}`)
 }
 
@@ -33,23 +34,23 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx) {
 		detail = strings.TrimSpace("The server is about to stop; send requests elsewhere. " + detail)
 	}
 	if len(reasons) > 0 {
-		p := overloaded(reasonNotReady, detail)
-		p.reasons = reasons
-		s.refuse(ctx, p)
+		p := reject.Overloaded(reject.NotReady, detail)
+		p.Reasons = reasons
+		s.rejects.Answer(ctx, p)
 		return
 	}
-	ctx.SetContentType(jsonType)
+	ctx.SetContentType(format.JSONType)
 	body := []byte(`{"status":"ready"`)
 	if detail != "" {
 		// It takes requests all the same: this is for an operator.
-		body = appendJSON(append(body, `,"detail":`...), detail)
+		body = format.AppendJSON(append(body, `,"detail":`...), detail)
 	}
 	ctx.SetBody(append(body, '}'))
 }
 
 // version answers which program runs.
 func (s *Server) version(ctx *fasthttp.RequestCtx) {
-	ctx.SetContentType(jsonType)
+	ctx.SetContentType(format.JSONType)
 	ctx.SetBody(s.versionText)
 }
 

@@ -7,6 +7,9 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/answer"
+	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 	"flowd/query"
 )
 
@@ -16,9 +19,9 @@ func (s *Server) getHours(ctx *fasthttp.RequestCtx) {
 		s.getBoundHours(ctx, &right.VPCs)
 		return
 	}
-	s.answerWhole(ctx, func() (source, error) {
+	s.answerWhole(ctx, func() (format.Source, error) {
 		hours, err := s.engine.Hours()
-		return &list[flow.HourTotals]{punctuation: punctuate(jsonFormat, ""), write: writeHour, rows: hours}, err
+		return &format.List[flow.HourTotals]{Punctuation: format.Punctuate(format.JSON, ""), Write: writeHour, Rows: hours}, err
 	})
 }
 
@@ -49,21 +52,19 @@ func appendPartial(dst []byte, partial bool) []byte {
 // getBoundHours answers in what hours there are flows of some VPCs, and how many bytes. It adds them up:
 // what is known of hours beforehand is about all VPCs.
 func (s *Server) getBoundHours(ctx *fasthttp.RequestCtx, bound *access.VPCs) {
-	if p := noParameters(ctx.URI().QueryString()); p != nil {
-		s.refuse(ctx, p)
+	if p := params.None(ctx.URI().QueryString()); p != nil {
+		s.rejects.Answer(ctx, p)
 		return
 	}
 	q := query.Query{To: flow.MaxHour + 1, Grouped: true, ByHour: true}
-	q.Match[flow.VPCID] = within(query.Match{}, bound)
-	h := heading{contentType: jsonType, vary: varyEncoding}
-	s.answer(ctx, h, func(a *answer, _ *heading) (source, error) {
-		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+	q.Match[flow.VPCID] = params.Within(query.Match{}, bound)
+	h := answer.Heading{ContentType: format.JSONType, Vary: varyEncoding}
+	s.answer(ctx, h, func(a *answer.Answer, _ *answer.Heading) (format.Source, error) {
+		rows, err := query.Run(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.Disconnected})
 		if err != nil {
 			return nil, err
 		}
-		a.flows.rows = rows
-		a.flows.list = list[flow.Row]{punctuation: punctuate(jsonFormat, ""), write: s.writeBoundHour, from: &a.flows}
-		return &a.flows.list, nil
+		return a.Flows.Init(rows, format.Punctuate(format.JSON, ""), s.writeBoundHour), nil
 	})
 }
 

@@ -6,24 +6,25 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/format"
 )
 
 // getLedger answers the account of all flows: that of the whole, then that of each hour.
 func (s *Server) getLedger(ctx *fasthttp.RequestCtx) {
-	s.answerWhole(ctx, func() (source, error) {
+	s.answerWhole(ctx, func() (format.Source, error) {
 		ledger, err := s.engine.Ledger()
 		return ledgerList(&ledger), err
 	})
 }
 
-func ledgerList(l *flow.Ledger) source {
+func ledgerList(l *flow.Ledger) format.Source {
 	whole := appendAccount([]byte{'{'}, &l.Account)
 	whole = append(whole, `,"balanced":`...)
 	whole = strconv.AppendBool(whole, balanced(&l.Account))
 	whole = append(whole, `,"hours":[`...)
-	return &list[flow.HourAccount]{
-		punctuation: punctuation{open: string(whole), between: ",", end: "]}"},
-		write:       writeHourAccount, rows: l.Hours,
+	return &format.List[flow.HourAccount]{
+		Punctuation: format.Punctuation{Open: string(whole), Between: ",", End: "]}"},
+		Write:       writeHourAccount, Rows: l.Hours,
 	}
 }
 
@@ -58,16 +59,8 @@ func appendTally(dst []byte, t *flow.Tally) []byte {
 	dst = append(dst, `{"flows":`...)
 	dst = strconv.AppendUint(dst, t.Flows, 10)
 	dst = append(dst, `,"bytes_tx":`...)
-	dst = appendSum(dst, t.BytesTx)
+	dst = format.AppendSum(dst, t.BytesTx)
 	dst = append(dst, `,"bytes_rx":`...)
-	dst = appendSum(dst, t.BytesRx)
+	dst = format.AppendSum(dst, t.BytesRx)
 	return append(dst, '}')
-}
-
-// appendSum appends s in decimal. Hardly any is as large as 2^64.
-func appendSum(dst []byte, s flow.Sum) []byte {
-	if s.Hi == 0 {
-		return strconv.AppendUint(dst, s.Lo, 10)
-	}
-	return append(dst, s.String()...)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/goccy/go-json"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
 )
 
 func TestLedger(t *testing.T) {
@@ -124,7 +125,7 @@ func TestLedgerOfManyHours(t *testing.T) {
 	if len(r.TransferEncoding) != 1 {
 		t.Errorf("%d bytes in one piece", len(r.body))
 	}
-	if n := len(appendAccount(nil, &account)) + len(`,{"hour":2147483647,},"balanced":false,"hours":[]}`); n > blockRoom-blockBytes {
-		t.Errorf("an element of %d bytes, but there is room for %d", n, blockRoom-blockBytes)
+	if n := len(appendAccount(nil, &account)) + len(`,{"hour":2147483647,},"balanced":false,"hours":[]}`); n > answer.RowBytes {
+		t.Errorf("an element of %d bytes, but there is room for %d", n, answer.RowBytes)
 	}
 }

@@ -31,9 +31,9 @@ type Limits struct {
 	// beyond is 429. Of up to RateClients it is known what they sent (rate-clients).
 	Rates       limit.Rates
 	RateClients int
-	// Places is how many batches the engine lends at once. Where they become scarce each client gets
+	// Slots is how many batches the engine lends at once. Where they become scarce each client gets
 	// its share of them; beyond it is 503.
-	Places int
+	Slots int
 	// Queries is how many reads may be under way at once (max-queries), each until the last byte of
 	// its answer is written; beyond is 503.
 	Queries int
@@ -64,7 +64,7 @@ func DefaultLimits() Limits {
 		InflightBytes: 256 << 20,
 		Connections:   20_000,
 		RateClients:   100_000,
-		Places:        1024,
+		Slots:         1024,
 		Queries:       32,
 		Groups:        1_000_000,
 		QueueWait:     time.Second,

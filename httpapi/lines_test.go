@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"flowd/flow"
 	"flowd/logs"
 )
@@ -217,8 +219,8 @@ func TestConnectionsAreFewLines(t *testing.T) {
 		c.read("GET")
 		c.Close()
 	}
-	eventually(t, "all are counted", func() bool { return ss.failuresOf(failurePlainHTTP) == itoa(n) })
-	eventually(t, "all are over", func() bool { return ss.conns.count.Load() == 0 })
+	eventually(t, "all are counted", func() bool { return ss.failuresOf("plain_http") == itoa(n) })
+	eventually(t, "all are over", func() bool { return ss.conns.Count() == 0 })
 	ss.wantTold("no secure connection", n, 5, began)
 
 	plain := serve(t, nil, nil)
@@ -230,7 +232,7 @@ func TestConnectionsAreFewLines(t *testing.T) {
 		c.read("GET")
 		c.Close()
 	}
-	eventually(t, "all are over", func() bool { return plain.conns.count.Load() == 0 })
+	eventually(t, "all are over", func() bool { return plain.conns.Count() == 0 })
 	plain.wantTold("refused", n, 5, began)
 	plain.wantTold("said by the HTTP library", n, 10, began)
 
@@ -241,12 +243,12 @@ func TestConnectionsAreFewLines(t *testing.T) {
 	for range flaps {
 		near, far := net.Pipe()
 		far.Close()
-		ln := newListener(&failingListener{errs: []error{syscall.EMFILE, nil}, conn: near}, ts.Server)
+		ln := ts.conns.Listen(&failingListener{errs: []error{syscall.EMFILE, nil}, conn: near})
 		c, err := ln.Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
-		ts.conns.remove(c.(*conn))
+		ts.conns.Follow(c, fasthttp.StateClosed)
 		c.Close()
 	}
 	ts.wantTold("cannot accept connections", flaps, 5, began)

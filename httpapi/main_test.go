@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"flowd/flow"
+	"flowd/httpapi/conn"
 )
 
 func TestMain(m *testing.M) {
@@ -34,6 +36,16 @@ func TestMain(m *testing.M) {
 // ends a test that waits in vain, and says nothing of how fast the server is.
 const patience = 2 * time.Minute
 
+// Bounds of the parts of a server, which it is held to from outside.
+const (
+	rejectors   = 64                   // connections that are answered while they are rejected
+	rejectTime  = time.Second          // that each of them may take
+	leastBuffer = 4 << 10              // bytes that the smallest body holds
+	lookPause   = 5 * time.Millisecond // between two looks after a client
+	mostExtra   = 16 << 10             // bytes of chunk extensions and trailers
+	filesPause  = 5 * time.Second      // between two looks at the files of certificates
+)
+
 // testServer is a server on a real socket.
 type testServer struct {
 	*Server
@@ -43,7 +55,9 @@ type testServer struct {
 	level  *slog.LevelVar // of what is logged
 	logger *slog.Logger   // writes to log
 	set    *metrics.Set
-	served chan error // what Serve returned
+	served chan error   // what Serve returned
+	tls    *conn.TLS    // nil in clear
+	now    atomic.Int64 // of tls in nanoseconds since the epoch, if it is not that of the machine
 }
 
 // logBuffer keeps what is logged.
@@ -67,13 +81,28 @@ func (l *logBuffer) String() string {
 // newServer returns a server over e that serves nothing yet.
 func newServer(t testing.TB, e Engine, change func(*Limits)) *testServer {
 	t.Helper()
+	return newServerOver(t, e, change, nil)
+}
+
+// newServerOver is newServer with TLS of these files, unless they are nil.
+func newServerOver(t testing.TB, e Engine, change func(*Limits), files *conn.TLSFiles) *testServer {
+	t.Helper()
 	limits := DefaultLimits()
 	if change != nil {
 		change(&limits)
 	}
 	ts := &testServer{t: t, log: &logBuffer{}, level: new(slog.LevelVar), set: metrics.NewSet(), served: make(chan error, 1)}
 	ts.logger = slog.New(slog.NewTextHandler(ts.log, &slog.HandlerOptions{Level: ts.level}))
+	var secured *conn.TLS
+	if files != nil {
+		var err error
+		if secured, err = conn.LoadTLS(conn.TLSOptions{Files: *files, Logger: ts.logger, Metrics: ts.set, Now: ts.tlsNow}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ts.tls = secured
 	ts.Server = New(Options{
+		TLS:        secured,
 		Engine:     e,
 		Limits:     limits,
 		Logger:     ts.logger,
@@ -82,6 +111,14 @@ func newServer(t testing.TB, e Engine, change func(*Limits)) *testServer {
 		Durability: "none",
 	})
 	return ts
+}
+
+// tlsNow is the clock of the server's TLS.
+func (ts *testServer) tlsNow() time.Time {
+	if now := ts.now.Load(); now != 0 {
+		return time.Unix(0, now)
+	}
+	return time.Now()
 }
 
 // serve runs a server over e, or over a table if e is nil.
@@ -110,13 +147,13 @@ func (ts *testServer) run() {
 			t.Errorf("Serve: %v", err)
 		}
 		for name, held := range map[string]int64{
-			"body bytes": ts.bodies.held.Load(), "queries": int64(ts.queries.count()), "connections": ts.conns.count.Load(),
+			"body bytes": ts.bodyBytes(), "queries": ts.queries(), "connections": ts.conns.Count(),
 		} {
 			if held != 0 {
 				t.Errorf("%d %s are still held after the stop", held, name)
 			}
 		}
-		if n := ts.clients.count(); n != 0 {
+		if n := ts.clients.Count(); n != 0 {
 			t.Errorf("%d clients are still there after the stop", n)
 		}
 	})
@@ -126,8 +163,17 @@ func (ts *testServer) run() {
 func onConn(s *Server) *fasthttp.RequestCtx {
 	nc, _ := net.Pipe()
 	ctx := &fasthttp.RequestCtx{}
-	ctx.Init2(newConn(nc, &s.limits, s.epoch), nil, false)
+	ctx.Init2(accepted(s, nc), nil, false)
 	return ctx
+}
+
+// accepted returns the connection on nc as a listener of s accepts it.
+func accepted(s *Server, nc net.Conn) net.Conn {
+	c, err := s.conns.Listen(&failingListener{errs: []error{nil}, conn: nc}).Accept()
+	if err != nil {
+		panic("it accepts nc at once: " + err.Error())
+	}
+	return c
 }
 
 func (ts *testServer) listen() {

@@ -29,10 +29,10 @@ func TestNoMemory(t *testing.T) {
 	}{
 		{"no room", oneFlow("a", 1), nil, 0, 503},
 		{"less than none", oneFlow("a", 1), nil, -1 << 40, 503},
-		{"for a small one", oneFlow("a", 1), nil, bodyFactor * smallestBuffer, 200},
-		{"for no large one", large, nil, bodyFactor*64<<10 - 1, 503},
-		{"for no compressed one", gzipped(large), []string{asGzip}, bodyFactor*64<<10 - 1, 503},
-		{"for a large one", large, nil, bodyFactor * (64 + 16) << 10, 200},
+		{"for a small one", oneFlow("a", 1), nil, 3 * leastBuffer, 200},
+		{"for no large one", large, nil, 3*64<<10 - 1, 503},
+		{"for no compressed one", gzipped(large), []string{asGzip}, 3*64<<10 - 1, 503},
+		{"for a large one", large, nil, 3 * (64 + 16) << 10, 200},
 		{"for any", large, nil, 1 << 40, 200},
 	} {
 		engine.room.Store(test.room)
@@ -50,7 +50,7 @@ func TestNoMemory(t *testing.T) {
 	if got := ts.metric(`flowd_http_requests_rejected_total{reason="memory"}`); got != "4" {
 		t.Errorf("%s refused for memory, want 4", got)
 	}
-	if held := ts.bodies.held.Load(); held != 0 {
+	if held := ts.bodyBytes(); held != 0 {
 		t.Errorf("%d bytes are held", held)
 	}
 

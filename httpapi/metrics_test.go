@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -22,6 +23,19 @@ func (ts *testServer) metric(series string) string {
 	}
 	return ""
 }
+
+// number returns the value of a gauge, or -1 if there is none.
+func (ts *testServer) number(series string) int64 {
+	value, err := strconv.ParseFloat(ts.metric(series), 64)
+	if err != nil {
+		return -1
+	}
+	return int64(value)
+}
+
+// bodyBytes returns how much memory the bodies of requests hold, and queries how many answers are under way.
+func (ts *testServer) bodyBytes() int64 { return ts.number("flowd_http_inflight_body_bytes") }
+func (ts *testServer) queries() int64   { return ts.number("flowd_http_queries") }
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()

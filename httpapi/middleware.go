@@ -1,17 +1,19 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"flowd/httpapi/conn"
+	"flowd/httpapi/reject"
 	"flowd/logs"
 )
 
@@ -31,12 +33,12 @@ func (s *Server) recovered(ctx *fasthttp.RequestCtx) {
 	}
 	s.panicked(cause, ctx.RequestURI())
 	ctx.Response.Reset()
-	s.refuse(ctx, &problem{
-		status: fasthttp.StatusInternalServerError, reason: reasonPanic,
-		detail: "The server failed to answer because of a fault of its own, which is in its log.",
+	s.rejects.Answer(ctx, &reject.Problem{
+		Status: fasthttp.StatusInternalServerError, Reason: reject.Panic,
+		Detail: "The server failed to answer because of a fault of its own, which is in its log.",
 	})
-	leaveUnread(ctx)
-	s.metrics.observe(routeOf(ctx), fasthttp.StatusInternalServerError, time.Since(begun(ctx)))
+	conn.LeaveUnread(ctx)
+	s.metrics.observe(routeOf(ctx), fasthttp.StatusInternalServerError, time.Since(conn.Begun(ctx)))
 }
 
 // panicked counts and logs a panic of the goroutine that calls it, in a deferred function. It names the
@@ -74,25 +76,12 @@ func (s *Server) measuring(next fasthttp.RequestHandler) fasthttp.RequestHandler
 	return func(ctx *fasthttp.RequestCtx) {
 		next(ctx)
 		if status := ctx.Response.StatusCode(); status != fasthttp.StatusContinue && !ctx.Response.IsBodyStream() {
-			s.metrics.observe(routeOf(ctx), status, finished(ctx).Sub(begun(ctx)))
+			s.metrics.observe(routeOf(ctx), status, conn.Finished(ctx).Sub(conn.Begun(ctx)))
 		}
 	}
 }
 
-// finished returns the time at which the handler of ctx had done its work. The first call for a request reads the
-// clock, and later calls return the same time: to read the clock takes as long as to read a header.
-func finished(ctx *fasthttp.RequestCtx) time.Time {
-	c, ok := ctx.Conn().(*conn)
-	if !ok {
-		return time.Now()
-	}
-	if c.done.IsZero() {
-		c.done = time.Now()
-	}
-	return c.done
-}
-
-// logging logs what was refused, and every request at level Debug. An answer that is still to
+// logging logs what was rejected, and every request at level Debug. An answer that is still to
 // be written is logged when it was.
 func (s *Server) logging(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
@@ -101,7 +90,7 @@ func (s *Server) logging(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			s.logRefused(ctx)
 		} else if status != fasthttp.StatusContinue && s.lines.Enabled(slog.LevelDebug) && !ctx.Response.IsBodyStream() {
 			s.lines.Log(slog.LevelDebug, requestKind(ctx, "answered"), func() []slog.Attr {
-				return append(requestAttrs(ctx), slog.Duration("took", time.Since(begun(ctx))))
+				return append(requestAttrs(ctx), slog.Duration("took", time.Since(conn.Begun(ctx))))
 			})
 		}
 	}
@@ -111,39 +100,27 @@ func (s *Server) logging(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 // fault, otherwise as a warning. That a client goes away is its own business, and may be what a
 // page does with each letter that is typed.
 func (s *Server) logRefused(ctx *fasthttp.RequestCtx) {
-	p, ok := ctx.UserValue(keyProblem).(*problem)
+	p := reject.Of(ctx)
 	level := slog.LevelWarn
 	switch {
 	case ctx.Response.StatusCode() == fasthttp.StatusInternalServerError:
 		level = slog.LevelError
-	case ok && p.reason == reasonGone:
+	case p != nil && p.Reason == reject.Disconnected:
 		level = slog.LevelDebug
 	}
 	if !s.lines.Enabled(level) {
 		return
 	}
 	kind := requestKind(ctx, "refused")
-	if ok {
-		kind.Reason = p.reasonText()
+	if p != nil {
+		kind.Reason = p.Name()
 	}
 	s.lines.Log(level, kind, func() []slog.Attr {
-		if !ok {
+		if p == nil {
 			return requestAttrs(ctx)
 		}
-		return append(requestAttrs(ctx), p.attrs()...)
+		return append(requestAttrs(ctx), p.Attrs()...)
 	})
-}
-
-// attrs says what p is about in a log line, beside its status and reason.
-func (p *problem) attrs() []slog.Attr {
-	attrs := []slog.Attr{logs.Text("detail", p.detail)}
-	if p.cause != nil {
-		attrs = append(attrs, logs.Long("error", p.cause.Error()))
-	}
-	if len(p.fields) > 0 {
-		attrs = append(attrs, logs.Text("pointer", p.fields[0].Pointer), logs.Text("error", p.fields[0].Detail))
-	}
-	return attrs
 }
 
 // requestKind returns what kind of line a request makes: one of its status and client. A client is a token,
@@ -151,21 +128,9 @@ func (p *problem) attrs() []slog.Attr {
 func requestKind(ctx *fasthttp.RequestCtx, message string) logs.Kind {
 	client := rightOf(ctx).Name
 	if client == "" {
-		client = addressText(ctx.RemoteAddr())
+		client = conn.AddressText(ctx.RemoteAddr())
 	}
 	return logs.Kind{Message: message, Status: ctx.Response.StatusCode(), Client: client}
-}
-
-// addressText names an address in log lines as it counts: an IPv4 address, the /64 of an IPv6 address, or
-// what else there is.
-func addressText(a net.Addr) string {
-	switch key := addressKey(a); {
-	case key.Is4():
-		return key.String()
-	case key.Is6():
-		return netip.PrefixFrom(key, siteBits).String()
-	}
-	return a.String()
 }
 
 // requestAttrs names a request in a log line.
@@ -183,12 +148,48 @@ func routeOf(ctx *fasthttp.RequestCtx) route {
 	return r
 }
 
+// contextKey keys what handlers tell the middleware about a request.
+type contextKey uint8
+
+const (
+	keyRoute contextKey = iota // its route
+	keyRight                   // the *access.Right that its sender was admitted with
+)
+
 // transportLog takes what fasthttp logs. What matters of it is answered, counted and logged
-// where it happens, so this is for those who look closer.
+// where it happens, so it is logged at level Debug.
 type transportLog struct{ lines *logs.Limiter }
 
 func (l transportLog) Printf(format string, args ...any) {
 	l.lines.Log(slog.LevelDebug, logs.Kind{Message: "said by the HTTP library"}, func() []slog.Attr {
 		return []slog.Attr{logs.Text("detail", fmt.Sprintf(format, args...))}
 	})
+}
+
+// protocolError answers a request that fasthttp could not read, after which it closes the
+// connection. Such a request has neither a route nor a beginning, so it is counted by its reason
+// alone.
+func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
+	s.rejects.Answer(ctx, s.conns.Problem(err))
+	conn.LeaveUnread(ctx)
+	// Load balancers that only try whether a port is open end the connection by a reset.
+	if !errors.Is(err, syscall.ECONNRESET) {
+		s.logRefused(ctx)
+	}
+}
+
+// expectation answers "Expect: 100-continue": with 100 if the body may come, or at once with what is answered
+// without it. That is found out by the handlers themselves, up to where they would read the body. The answer is
+// written into ctx here, which fasthttp then sends.
+func (s *Server) expectation(ctx *fasthttp.RequestCtx) int {
+	conn.BeginWait(ctx)
+	defer conn.EndWait(ctx)
+	s.http.Handler(ctx)
+	if ctx.Response.StatusCode() == fasthttp.StatusContinue {
+		ctx.SetStatusCode(fasthttp.StatusOK)
+		ctx.ResetUserValues()
+		return fasthttp.StatusContinue
+	}
+	conn.LeaveUnread(ctx)
+	return ctx.Response.StatusCode()
 }

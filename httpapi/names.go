@@ -4,45 +4,43 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
+	"flowd/httpapi/format"
+	"flowd/httpapi/params"
 	"flowd/query"
 )
 
-const (
-	// namesHours is how many hours names are taken from if none are asked for.
-	namesHours = 24
-	// namesLimit is how many names there are if no limit is asked for, and maxNames the largest.
-	namesLimit = 100
-	maxNames   = 10_000
-)
+// namesHours is how many hours names are taken from if none are asked for.
+const namesHours = 24
 
 // getNames answers names that begin with a prefix, for completion.
 func (s *Server) getNames(ctx *fasthttp.RequestCtx) {
-	asked := question{limit: namesLimit}
-	p := s.readQuestion(ctx, namesParameters, &asked)
+	var asked params.Question
+	p := s.readQuestion(ctx, params.Names, &asked)
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
-	q, p := asked.nameQuery()
+	q, p := asked.Names()
 	if p != nil {
-		s.refuse(ctx, p)
+		s.rejects.Answer(ctx, p)
 		return
 	}
-	h := heading{contentType: jsonType, vary: varyEncoding}
-	s.answer(ctx, h, func(a *answer, h *heading) (source, error) {
-		if !asked.hours.given() {
-			newest, err := s.newestHours(within(query.Match{}, asked.bound), a.gone, namesHours)
+	h := answer.Heading{ContentType: format.JSONType, Vary: varyEncoding}
+	s.answer(ctx, h, func(a *answer.Answer, h *answer.Heading) (format.Source, error) {
+		if !asked.HasHours() {
+			newest, err := s.newestHours(params.Within(query.Match{}, asked.VPCs), a.Disconnected, namesHours)
 			if err != nil {
 				return nil, err
 			}
 			q.Hours = newest
 		}
-		names, truncated, err := query.Names(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.gone})
+		names, truncated, err := query.Names(s.engine, &q, query.Options{MaxGroups: s.current.Load().Groups, Gone: a.Disconnected})
 		if err != nil {
 			return nil, err
 		}
-		h.truncated = truncated
-		return &list[string]{punctuation: punctuate(jsonFormat, ""), write: writeName, rows: names}, nil
+		h.Truncated = truncated
+		return &format.List[string]{Punctuation: format.Punctuate(format.JSON, ""), Write: writeName, Rows: names}, nil
 	})
 }
 
@@ -83,4 +81,4 @@ func (s *Server) hasFlows(h flow.Hour, vpcs query.Match, gone func() bool) (bool
 	return rows.Next(one[:]) > 0, rows.Err()
 }
 
-func writeName(name *string, dst []byte) []byte { return appendJSON(dst, *name) }
+func writeName(name *string, dst []byte) []byte { return format.AppendJSON(dst, *name) }

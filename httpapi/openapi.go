@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	_ "embed"
+	"flowd/httpapi/format"
 
 	"github.com/valyala/fasthttp"
 )
@@ -15,6 +16,6 @@ var openAPI []byte
 // description answers what the server takes and answers, as OpenAPI. It never changes while the
 // server runs.
 func (s *Server) description(ctx *fasthttp.RequestCtx) {
-	ctx.SetContentType(jsonType)
+	ctx.SetContentType(format.JSONType)
 	ctx.Response.SetBodyRaw(openAPI)
 }

@@ -273,11 +273,11 @@ func (c checked) tryLimits() {
 	for _, target := range []string{"/flows?hour=5", "/diff?a=1&b=2", "/pairs?hour=1", "/names?field=vpc_id", "/hours", "/ledger"} {
 		c.do(ts, 503, "GET", target, "")
 	}
-	eventually(c.t, "the reader's connection is alone", func() bool { return ts.conns.count.Load() == 1 })
+	eventually(c.t, "the reader's connection is alone", func() bool { return ts.conns.Count() == 1 })
 	for range 2 {
 		ts.dial()
 	}
-	eventually(c.t, "all places for connections are taken", func() bool { return ts.conns.count.Load() == 3 })
+	eventually(c.t, "all places for connections are taken", func() bool { return ts.conns.Count() == 3 })
 	c.do(ts, 503, "GET", "/livez", "")
 }
 
@@ -286,7 +286,7 @@ func (c checked) tryFaults() {
 	e := &hookEngine{Engine: newTable(c.t)}
 	ts := serve(c.t, e, nil)
 	reads := []string{"/flows?hour=1", "/diff?a=1&b=2", "/pairs?hour=1", "/names?field=vpc_id&hour=1", "/hours", "/ledger"}
-	e.status.Store(&flow.Status{Reasons: []string{recoveringReason}, Detail: "The server reads what is on disk."})
+	e.status.Store(&flow.Status{Reasons: []string{"recovering"}, Detail: "The server reads what is on disk."})
 	for _, target := range append(slices.Clone(reads), "/readyz", "/-/ready") {
 		c.do(ts, 503, "GET", target, "")
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"flowd/httpapi/params"
 	"fmt"
 	"maps"
 	"net/http"
@@ -100,16 +101,16 @@ func TestOpenAPIHasTheRoutes(t *testing.T) {
 func TestOpenAPIHasTheParameters(t *testing.T) {
 	t.Parallel()
 	d := document(t)
-	for path, read := range map[string][]parameter{
-		"/flows": flowsParameters, "/diff": diffParameters, "/pairs": pairsParameters, "/names": namesParameters,
+	for path, read := range map[string][]params.Parameter{
+		"/flows": params.Flows, "/diff": params.Diff, "/pairs": params.Pairs, "/names": params.Names,
 		"/hours": nil, "/ledger": nil, "/metrics": nil, "/openapi.json": nil,
 	} {
 		want, got := map[string]bool{}, map[string]bool{}
 		for _, p := range read {
-			want[p.name] = p.repeats
+			want[p.Name] = p.Repeats
 		}
 		for _, p := range d.queryParameters(t, path) {
-			if standing := p.schema.value["default"]; standing != nil && (path != "/names" || fmt.Sprint(standing) != itoa(namesLimit)) {
+			if standing := p.schema.value["default"]; standing != nil && (path != "/names" || fmt.Sprint(standing) != "100") {
 				t.Errorf("%s: the default of %s is %v", path, p.name, standing)
 			}
 			got[p.name] = p.explode == true
@@ -229,9 +230,9 @@ func TestOpenAPIHeaderRanges(t *testing.T) {
 			wrong := d.conforms(p, "schema", headerValue(p, value))
 			headers := []string{name + ": " + value}
 			switch name {
-			case headerAgent:
+			case "Flowd-Agent":
 				headers = append(headers, "Flowd-Seq: 1")
-			case headerSeq:
+			case "Flowd-Seq":
 				headers = append(headers, "Flowd-Agent: ranges-"+itoa(i))
 			}
 			r := ts.do("POST", "/flows", oneFlow("a", 1), headers...)

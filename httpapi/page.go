@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"bytes"
+	"flowd/httpapi/answer"
+	"flowd/httpapi/format"
 	"fmt"
 	"io/fs"
 	"path"
@@ -29,7 +31,7 @@ type pageFile struct {
 	// tag is weak, for it stands for both forms.
 	tag  []byte
 	body []byte
-	// packed returns body as gzip, or nil if that is not smaller. It is made for the first who asks,
+	// packed returns body as gzip, or nil if that is not smaller. It is made for the first client that asks,
 	// so that a start need not wait for it. Others than gzip would make little of it smaller.
 	packed func() []byte
 }
@@ -142,31 +144,17 @@ func (f *pageFile) answer(ctx *fasthttp.RequestCtx) {
 	head.Set(fasthttp.HeaderCacheControl, f.cache)
 	head.SetBytesV(fasthttp.HeaderETag, f.tag)
 	head.Set(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
-	if hasCurrent(&ctx.Request.Header, f.tag) {
+	if answer.HasCurrent(&ctx.Request.Header, f.tag) {
 		ctx.SetStatusCode(fasthttp.StatusNotModified)
 		return
 	}
 	ctx.SetContentType(f.mediaType)
 	body := f.body
-	if takesGzip(ctx.Request.Header.PeekAll(fasthttp.HeaderAcceptEncoding)) {
+	if format.TakesGzip(ctx.Request.Header.PeekAll(fasthttp.HeaderAcceptEncoding)) {
 		if packed := f.packed(); packed != nil {
-			head.Set(fasthttp.HeaderContentEncoding, encodingNames[gzipEncoding])
+			head.Set(fasthttp.HeaderContentEncoding, format.EncodingNames[format.Gzip])
 			body = packed
 		}
 	}
 	ctx.Response.SetBodyRaw(body)
-}
-
-// takesGzip reports whether a client takes gzip: by its name, or else with all others.
-func takesGzip(accept [][]byte) bool {
-	others := 0
-	for p := range preferences(accept) {
-		switch {
-		case bytes.EqualFold(p.name, []byte(encodingNames[gzipEncoding])):
-			return p.weight > 0
-		case string(p.name) == "*":
-			others = p.weight
-		}
-	}
-	return others > 0
 }

@@ -7,6 +7,8 @@ import (
 
 	"flowd/flow"
 	"flowd/flow/flowjson"
+	"flowd/httpapi/answer"
+	"flowd/httpapi/format"
 	"flowd/query"
 )
 
@@ -170,14 +172,14 @@ func TestReadsAreBounded(t *testing.T) {
 			t.Errorf("%s: %q", target, p.Detail)
 		}
 	}
-	fill := ts.limits.Queries
-	ts.queries.all += fill
+	limits := ts.limits
+	limits.Queries = 0
+	ts.SetLimits(limits)
 	for _, target := range []string{"/flows?hour=1", "/diff?a=1&b=2", "/pairs?hour=1", "/names?field=vpc_id", "/hours", "/ledger"} {
 		if p := problemIn(t, ts.do("GET", target, ""), 503); !strings.Contains(p.Detail, "max-queries") {
 			t.Errorf("%s: %q", target, p.Detail)
 		}
 	}
-	ts.queries.all -= fill
 }
 
 // The longest element that any answer has fits the room of a block, with what may be written behind it.
@@ -201,26 +203,26 @@ func TestLongestElements(t *testing.T) {
 		"hour":    writeHour(&flow.HourTotals{Hour: flow.MaxHour, Tuples: math.MaxUint64, Flows: math.MaxUint64, Totals: most}, nil),
 		"name":    writeName(&name, nil),
 	}
-	for _, in := range []format{jsonFormat, csvFormat} {
+	for _, in := range []format.Format{format.JSON, format.CSV} {
 		l := newRowLine(&query.Query{}, in)
-		texts["row in "+formatNames[in]] = l.write(&row, nil)
-		texts["header in "+formatNames[in]] = []byte(l.header)
+		texts["row in "+format.Names[in]] = l.write(&row, nil)
+		texts["header in "+format.Names[in]] = []byte(l.Header)
 		d := newDiffLine(&query.DiffQuery{GroupBy: flow.AllFields}, in)
-		texts["diff in "+formatNames[in]] = d.write(&diff, nil)
-		texts["diff header in "+formatNames[in]] = []byte(d.header)
+		texts["diff in "+format.Names[in]] = d.write(&diff, nil)
+		texts["diff header in "+format.Names[in]] = []byte(d.Header)
 		p := newPairLine(in)
-		texts["pair in "+formatNames[in]] = p.write(&pair, nil)
-		texts["pair header in "+formatNames[in]] = []byte(p.header)
+		texts["pair in "+format.Names[in]] = p.write(&pair, nil)
+		texts["pair header in "+format.Names[in]] = []byte(p.Header)
 	}
 	for what, text := range texts {
-		if n := len(text) + len(",]}\r\n\r\n"); n > blockRoom-blockBytes {
-			t.Errorf("%s: %d bytes, but there is room for %d", what, n, blockRoom-blockBytes)
+		if n := len(text) + len(",]}\r\n\r\n"); n > answer.RowBytes {
+			t.Errorf("%s: %d bytes, but there is room for %d", what, n, answer.RowBytes)
 		}
 	}
-	if got := string(newDiffLine(&query.DiffQuery{}, jsonFormat).write(&diff, nil)); !strings.Contains(got, `"difference":-36893488147419103230,`) {
+	if got := string(newDiffLine(&query.DiffQuery{}, format.JSON).write(&diff, nil)); !strings.Contains(got, `"difference":-36893488147419103230,`) {
 		t.Errorf("%s", got)
 	}
-	if got := string(newPairLine(csvFormat).write(&pair, nil)); !strings.Contains(got, ",36893488147419103230,") {
+	if got := string(newPairLine(format.CSV).write(&pair, nil)); !strings.Contains(got, ",36893488147419103230,") {
 		t.Errorf("%s", got)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"flowd/access"
+	"flowd/httpapi/conn"
+	"flowd/httpapi/reject"
 )
 
 // prefix is where every route is served a second time, by the same handler.
@@ -53,6 +55,8 @@ func (s *Server) newRouter() *router.Router {
 	return r
 }
 
+func (s *Server) postFlows(ctx *fasthttp.RequestCtx) { s.ingest.Post(ctx, rightOf(ctx)) }
+
 // on notes the route for the middleware.
 func (s *Server) on(to route, handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
@@ -65,28 +69,39 @@ func (s *Server) on(to route, handle fasthttp.RequestHandler) fasthttp.RequestHa
 func ignoringBody(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if ctx.RequestBodyStream() != nil {
-			leaveUnread(ctx)
+			conn.LeaveUnread(ctx)
 		}
 		handle(ctx)
 	}
 }
 
 func (s *Server) notFound(ctx *fasthttp.RequestCtx) {
-	s.refuse(ctx, &problem{
-		status: fasthttp.StatusNotFound, reason: reasonUnknownPath,
-		detail: "There is nothing at this path; flows are at /flows, and what hours there are at /hours.",
+	s.rejects.Answer(ctx, &reject.Problem{
+		Status: fasthttp.StatusNotFound, Reason: reject.UnknownPath,
+		Detail: "There is nothing at this path; flows are at /flows, and what hours there are at /hours.",
 	})
 }
 
 // methodNotAllowed finds the header Allow set by the router.
 func (s *Server) methodNotAllowed(ctx *fasthttp.RequestCtx) {
-	s.refuse(ctx, &problem{
-		status: fasthttp.StatusMethodNotAllowed, reason: reasonMethod,
-		detail: "This path does not take this method; the header Allow has those that it takes.",
+	s.rejects.Answer(ctx, &reject.Problem{
+		Status: fasthttp.StatusMethodNotAllowed, Reason: reject.Method,
+		Detail: "This path does not take this method; the header Allow has those that it takes.",
 	})
 }
 
 // options finds the header Allow set by the router.
 func (s *Server) options(ctx *fasthttp.RequestCtx) {
 	ctx.SetStatusCode(fasthttp.StatusNoContent)
+}
+
+// answering wraps a handler that asks the engine, to reject requests while it cannot answer.
+func (s *Server) answering(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if p := reject.Unready(s.engine.Status(), reject.Reading); p != nil {
+			s.rejects.Answer(ctx, p)
+			return
+		}
+		handle(ctx)
+	}
 }

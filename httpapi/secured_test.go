@@ -3,29 +3,17 @@ package httpapi
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"flowd/flow"
+	"flowd/httpapi/answer"
 )
-
-// served1 returns the server's end of the only connection.
-func (ts *testServer) served1() *conn {
-	ts.conns.mu.Lock()
-	defer ts.conns.mu.Unlock()
-	for c := range ts.conns.open {
-		return c
-	}
-	ts.t.Fatal("there is no connection")
-	return nil
-}
 
 // recorder keeps the head of every record of TLS that a client gets.
 type recorder struct {
@@ -85,7 +73,7 @@ func TestClosedInTLS(t *testing.T) {
 	}
 	const old = "GET /flows?hour=5 HTTP/1.0\r\n\r\n"
 	whole, last, err := read(old)
-	if err != nil || last != alertRecord || whole < 3*blockBytes {
+	if err != nil || last != alertRecord || whole < 3*answer.BlockBytes {
 		t.Errorf("a whole answer: %d bytes, %v, last record %d", whole, err, last)
 	}
 	breaks.Store(true)
@@ -110,95 +98,6 @@ func TestClosedInTLS(t *testing.T) {
 	}
 	if _, err := io.ReadAll(idle); err != nil || r.last() != alertRecord {
 		t.Errorf("an idle connection: %v, last record %d", err, r.last())
-	}
-}
-
-// Who is to see a connection break off is not told that it ends as it should.
-func TestBrokenOffInTLS(t *testing.T) {
-	t.Parallel()
-	ss := serveSecured(t, nil, nil, nil)
-	c := ss.open()
-	c.ask("GET", "/livez")
-	served := ss.served1()
-	served.reset()
-	served.tls.end()
-	if n, err := served.tls.wire.Write([]byte("leave")); n != 0 || err == nil {
-		t.Errorf("%d bytes written, %v", n, err)
-	}
-	served.Close()
-	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("%v", err)
-	}
-}
-
-// The end of an answer is waited for where the client is slow to take what comes before it.
-func TestEndOfAnswerIsPatient(t *testing.T) {
-	t.Parallel()
-	ss := serveSecured(t, nil, nil, nil)
-	c := ss.open()
-	c.ask("GET", "/livez")
-	served := ss.served1()
-	eventually(t, "it is idle", func() bool { return !served.tls.wire.answering.Load() })
-	served.tls.wire.answering.Store(true)
-	before := served.fill()
-	ended := make(chan struct{})
-	go func() { served.tls.end(); close(ended) }()
-	eventually(t, "it is about to end", func() bool { return served.tls.wire.mode.Load() != wireOpen })
-	// What stands for the answer is not TLS, so it is read below it.
-	if n, err := io.CopyN(io.Discard, c.TCPConn, int64(before)+1); err != nil {
-		t.Errorf("%d bytes, and no end behind them: %v", n-int64(before), err)
-	}
-	<-ended
-}
-
-// fill writes to a client that reads nothing as much as can be, and returns how much that was.
-func (c *conn) fill() (total int) {
-	// Between the two ends of the connection it takes a moment until nothing moves any more.
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for full := 0; full < 20; full++ {
-		n, err := writeAtOnce(c.Conn, make([]byte, 1<<16))
-		if total += n; n > 0 {
-			full = 0
-		}
-		if err != nil {
-			<-tick.C
-		}
-	}
-	return total
-}
-
-// A stop is not held up by idle clients that read nothing, to whom not even a leave can be written, nor by
-// those who have not shaken hands.
-func TestStopIsNotHeldUp(t *testing.T) {
-	t.Parallel()
-	// Who is held up waits for one of these, and so longer than this test has patience.
-	ss := newSecured(t, newTable(t), nil, func(l *Limits) {
-		l.ReadTimeout, l.WriteTimeout, l.IdleTimeout = 5*patience, 5*patience, 5*patience
-	})
-	ss.listen()
-	c := ss.open()
-	c.ask("GET", "/livez")
-	deaf := ss.served1()
-	deaf.fill()
-	half := ss.dial()
-	half.write(firstMessage(t)[:50])
-	eventually(t, "it is served", func() bool { return ss.conns.count.Load() == 2 })
-	began := time.Now()
-	if n, err := deaf.tls.wire.Write([]byte("a")); n != 0 || err == nil { // as TLS does for new keys
-		t.Errorf("%d bytes written, %v", n, err)
-	}
-	if err := deaf.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := <-ss.stop(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := <-ss.served; err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(began); took > patience {
-		t.Errorf("stopped in %s", took)
 	}
 }
 
@@ -239,10 +138,10 @@ func TestClientIsGoneTLS(t *testing.T) {
 			ss := serveSecured(t, e, nil, nil)
 			client := ss.open()
 			client.write(head("GET", "/flows?hour=5&group_by=src_app"))
-			eventually(t, "the question is worked on", func() bool { return ss.queries.count() == 1 && open.Load() > 0 })
+			eventually(t, "the question is worked on", func() bool { return ss.queries() == 1 && open.Load() > 0 })
 			c.leave(client)
 			eventually(t, "it is given up", func() bool {
-				return ss.metric("flowd_http_queries_given_up_total") == "1" && ss.queries.count() == 0 && open.Load() == 0
+				return ss.metric("flowd_http_queries_given_up_total") == "1" && ss.queries() == 0 && open.Load() == 0
 			})
 		})
 	}
@@ -253,7 +152,7 @@ func TestClientThatWaitsIsNotGoneTLS(t *testing.T) {
 	t.Parallel()
 	many := newMany(100)
 	e := &hookEngine{Engine: many, rows: func(h flow.Hour) (flow.Rows, error) {
-		return &pausedRows{Rows: many.many(h), until: time.Now().Add(10 * lookEvery)}, nil
+		return &pausedRows{Rows: many.many(h), until: time.Now().Add(10 * lookPause)}, nil
 	}}
 	ss := serveSecured(t, e, nil, nil)
 	c := ss.open()
@@ -282,7 +181,7 @@ func TestShutdownTLS(t *testing.T) {
 	inBody.write(head("POST", "/flows", "Content-Length: "+itoa(len(body))) + cut(body, 1))
 	inAnswer.write(head("GET", "/flows?hour=5"))
 	eventually(t, "all are under way", func() bool {
-		return begun.Load() == 3 && ss.bodies.held.Load() > 0 && ss.queries.count() == 1
+		return begun.Load() == 3 && ss.bodyBytes() > 0 && ss.queries() == 1
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := ss.stop(ctx)
@@ -303,7 +202,7 @@ func TestShutdownTLS(t *testing.T) {
 	default:
 	}
 	cancel()
-	if err := <-done; err == nil || ss.conns.count.Load() != 0 || ss.queries.count() != 0 {
-		t.Errorf("%v with %d connections and %d queries left", err, ss.conns.count.Load(), ss.queries.count())
+	if err := <-done; err == nil || ss.conns.Count() != 0 || ss.queries() != 0 {
+		t.Errorf("%v with %d connections and %d queries left", err, ss.conns.Count(), ss.queries())
 	}
 }

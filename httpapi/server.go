@@ -1,6 +1,7 @@
-// Package httpapi serves flowd over HTTP: it reads batches of flows into an engine, and writes
-// the engine's totals out. Everything that a client can make it hold or wait for is bounded,
-// and every refusal is a problem of RFC 9457 that says what to do.
+// Package httpapi serves flowd over HTTP: it has the routes, what wraps them, and one file for each question. The parts
+// that it is made of are packages of their own below it: connections, ingest, parameters, answers and the admin server.
+// Everything that a client can make it hold or wait for is bounded, and every rejected request is answered with a problem
+// of RFC 9457 that says what to do.
 package httpapi
 
 import (
@@ -17,6 +18,11 @@ import (
 
 	"flowd/access"
 	"flowd/flow"
+	"flowd/httpapi/answer"
+	"flowd/httpapi/conn"
+	"flowd/httpapi/ingest"
+	"flowd/httpapi/reject"
+	"flowd/httpapi/reservation"
 	"flowd/limit"
 	"flowd/logs"
 	"flowd/query"
@@ -60,8 +66,8 @@ type Options struct {
 	Engine Engine
 	Limits Limits
 	// TLS secures connections; without it they are in clear.
-	TLS *TLS
-	// Gate knows who may do what; without one everybody may do everything.
+	TLS *conn.TLS
+	// Gate knows what each client may do; without one every client may do everything.
 	Gate   *access.Gate
 	Logger *slog.Logger
 	// Lines bounds the lines that requests and connections cause; without one they are bounded apart
@@ -83,27 +89,23 @@ type Server struct {
 	current atomic.Pointer[Limits] // as they are now
 	gate    *access.Gate
 	buckets *limit.Buckets
-	shares  *limit.Shares
-	drain   limit.Drain
 	lines   *logs.Limiter
 	metrics *counters
 	page    *Page
 	http    *fasthttp.Server
-	epoch   time.Time // what connections count their deadlines from
 
-	durability  []byte
 	versionText []byte
-	crowded     []byte // the answer to a connection over the limit
 
-	conns    conns
-	bodies   bodyMemory
-	clients  clients
-	queries  underWay
+	rejects  *reject.Counters
+	clients  reservation.Clients
+	conns    *conn.Set
+	answers  *answer.Sender
+	ingest   *ingest.Ingester
 	draining atomic.Bool
 
 	mu        sync.Mutex // held by Shutdown, and by Serve as it begins and ends
 	stopped   bool
-	listeners []*listener
+	listeners []*conn.Listener
 }
 
 // cutTime is how long a request may go on after its connection was cut: time to decode a batch
@@ -117,30 +119,25 @@ func New(o Options) *Server {
 		limits:      o.Limits,
 		gate:        o.Gate,
 		buckets:     limit.NewBuckets(o.Limits.Rates, o.Limits.RateClients),
-		shares:      limit.NewShares(o.Limits.Places),
 		lines:       o.Lines,
 		page:        o.Page,
-		epoch:       time.Now(),
-		durability:  []byte(o.Durability),
 		versionText: versionText(o.Version),
-		bodies:      bodyMemory{limit: o.Limits.InflightBytes, room: o.Engine.Room},
 	}
 	s.current.Store(&o.Limits)
-	s.conns.tls = o.TLS
 	if s.lines == nil {
 		s.lines = logs.New(o.Logger)
 	}
 	if s.gate == nil {
 		s.gate = access.NewGate(access.Options{})
 	}
+	s.rejects = reject.NewCounters(o.Metrics, accessWords()...)
+	s.assemble(&o)
 	s.metrics = newCounters(o.Metrics, s, o.Version)
-	s.crowded = overloaded(reasonConnections, fmt.Sprintf(
-		"There are %d connections already; use fewer, or raise max-connections.", o.Limits.Connections)).raw()
 	s.http = &fasthttp.Server{
-		Handler:       s.recovering(s.checking(s.measuring(s.logging(s.newRouter().Handler)))),
+		Handler:       s.recovering(conn.Checking(s.measuring(s.logging(s.newRouter().Handler)), s.protocolError)),
 		ErrorHandler:  s.protocolError,
 		ExpectHandler: s.expectation,
-		ConnState:     s.connState,
+		ConnState:     s.conns.Follow,
 		Logger:        transportLog{s.lines},
 
 		// The handler reads the body, into memory that is counted. What fasthttp reads ahead of
@@ -162,6 +159,26 @@ func New(o Options) *Server {
 	return s
 }
 
+// assemble makes the parts that take connections and batches, and send answers.
+func (s *Server) assemble(o *Options) {
+	l := &o.Limits
+	s.conns = conn.NewSet(conn.Options{
+		Timeouts: conn.Timeouts{Read: l.ReadTimeout, Write: l.WriteTimeout, Idle: l.IdleTimeout},
+		Max:      l.Connections, PerAddress: l.ConnectionsPerAddress, HeaderBytes: l.HeaderBytes,
+		TLS: o.TLS, Clients: &s.clients, Rejects: s.rejects, Lines: s.lines,
+	})
+	s.answers = answer.NewSender(answer.Options{
+		Max: l.Queries, Rejects: s.rejects, Lines: s.lines, Metrics: o.Metrics, Panicked: s.panicked,
+	})
+	s.ingest = ingest.New(ingest.Options{
+		Limits: ingest.Limits{
+			BodyBytes: l.BodyBytes, DecodedBytes: l.DecodedBytes, InflightBytes: l.InflightBytes, Slots: l.Slots,
+			Current: ingest.Current{Flows: l.Flows, QueueWait: l.QueueWait},
+		},
+		Engine: o.Engine, Buckets: s.buckets, Conns: s.conns, Rejects: s.rejects, Metrics: o.Metrics, Durability: o.Durability,
+	})
+}
+
 // SetLimits changes those limits that may change while the server runs: Flows, Queries, Groups,
 // QueueWait, ConnectionsPerAddress and Rates. The others stay as they were at the start. A request that
 // is under way may still see the old ones.
@@ -170,26 +187,16 @@ func (s *Server) SetLimits(l Limits) {
 	now.Flows, now.Queries, now.Groups, now.QueueWait = l.Flows, l.Queries, l.Groups, l.QueueWait
 	now.ConnectionsPerAddress, now.Rates = l.ConnectionsPerAddress, l.Rates
 	s.current.Store(&now)
+	s.conns.SetPerAddress(now.ConnectionsPerAddress)
+	s.answers.SetMax(now.Queries)
+	s.ingest.SetCurrent(ingest.Current{Flows: now.Flows, QueueWait: now.QueueWait})
 	s.buckets.SetRates(l.Rates)
-}
-
-// connState tells a connection what fasthttp does with it.
-func (s *Server) connState(nc net.Conn, state fasthttp.ConnState) {
-	c, ok := nc.(*conn)
-	if !ok {
-		return
-	}
-	c.state(state)
-	if state == fasthttp.StateClosed { // nothing serves it any more
-		s.clients.leave(c.client)
-		s.conns.remove(c)
-	}
 }
 
 // Serve serves the connections of ln, which it closes. It returns nil when Shutdown is called,
 // which may still be waiting for requests then.
 func (s *Server) Serve(ln net.Listener) error {
-	l := newListener(ln, s)
+	l := s.conns.Listen(ln)
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
@@ -224,17 +231,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // waitForConns waits for the end of all connections until ctx ends. Then it cuts them off, which
 // ends whatever reads from or writes to one.
 func (s *Server) waitForConns(ctx context.Context) error {
-	none := s.conns.empty()
+	none := s.conns.Empty()
 	select {
 	case <-none:
 		return nil
 	case <-ctx.Done():
 	}
-	s.conns.closeAll()
+	s.conns.CloseAll()
 	select {
 	case <-none:
 		return ctx.Err()
 	case <-time.After(s.current.Load().QueueWait + cutTime):
-		return fmt.Errorf("httpapi: %d connections are still in use: %w", s.conns.count.Load(), ctx.Err())
+		return fmt.Errorf("httpapi: %d connections are still in use: %w", s.conns.Count(), ctx.Err())
 	}
 }

@@ -90,7 +90,7 @@ func TestShutdownFinishes(t *testing.T) {
 	inAnswer.write(head("GET", "/flows?hour=5"))
 	<-entered
 	eventually(t, "all are under way", func() bool {
-		return ts.bodies.held.Load() == 2*smallestBuffer && ts.queries.count() == 1 && begun.Load() == 5
+		return ts.bodyBytes() == 2*leastBuffer && ts.queries() == 1 && begun.Load() == 5
 	})
 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -136,7 +136,7 @@ func TestShutdownCutsOff(t *testing.T) {
 	inBody, inAnswer := ts.dial(), ts.dial()
 	inBody.write(head("POST", "/flows", "Content-Length: 100") + "[")
 	inAnswer.write(head("GET", "/flows?hour=5"))
-	eventually(t, "both are under way", func() bool { return ts.bodies.held.Load() > 0 && ts.queries.count() == 1 })
+	eventually(t, "both are under way", func() bool { return ts.bodyBytes() > 0 && ts.queries() == 1 })
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := ts.stop(ctx)
@@ -147,9 +147,9 @@ func TestShutdownCutsOff(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Shutdown: %v", err)
 	}
-	if ts.bodies.held.Load() != 0 || ts.queries.count() != 0 || ts.conns.count.Load() != 0 {
+	if ts.bodyBytes() != 0 || ts.queries() != 0 || ts.conns.Count() != 0 {
 		t.Errorf("%d bytes, %d queries, %d connections after Shutdown",
-			ts.bodies.held.Load(), ts.queries.count(), ts.conns.count.Load())
+			ts.bodyBytes(), ts.queries(), ts.conns.Count())
 	}
 }
 
@@ -175,7 +175,7 @@ func TestShutdownEarlyAndTwice(t *testing.T) {
 func TestServeFails(t *testing.T) {
 	t.Parallel()
 	ts := newServer(t, &nullEngine{}, nil)
-	err := ts.Serve(&failingListener{Listener: noListener{}, errs: []error{errors.New("broken")}})
+	err := ts.Serve(&failingListener{Listener: deafListener{}, errs: []error{errors.New("broken")}})
 	if err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("Serve: %v", err)
 	}
@@ -186,6 +186,6 @@ func TestServeFails(t *testing.T) {
 	}
 }
 
-type noListener struct{ net.Listener }
+type deafListener struct{ net.Listener }
 
-func (noListener) Close() error { return nil }
+func (deafListener) Close() error { return nil }

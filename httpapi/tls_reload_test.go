@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"flowd/httpapi/certtest"
+	"flowd/httpapi/conn"
 )
 
 func (l *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
@@ -26,10 +29,8 @@ func (ss *secureServer) shown() *x509.Certificate {
 // clock gives the server a clock that stands, at the time that is returned in nanoseconds. When it moves,
 // the server looks after its files again.
 func (ss *secureServer) clock() *atomic.Int64 {
-	now := new(atomic.Int64)
-	now.Store(ss.tls.looked.Load())
-	ss.tls.now = func() time.Time { return time.Unix(0, now.Load()) }
-	return now
+	ss.now.Store(time.Now().UnixNano())
+	return &ss.now
 }
 
 // A new certificate is for new connections; those that are open go on.
@@ -37,21 +38,21 @@ func TestReloadTLS(t *testing.T) {
 	t.Parallel()
 	ss := serveSecured(t, nil, nil, nil)
 	before := ss.open()
-	next := ss.ca.issue("next", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(30 * time.Minute) })
-	ss.files.write(t, next)
-	if ss.shown().Equal(next.leaf) {
+	next := ss.ca.Issue("next", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(30 * time.Minute) })
+	writeFiles(t, ss.files, next)
+	if ss.shown().Equal(next.Leaf) {
 		t.Error("the files are read at every handshake")
 	}
 	if err := ss.tls.Reload(ss.files); err != nil {
 		t.Fatal(err)
 	}
-	if !ss.shown().Equal(next.leaf) || ss.expiry() != next.leaf.NotAfter.Unix() {
+	if !ss.shown().Equal(next.Leaf) || ss.expiry() != next.Leaf.NotAfter.Unix() {
 		t.Errorf("%s is shown, until %d", ss.shown().Subject, ss.expiry())
 	}
 	if r := before.ask("GET", "/livez"); r.StatusCode != 200 {
 		t.Errorf("%d on the open connection", r.StatusCode)
 	}
-	elsewhere := newFiles(t, ss.ca.issue("elsewhere", nil), nil)
+	elsewhere := newFiles(t, ss.ca.Issue("elsewhere", nil), nil)
 	if err := ss.tls.Reload(elsewhere); err != nil || ss.shown().Subject.CommonName != "elsewhere" {
 		t.Errorf("%v, and %s is shown", err, ss.shown().Subject)
 	}
@@ -69,24 +70,24 @@ func TestReloadTLSFails(t *testing.T) {
 	ss := serveSecured(t, nil, nil, nil)
 	now := ss.clock()
 	good := ss.shown()
-	expired := ss.ca.issue("expired", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
-	future := ss.ca.issue("future", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(30 * time.Minute) })
-	foreign := newFiles(t, ss.ca.issue("mixed", nil), nil)
-	put(t, foreign.Key, ss.ca.issue("other", nil).keyPEM(t))
+	expired := ss.ca.Issue("expired", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	future := ss.ca.Issue("future", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(30 * time.Minute) })
+	foreign := newFiles(t, ss.ca.Issue("mixed", nil), nil)
+	certtest.Put(t, foreign.Key, ss.ca.Issue("other", nil).KeyPEM(t))
 	for _, c := range []struct {
-		files TLSFiles
+		files conn.TLSFiles
 		want  string
 	}{
 		{newFiles(t, expired, nil), "has expired"},
 		{newFiles(t, future, nil), "not yet good"},
 		{foreign, "does not match"},
-		{TLSFiles{Certificate: "none", Key: "none"}, "no such file"},
+		{conn.TLSFiles{Certificate: "none", Key: "none"}, "no such file"},
 	} {
 		err := ss.tls.Reload(c.files)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("want %q: %v", c.want, err)
 		}
-		now.Add(int64(2 * lookAfterFiles))
+		now.Add(int64(2 * filesPause))
 		if !ss.shown().Equal(good) {
 			t.Errorf("after %q %s is shown", c.want, ss.shown().Subject)
 		}
@@ -94,10 +95,10 @@ func TestReloadTLSFails(t *testing.T) {
 	if got := ss.metric(`flowd_tls_certificate_reloads_total{result="failure"}`); got != "4" {
 		t.Errorf("%s failures counted", got)
 	}
-	next := ss.ca.issue("next", nil)
-	ss.files.write(t, next)
-	now.Add(int64(lookAfterFiles))
-	if !ss.shown().Equal(next.leaf) {
+	next := ss.ca.Issue("next", nil)
+	writeFiles(t, ss.files, next)
+	now.Add(int64(filesPause))
+	if !ss.shown().Equal(next.Leaf) {
 		t.Error("the files of before are not followed any more")
 	}
 }
@@ -107,11 +108,11 @@ func TestTLSFollowsFiles(t *testing.T) {
 	t.Parallel()
 	ss := serveSecured(t, nil, nil, nil)
 	now := ss.clock()
-	first, next := ss.shown(), ss.ca.issue("next", nil)
+	first, next := ss.shown(), ss.ca.Issue("next", nil)
 
-	put(t, ss.files.Certificate, pemOf(next.chain...))
+	certtest.Put(t, ss.files.Certificate, certtest.PemOf(next.Chain...))
 	for range 3 {
-		now.Add(int64(lookAfterFiles))
+		now.Add(int64(filesPause))
 		if !ss.shown().Equal(first) {
 			t.Fatal("a certificate without its key is shown")
 		}
@@ -119,26 +120,26 @@ func TestTLSFollowsFiles(t *testing.T) {
 	if n := strings.Count(ss.log.String(), "have changed and"); n != 1 {
 		t.Errorf("told %d times: %s", n, ss.log.String())
 	}
-	put(t, ss.files.Key, next.keyPEM(t))
-	now.Add(int64(lookAfterFiles) - 1)
+	certtest.Put(t, ss.files.Key, next.KeyPEM(t))
+	now.Add(int64(filesPause) - 1)
 	if !ss.shown().Equal(first) {
 		t.Error("looked at before its time")
 	}
 	now.Add(1)
-	if !ss.shown().Equal(next.leaf) || !strings.Contains(ss.log.String(), "were read again") {
+	if !ss.shown().Equal(next.Leaf) || !strings.Contains(ss.log.String(), "were read again") {
 		t.Errorf("%s is shown: %s", ss.shown().Subject, ss.log.String())
 	}
 
 	// The gauge follows too, where nobody connects; and files that are replaced by rename are found.
-	third := ss.ca.issue("third", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(20 * time.Minute) })
+	third := ss.ca.Issue("third", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(20 * time.Minute) })
 	fresh := newFiles(t, third, nil)
 	for from, to := range map[string]string{fresh.Certificate: ss.files.Certificate, fresh.Key: ss.files.Key} {
 		if err := os.Rename(from, to); err != nil {
 			t.Fatal(err)
 		}
 	}
-	now.Add(int64(lookAfterFiles))
-	if got := ss.expiry(); got != third.leaf.NotAfter.Unix() {
+	now.Add(int64(filesPause))
+	if got := ss.expiry(); got != third.Leaf.NotAfter.Unix() {
 		t.Errorf("expires at %d", got)
 	}
 }
@@ -168,7 +169,7 @@ func TestReloadTLSUnderLoad(t *testing.T) {
 	}
 	for range 20 {
 		next := turns.Load() + 4
-		ss.files.write(t, ss.ca.issue("next", nil))
+		writeFiles(t, ss.files, ss.ca.Issue("next", nil))
 		if err := ss.tls.Reload(ss.files); err != nil {
 			t.Error(err)
 		}
@@ -184,24 +185,21 @@ func TestReloadTLSUnderLoad(t *testing.T) {
 // An expired certificate serves those who take it: a server with one is better than none.
 func TestExpiredServerCertificate(t *testing.T) {
 	t.Parallel()
-	ss := newSecured(t, newTable(t), nil, nil)
-	ss.files.write(t, ss.ca.issue("old", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }))
-	log := &logBuffer{}
-	other := newServer(t, newTable(t), nil)
-	old, err := LoadTLS(TLSOptions{Files: ss.files, Logger: log.logger(), Metrics: other.set})
-	if err != nil || !strings.Contains(log.String(), "has expired: it was good until") {
-		t.Fatalf("%v: %s", err, log.String())
+	ca := certtest.New(t, "servers")
+	files := newFiles(t, ca.Issue("old", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), nil)
+	ss := &secureServer{testServer: newServerOver(t, newTable(t), nil, &files), ca: ca, files: files}
+	if !strings.Contains(ss.log.String(), "has expired: it was good until") {
+		t.Fatal(ss.log.String())
 	}
-	ss.conns.tls = old
 	ss.listen()
 	defer func() { <-ss.stop(t.Context()); <-ss.served }()
-	_, err = ss.shake(ss.config())
+	_, err := ss.shake(ss.config())
 	var invalid x509.CertificateInvalidError
 	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
 		t.Errorf("%v", err)
 	}
 	eventually(t, "the refusal is counted", func() bool {
-		return other.metric(`flowd_tls_handshake_failures_total{reason="refused_by_client"}`) == "1"
+		return ss.metric(`flowd_tls_handshake_failures_total{reason="refused_by_client"}`) == "1"
 	})
 	config := ss.config()
 	config.InsecureSkipVerify = true
@@ -209,8 +207,8 @@ func TestExpiredServerCertificate(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	// From bad to bad is no loss.
-	ss.files.write(t, ss.ca.issue("older", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-2 * time.Minute) }))
-	if err := old.Reload(ss.files); err != nil {
+	writeFiles(t, ss.files, ss.ca.Issue("older", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-2 * time.Minute) }))
+	if err := ss.tls.Reload(ss.files); err != nil {
 		t.Error(err)
 	}
 }
@@ -234,7 +232,7 @@ func TestTLSResumption(t *testing.T) {
 		if visit() || !visit() {
 			t.Errorf("%x: the second connection is not a resumed one", version)
 		}
-		ss.files.write(t, ss.ca.issue("next", nil))
+		writeFiles(t, ss.files, ss.ca.Issue("next", nil))
 		if err := ss.tls.Reload(ss.files); err != nil {
 			t.Fatal(err)
 		}

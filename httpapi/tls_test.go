@@ -3,132 +3,34 @@ package httpapi
 import (
 	"bufio"
 	"bytes"
-	"crypto/ed25519"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
 	"flowd/certs"
+	"flowd/httpapi/certtest"
+	"flowd/httpapi/conn"
 )
 
-// authority issues certificates.
-type authority struct {
-	t    testing.TB
-	cert *x509.Certificate
-	key  ed25519.PrivateKey
-	made int64
-}
-
-// issued is a certificate, what stands between it and its authority, and its key.
-type issued struct {
-	chain [][]byte
-	leaf  *x509.Certificate
-	key   ed25519.PrivateKey
-}
-
-func (i *issued) pair() tls.Certificate {
-	return tls.Certificate{Certificate: i.chain, PrivateKey: i.key, Leaf: i.leaf}
-}
-
-func newAuthority(t testing.TB, name string) *authority {
-	t.Helper()
-	a := &authority{t: t}
-	i := a.issue(name, func(c *x509.Certificate) {
-		c.IsCA, c.BasicConstraintsValid = true, true
-		c.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
-	})
-	a.cert, a.key = i.leaf, i.key
-	return a
-}
-
-// issue makes a certificate for name, which is good for an hour, for server and client, on loopback.
-func (a *authority) issue(name string, change func(*x509.Certificate)) *issued {
-	a.t.Helper()
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.made++
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.made), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	if change != nil {
-		change(template)
-	}
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, private
-	}
-	raw, err := x509.CreateCertificate(nil, template, parent, public, signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(raw)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return &issued{[][]byte{raw}, leaf, private}
-}
-
-func (a *authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
-func (a *authority) pem() []byte { return pemOf(a.cert.Raw) }
-
-func pemOf(certificates ...[]byte) (text []byte) {
-	for _, raw := range certificates {
-		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})...)
-	}
-	return text
-}
-
-func (i *issued) keyPEM(t testing.TB) []byte {
-	raw, err := x509.MarshalPKCS8PrivateKey(i.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
-}
-
-// write puts a certificate and its key in place of those of files.
-func (f TLSFiles) write(t testing.TB, i *issued) {
-	put(t, f.Certificate, pemOf(i.chain...))
-	put(t, f.Key, i.keyPEM(t))
-}
-
-func put(t testing.TB, name string, text []byte) {
-	t.Helper()
-	if err := os.WriteFile(name, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+// writeFiles puts a certificate and its key in place of those of files.
+func writeFiles(t testing.TB, files conn.TLSFiles, i *certtest.Issued) {
+	i.Write(t, files.Certificate, files.Key)
 }
 
 // newFiles writes a certificate into a folder of its own. clients may be nil.
-func newFiles(t testing.TB, i *issued, clients *authority) TLSFiles {
+func newFiles(t testing.TB, i *certtest.Issued, clients *certtest.Authority) conn.TLSFiles {
 	dir := t.TempDir()
-	f := TLSFiles{Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
-	f.write(t, i)
+	f := conn.TLSFiles{Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
+	i.Write(t, f.Certificate, f.Key)
 	if clients != nil {
 		f.ClientCA = filepath.Join(dir, "ca.crt")
-		put(t, f.ClientCA, clients.pem())
+		certtest.Put(t, f.ClientCA, clients.PEM())
 	}
 	return f
 }
@@ -136,39 +38,27 @@ func newFiles(t testing.TB, i *issued, clients *authority) TLSFiles {
 // secureServer is a server with TLS, whose certificate ca has issued.
 type secureServer struct {
 	*testServer
-	ca    *authority
-	files TLSFiles
-	tls   *TLS
+	ca    *certtest.Authority
+	files conn.TLSFiles
 }
 
 // serveSecured starts a server with TLS over e, as serve does one in clear. Clients may show
 // certificates of clients, if it is not nil.
-func serveSecured(t testing.TB, e Engine, clients *authority, change func(*Limits)) *secureServer {
+func serveSecured(t testing.TB, e Engine, clients *certtest.Authority, change func(*Limits)) *secureServer {
 	t.Helper()
 	if e == nil {
 		e = newTable(t)
 	}
 	ss := newSecured(t, e, clients, change)
-	t.Cleanup(func() {
-		if ss.conns.addresses != nil {
-			t.Errorf("addresses %v are held after the stop", ss.conns.addresses)
-		}
-	})
 	ss.run()
 	return ss
 }
 
-func newSecured(t testing.TB, e Engine, clients *authority, change func(*Limits)) *secureServer {
+func newSecured(t testing.TB, e Engine, clients *certtest.Authority, change func(*Limits)) *secureServer {
 	t.Helper()
-	ca := newAuthority(t, "servers")
-	ss := &secureServer{testServer: newServer(t, e, change), ca: ca, files: newFiles(t, ca.issue("flowd", nil), clients)}
-	var err error
-	ss.tls, err = LoadTLS(TLSOptions{Files: ss.files, Logger: ss.logger, Metrics: ss.set})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ss.conns.tls = ss.tls
-	return ss
+	ca := certtest.New(t, "servers")
+	files := newFiles(t, ca.Issue("flowd", nil), clients)
+	return &secureServer{testServer: newServerOver(t, e, change, &files), ca: ca, files: files}
 }
 
 // secureClient is one connection with TLS.
@@ -179,7 +69,7 @@ type secureClient struct {
 
 // config is what a client needs to trust the server.
 func (ss *secureServer) config() *tls.Config {
-	return &tls.Config{RootCAs: ss.ca.pool(), ServerName: "127.0.0.1"}
+	return &tls.Config{RootCAs: ss.ca.Pool(), ServerName: "127.0.0.1"}
 }
 
 // secure shakes hands. The connection is left to the caller if that fails.
@@ -295,7 +185,7 @@ func TestTLSEndsInABody(t *testing.T) {
 			ss := serveSecured(t, nil, nil, nil)
 			client := ss.open()
 			client.write(head("POST", "/flows", "Transfer-Encoding: chunked") + "10\r\n[")
-			eventually(t, "the body is begun", func() bool { return ss.bodies.held.Load() > 0 })
+			eventually(t, "the body is begun", func() bool { return ss.bodyBytes() > 0 })
 			c.end(client)
 			problemIn(t, client.read("POST"), 400)
 			if got := ss.metric(`flowd_http_requests_rejected_total{reason="cut_short"}`); got != "1" {
@@ -307,31 +197,31 @@ func TestTLSEndsInABody(t *testing.T) {
 
 func TestLoadTLSErrors(t *testing.T) {
 	t.Parallel()
-	ca := newAuthority(t, "a")
-	one, two := ca.issue("one", nil), ca.issue("two", nil)
+	ca := certtest.New(t, "a")
+	one, two := ca.Issue("one", nil), ca.Issue("two", nil)
 	for _, c := range []struct {
 		name  string
-		spoil func(*TLSFiles)
+		spoil func(*conn.TLSFiles)
 		want  string
 	}{
-		{"no certificate", func(f *TLSFiles) { _ = os.Remove(f.Certificate) }, "tls.crt"},
-		{"no key", func(f *TLSFiles) { _ = os.Remove(f.Key) }, "tls.key"},
-		{"no authority", func(f *TLSFiles) { _ = os.Remove(f.ClientCA) }, "ca.crt"},
-		{"key of another", func(f *TLSFiles) { put(t, f.Key, two.keyPEM(t)) }, "private key does not match"},
-		{"no PEM", func(f *TLSFiles) { put(t, f.Certificate, []byte("x")) }, "tls.crt has no certificate in PEM form"},
-		{"key and certificate exchanged", func(f *TLSFiles) { f.Key, f.Certificate = f.Certificate, f.Key }, "no certificate in PEM form"},
-		{"authority without certificates", func(f *TLSFiles) { put(t, f.ClientCA, []byte("hello")) }, "no certificate in PEM form"},
-		{"authority with a key", func(f *TLSFiles) { put(t, f.ClientCA, one.keyPEM(t)) }, "ca.crt is a PRIVATE KEY"},
-		{"authority with damage", func(f *TLSFiles) { put(t, f.ClientCA, append(ca.pem(), pemOf([]byte("no"))...)) }, "certificate 2 in"},
-		{"authority cut off", func(f *TLSFiles) { put(t, f.ClientCA, append(ca.pem(), ca.pem()[:100]...)) }, "follows block 1"},
-		{"no end", func(f *TLSFiles) { put(t, f.ClientCA, bytes.Repeat([]byte("x"), certs.MaxFile+1)) }, "more than 1 MiB"},
+		{"no certificate", func(f *conn.TLSFiles) { _ = os.Remove(f.Certificate) }, "tls.crt"},
+		{"no key", func(f *conn.TLSFiles) { _ = os.Remove(f.Key) }, "tls.key"},
+		{"no authority", func(f *conn.TLSFiles) { _ = os.Remove(f.ClientCA) }, "ca.crt"},
+		{"key of another", func(f *conn.TLSFiles) { certtest.Put(t, f.Key, two.KeyPEM(t)) }, "private key does not match"},
+		{"no PEM", func(f *conn.TLSFiles) { certtest.Put(t, f.Certificate, []byte("x")) }, "tls.crt has no certificate in PEM form"},
+		{"key and certificate exchanged", func(f *conn.TLSFiles) { f.Key, f.Certificate = f.Certificate, f.Key }, "no certificate in PEM form"},
+		{"authority without certificates", func(f *conn.TLSFiles) { certtest.Put(t, f.ClientCA, []byte("hello")) }, "no certificate in PEM form"},
+		{"authority with a key", func(f *conn.TLSFiles) { certtest.Put(t, f.ClientCA, one.KeyPEM(t)) }, "ca.crt is a PRIVATE KEY"},
+		{"authority with damage", func(f *conn.TLSFiles) { certtest.Put(t, f.ClientCA, append(ca.PEM(), certtest.PemOf([]byte("no"))...)) }, "certificate 2 in"},
+		{"authority cut off", func(f *conn.TLSFiles) { certtest.Put(t, f.ClientCA, append(ca.PEM(), ca.PEM()[:100]...)) }, "follows block 1"},
+		{"no end", func(f *conn.TLSFiles) { certtest.Put(t, f.ClientCA, bytes.Repeat([]byte("x"), certs.MaxFile+1)) }, "more than 1 MiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log := &logBuffer{}
 			files := newFiles(t, one, ca)
 			c.spoil(&files)
 			set := metrics.NewSet()
-			_, err := LoadTLS(TLSOptions{Files: files, Logger: log.logger(), Metrics: set})
+			_, err := conn.LoadTLS(conn.TLSOptions{Files: files, Logger: log.logger(), Metrics: set})
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "PRIVATE KEY-") {
 				t.Errorf("%v", err)
 			}

@@ -104,7 +104,7 @@ func TestChunkExtras(t *testing.T) {
 	for _, size := range []int{4096, 8192, 64 << 10} {
 		ts := serve(t, nil, func(l *Limits) { l.HeaderBytes = size })
 		chunked := head("POST", "/flows", "Transfer-Encoding: chunked")
-		most := maxExtra - 256 // a size and a line end are no extra, but it is not counted that closely
+		most := mostExtra - 256 // a size and a line end are no extra, but it is not counted that closely
 		for _, c := range []struct {
 			name   string
 			body   string
@@ -116,9 +116,9 @@ func TestChunkExtras(t *testing.T) {
 			{"tiny chunks", chunks(strings.Repeat(" ", 20_000)+"[]", 1), 200},
 			{"sizes with zeros", strings.Repeat("00000001\r\n \r\n", 10_000) + "2\r\n[]\r\n0\r\n\r\n", 200},
 			{"large chunks", chunks(strings.Repeat(" ", 2_000_000)+"[]", 1, 8192, 70_000, 300_000, 5), 200},
-			{"too long an extension", "2" + ext(maxExtra+size+100) + "\r\n[]\r\n0\r\n\r\n", 400},
-			{"too long an extension at the end", "2\r\n[]\r\n0" + ext(maxExtra+size+100) + "\r\n\r\n", 400},
-			{"too much space behind a size", "2" + strings.Repeat(" ", maxExtra+size+100) + "\r\n[]\r\n0\r\n\r\n", 400},
+			{"too long an extension", "2" + ext(mostExtra+size+100) + "\r\n[]\r\n0\r\n\r\n", 400},
+			{"too long an extension at the end", "2\r\n[]\r\n0" + ext(mostExtra+size+100) + "\r\n\r\n", 400},
+			{"too much space behind a size", "2" + strings.Repeat(" ", mostExtra+size+100) + "\r\n[]\r\n0\r\n\r\n", 400},
 			{"too many extensions", strings.Repeat("1"+ext(1000)+"\r\n \r\n", 100) + "2\r\n[]\r\n0\r\n\r\n", 400},
 			{"extensions of large chunks", strings.Repeat("4000"+ext(1000)+"\r\n"+strings.Repeat(" ", 0x4000)+"\r\n", 100), 400},
 		} {
@@ -135,16 +135,16 @@ func TestChunkExtras(t *testing.T) {
 				c2.ends()
 			}
 		}
-		if size < maxExtra {
+		if size < mostExtra {
 			// Just over is too much, to the byte, where not all of it comes with the head.
-			if r := ts.post("2" + ext(maxExtra+16) + "\r\n[]\r\n0\r\n\r\n"); r.StatusCode != 400 {
+			if r := ts.post("2" + ext(mostExtra+16) + "\r\n[]\r\n0\r\n\r\n"); r.StatusCode != 400 {
 				t.Errorf("header bytes %d: just over: %d", size, r.StatusCode)
 			}
 		} else {
 			if r := ts.post("2\r\n[]\r\n0\r\n" + trailer(most) + "\r\n"); r.StatusCode != 200 {
 				t.Errorf("trailers: %d: %s", r.StatusCode, r.body)
 			}
-			problemIn(t, ts.post("2\r\n[]\r\n0\r\n"+trailer(maxExtra)+trailer(size-10)+trailer(100)+"\r\n"), 400)
+			problemIn(t, ts.post("2\r\n[]\r\n0\r\n"+trailer(mostExtra)+trailer(size-10)+trailer(100)+"\r\n"), 400)
 		}
 	}
 }
@@ -197,7 +197,7 @@ func TestChunksAtRandom(t *testing.T) {
 			for len(text) > 0 {
 				n := min(1+random.IntN(largest), len(text))
 				ext := ""
-				if extra < maxExtra/2 && random.IntN(3) == 0 {
+				if extra < mostExtra/2 && random.IntN(3) == 0 {
 					ext = ";" + strings.Repeat("y", random.IntN(200))
 				}
 				extra += len(ext)

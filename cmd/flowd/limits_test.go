@@ -24,7 +24,7 @@ func TestDefaultLimits(t *testing.T) {
 	want := httpapi.DefaultLimits()
 	// Where there is no rate a burst says nothing.
 	want.Rates = limit.Rates{FlowsBurst: int64(want.Flows), BytesBurst: int64(want.BodyBytes)}
-	if diff := cmp.Diff(want, serverLimits(&line.Serve.Config, want.Places)); diff != "" {
+	if diff := cmp.Diff(want, serverLimits(&line.Serve.Config, want.Slots)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"flowd/config"
 	"flowd/httpapi"
+	"flowd/httpapi/admin"
+	"flowd/httpapi/conn"
 	"flowd/limit"
 	"flowd/local"
 	"flowd/logs"
@@ -26,7 +28,7 @@ type parts struct {
 	lines    *logs.Limiter // what clients cause goes through it to logger
 	engine   *local.Engine
 	server   *httpapi.Server
-	admin    *httpapi.Admin
+	admin    *admin.Server
 	notifier *notifier
 	version  httpapi.Version
 
@@ -48,7 +50,7 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 	}
 	r.gate.Replace(tokens)
 	if c.TLSCertFile != "" {
-		if r.tls, err = httpapi.LoadTLS(httpapi.TLSOptions{Files: tlsFiles(&c.Config), Logger: logger, Metrics: set}); err != nil {
+		if r.tls, err = conn.LoadTLS(conn.TLSOptions{Files: tlsFiles(&c.Config), Logger: logger, Metrics: set}); err != nil {
 			return nil, err
 		}
 	}
@@ -70,16 +72,16 @@ func (c *serveCommand) assemble(p *process, r *reloader, set *metrics.Set, aroun
 	r.lines, r.notifier = lines, &notifier{logger: logger}
 	return &parts{
 		logger: logger, lines: lines, engine: r.engine, server: r.server, notifier: r.notifier, version: version, config: &c.Config,
-		admin:  httpapi.NewAdmin(c.adminOptions(r)),
+		admin:  admin.New(c.adminOptions(r)),
 		served: make(chan error, 1), adminServed: make(chan error, 1),
 	}, nil
 }
 
 // adminOptions are those of the admin listener. Within the machine it is in clear, beyond it as the other.
-func (c *serveCommand) adminOptions(r *reloader) httpapi.AdminOptions {
-	o := httpapi.AdminOptions{Server: r.server, Reload: r.Reload, AcceptClock: func() (httpapi.AcceptedClock, error) {
+func (c *serveCommand) adminOptions(r *reloader) admin.Options {
+	o := admin.Options{API: r.server.AdminAPI(), Reload: r.Reload, AcceptClock: func() (admin.AcceptedClock, error) {
 		a, err := r.engine.AcceptClock()
-		return httpapi.AcceptedClock{
+		return admin.AcceptedClock{
 			Before: rfc3339(a.Before), After: rfc3339(a.After), Clock: rfc3339(a.Clock), HoursExpired: a.Expired,
 		}, err
 	}}
@@ -190,7 +192,7 @@ func serverLimits(c *config.Config, places int) httpapi.Limits {
 		BodyBytes: int(c.MaxBodyBytes), DecodedBytes: int(c.MaxDecodedBytes), Flows: c.MaxFlows,
 		HeaderBytes: int(c.MaxHeaderBytes), InflightBytes: int64(c.MaxInflightBytes),
 		Connections: c.MaxConnections, ConnectionsPerAddress: c.MaxConnectionsPerAddress,
-		Rates: clientRates(c), RateClients: c.RateClients, Places: places,
+		Rates: clientRates(c), RateClients: c.RateClients, Slots: places,
 		Queries: c.MaxQueries, Groups: c.MaxGroups, QueueWait: c.QueueWait,
 		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout,
 	}
@@ -212,8 +214,8 @@ func clientRates(c *config.Config) limit.Rates {
 	return r
 }
 
-func tlsFiles(c *config.Config) httpapi.TLSFiles {
-	return httpapi.TLSFiles{Certificate: c.TLSCertFile, Key: c.TLSKeyFile, ClientCA: c.TLSClientCAFile}
+func tlsFiles(c *config.Config) conn.TLSFiles {
+	return conn.TLSFiles{Certificate: c.TLSCertFile, Key: c.TLSKeyFile, ClientCA: c.TLSClientCAFile}
 }
 
 func newLogger(w io.Writer, level slog.Leveler, format config.LogFormat) *slog.Logger {

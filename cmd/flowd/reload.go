@@ -15,6 +15,8 @@ import (
 	"flowd/config"
 	"flowd/flow"
 	"flowd/httpapi"
+	"flowd/httpapi/admin"
+	"flowd/httpapi/conn"
 	"flowd/local"
 	"flowd/logs"
 )
@@ -26,7 +28,7 @@ type reloader struct {
 	lines  *logs.Limiter // a client that may reload may do so often
 	level  *slog.LevelVar
 	gate   *access.Gate
-	tls    *httpapi.TLS // nil without TLS
+	tls    *conn.TLS // nil without TLS
 	engine *local.Engine
 	server *httpapi.Server
 
@@ -68,7 +70,7 @@ func (r *reloader) took() {
 
 // Reload takes the settings as their sources have them now. It returns what changed, or an error that
 // says what is wrong, and then nothing has changed.
-func (r *reloader) Reload() (httpapi.Reloaded, error) {
+func (r *reloader) Reload() (admin.Reloaded, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ready.Load() { // else the service manager waits for that
@@ -82,14 +84,14 @@ func (r *reloader) Reload() (httpapi.Reloaded, error) {
 		r.lines.Log(slog.LevelError, logs.Kind{Message: "the settings cannot be reloaded, so those of before stay"}, func() []slog.Attr {
 			return []slog.Attr{slog.Any("error", err)}
 		})
-		return httpapi.Reloaded{}, placed(err)
+		return admin.Reloaded{}, placed(err)
 	}
 	r.took()
 	r.good.Inc()
 	r.lines.Log(slog.LevelInfo, logs.Kind{Message: "reloaded the settings"}, func() []slog.Attr {
 		return []slog.Attr{slog.Any("changed", changes(found.Changed)), slog.Any("after_restart", changes(found.Restart))}
 	})
-	return httpapi.Reloaded{Changed: changesOf(found.Changed), Restart: changesOf(found.Restart)}, nil
+	return admin.Reloaded{Changed: changesOf(found.Changed), Restart: changesOf(found.Restart)}, nil
 }
 
 func (r *reloader) reload() (*config.Reloaded, error) {
@@ -130,7 +132,7 @@ func loadTokens(file string) (*access.List, error) {
 
 // placed returns err and, apart, the places of the mistakes, if it has some.
 func placed(err error) error {
-	found := &httpapi.ReloadError{}
+	found := &admin.ReloadError{}
 	var settings *config.Error
 	var tokens *access.Error
 	switch {
@@ -166,10 +168,10 @@ func changes(all []config.Change) []string {
 	return words
 }
 
-func changesOf(all []config.Change) []httpapi.Change {
-	changed := []httpapi.Change{}
+func changesOf(all []config.Change) []admin.Change {
+	changed := []admin.Change{}
 	for _, c := range all {
-		changed = append(changed, httpapi.Change(c))
+		changed = append(changed, admin.Change(c))
 	}
 	return changed
 }

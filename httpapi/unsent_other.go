@@ -1,6 +1,0 @@
-//go:build !linux && !darwin
-
-package httpapi
-
-// limitUnsent does nothing where the kernel has no such limit.
-func (c *conn) limitUnsent() { c.unsentLimited = true }

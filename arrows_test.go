@@ -53,7 +53,15 @@ var arrows = []arrow{
 	{"logs", nil},
 	{"loadtest/flowfile", []string{"flow"}},
 	{"loadtest/bench", []string{"clock", "disk", "flow", "block", "loadtest/..."}},
-	{"loadtest/...", []string{"client", "flow", "loadtest/...", "problem"}},
+	{"loadtest", []string{"flow", "problem"}},
+	{"loadtest/load", []string{"flow", "loadtest", "loadtest/verify", "loadtest/process"}},
+	{"loadtest/verify", []string{"flow", "loadtest"}}, // it shares no code with the server
+	{"loadtest/crash", []string{"flow", "loadtest", "loadtest/verify", "loadtest/child"}},
+	{"loadtest/replay", []string{"client", "flow", "loadtest"}},
+	{"loadtest/demo", []string{"flow", "loadtest", "problem"}},
+	{"loadtest/mapserver", nil},
+	{"loadtest/child", nil},
+	{"loadtest/process", nil},
 }
 
 const (

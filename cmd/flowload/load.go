@@ -8,6 +8,7 @@ import (
 
 	"flowd/flow"
 	"flowd/loadtest"
+	"flowd/loadtest/load"
 )
 
 // loadFlags are what run and max have in common.
@@ -31,10 +32,10 @@ type loadFlags struct {
 }
 
 // options returns the part of a load's options that the flags say.
-func (f *loadFlags) options() (loadtest.Options, error) {
+func (f *loadFlags) options() (load.Options, error) {
 	token, err := f.token()
 	if err != nil {
-		return loadtest.Options{}, err
+		return load.Options{}, err
 	}
 	first := flow.Hour(time.Now().Unix() / 3600)
 	if f.FirstHour != nil {
@@ -44,7 +45,7 @@ func (f *loadFlags) options() (loadtest.Options, error) {
 	if f.NDJSON {
 		format = flow.NDJSON
 	}
-	return loadtest.Options{
+	return load.Options{
 		Target:      f.Target,
 		Token:       token,
 		Connections: f.Connections,

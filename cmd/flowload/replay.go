@@ -13,6 +13,7 @@ import (
 
 	"flowd/loadtest"
 	"flowd/loadtest/flowfile"
+	"flowd/loadtest/replay"
 )
 
 // replayCmd is `flowload replay`.
@@ -73,7 +74,7 @@ func (c *replayCmd) Run(e *env) error {
 		return err
 	}
 	begin := time.Now()
-	result, err := loadtest.Replay(e.ctx, src, loadtest.ReplayOptions{
+	result, err := replay.Run(e.ctx, src, replay.Options{
 		Target: c.Target, Token: token, FlowsPerPost: c.Flows, Connections: c.Connections, Timeout: c.Timeout, Attempts: c.Attempts,
 	})
 	src.close(false)
@@ -115,7 +116,7 @@ func (c *replayCmd) unusable(src *fileSource) error {
 
 // printReplay prints the account in flows. Zeros are left out, but for the figures that everybody
 // looks for.
-func printReplay(w io.Writer, r *loadtest.ReplayResult, src *fileSource, took time.Duration) error {
+func printReplay(w io.Writer, r *replay.Result, src *fileSource, took time.Duration) error {
 	var b strings.Builder
 	line := func(name string, n uint64, always bool, note string) {
 		if n > 0 || always {

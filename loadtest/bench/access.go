@@ -107,7 +107,7 @@ type sender struct {
 }
 
 func newSender(s *server, token string, f *fates) (*sender, error) {
-	c, err := connect(s.process)
+	c, err := connect(s.instance)
 	if err != nil {
 		return nil, err
 	}

@@ -275,7 +275,7 @@ func (c *compared) questions(ctx context.Context) error {
 		times          int
 	}{{wholeRow, "", 5}, {topRow, "&" + topTen, 50}} {
 		path := fmt.Sprintf("/flows?hour=%d%s", hour, q.question)
-		found, err := c.turns(ctx, q.what, c.Rounds, func(s *side) (float64, error) { return askTimes(ctx, s.process, path, q.times) })
+		found, err := c.turns(ctx, q.what, c.Rounds, func(s *side) (float64, error) { return askTimes(ctx, s.instance, path, q.times) })
 		if err != nil {
 			return err
 		}
@@ -285,7 +285,7 @@ func (c *compared) questions(ctx context.Context) error {
 }
 
 // askTimes returns the median time of a question, in seconds.
-func askTimes(ctx context.Context, p *process, path string, times int) (took float64, err error) {
+func askTimes(ctx context.Context, p *instance, path string, times int) (took float64, err error) {
 	conn, err := connect(p)
 	if err != nil {
 		return 0, err

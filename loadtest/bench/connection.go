@@ -14,7 +14,7 @@ import (
 // connection sends a server one request after the other, at little cost of its own. It belongs to one
 // goroutine.
 type connection struct {
-	server  *process
+	server  *instance
 	host    string
 	conn    net.Conn
 	answers *bufio.Reader
@@ -43,7 +43,7 @@ func (e *statusError) Error() string {
 // answerWithin is how long an answer may take.
 const answerWithin = 10 * time.Second
 
-func connect(p *process) (*connection, error) {
+func connect(p *instance) (*connection, error) {
 	host := strings.TrimPrefix(p.url, "http://")
 	conn, err := net.Dial("tcp", host)
 	if err != nil {

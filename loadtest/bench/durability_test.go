@@ -120,7 +120,7 @@ func newDouble(t *testing.T, handle http.HandlerFunc) *server {
 	t.Helper()
 	double := httptest.NewServer(handle)
 	t.Cleanup(double.Close)
-	return &server{process: &process{name: "double", url: double.URL}, path: "/flows", contentType: "application/json", status: http.StatusOK}
+	return &server{instance: &instance{name: "double", url: double.URL}, path: "/flows", contentType: "application/json", status: http.StatusOK}
 }
 
 func TestPoster(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"flowd/flow"
 	"flowd/loadtest"
+	"flowd/loadtest/load"
 )
 
 // size is a number of flows per POST, how they are sent, and the least ratios of flows per second
@@ -178,8 +179,8 @@ func (b *bench) measureRunning(ctx context.Context, s *server, size size, bodies
 }
 
 // blast sends bodies for a time, and returns an error unless all were taken.
-func (b *bench) blast(ctx context.Context, s *server, size size, bodies [][]byte, d time.Duration) (loadtest.BlastResult, error) {
-	result, err := loadtest.Blast(ctx, loadtest.BlastOptions{
+func (b *bench) blast(ctx context.Context, s *server, size size, bodies [][]byte, d time.Duration) (load.BurstResult, error) {
+	result, err := load.Burst(ctx, load.BurstOptions{
 		URL: s.url + s.path, Token: s.token, Bodies: bodies, ContentType: s.contentType,
 		Connections: cmp.Or(size.connections, b.Connections), For: d,
 	})

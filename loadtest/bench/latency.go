@@ -8,6 +8,7 @@ import (
 
 	"flowd/flow"
 	"flowd/loadtest"
+	"flowd/loadtest/load"
 )
 
 // The load under which the answers are timed: flowload's defaults, on an hour of so many
@@ -30,7 +31,7 @@ func latency(ctx context.Context, b *bench) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	what := fmt.Sprintf("p99 of GET /flows?hour=N, %d tuples, at half of the highest load", answerTuples)
-	load := loadtest.Options{
+	o := load.Options{
 		Target: s.url, Connections: b.Connections, Timeout: 10 * time.Second, Encoding: loadtest.Plain,
 		ServerPID: s.PID(),
 		Workload: loadtest.Workload{
@@ -38,7 +39,7 @@ func latency(ctx context.Context, b *bench) (err error) {
 			Skew: loadtest.Uniform, FlowsPerPost: answerFlowsPerPost, Seed: 1,
 		},
 	}
-	best, err := b.highest(ctx, load)
+	best, err := b.highest(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -46,13 +47,13 @@ func latency(ctx context.Context, b *bench) (err error) {
 		b.table.miss(what, "no rate held")
 		return nil
 	}
-	load.Rate = best.Rate / 2
-	load.Reads = answerReads / (answerReads + load.Rate)
-	load.For = answerFor
-	load.Verify = true
+	o.Rate = best.Rate / 2
+	o.Reads = answerReads / (answerReads + o.Rate)
+	o.For = answerFor
+	o.Verify = true
 	var p99s []float64
 	for round := range b.Rounds {
-		report, err := loadtest.Run(ctx, load)
+		report, err := load.Run(ctx, o)
 		switch {
 		case err != nil:
 			return err
@@ -74,11 +75,11 @@ func latency(ctx context.Context, b *bench) (err error) {
 }
 
 // highest finds the highest rate that the server holds; nil if none.
-func (b *bench) highest(ctx context.Context, load loadtest.Options) (*loadtest.Step, error) {
+func (b *bench) highest(ctx context.Context, o load.Options) (*load.Step, error) {
 	b.progress("searching the highest rate of posts")
-	report, err := loadtest.Max(ctx, loadtest.MaxOptions{
-		Options: load, P99: answerBound, Step: 2 * time.Second, Start: 4000, Precision: 0.1,
-		Each: func(step *loadtest.Step) { _ = step.WriteText(b.log) }, // as with progress
+	report, err := load.Max(ctx, load.MaxOptions{
+		Options: o, P99: answerBound, Step: 2 * time.Second, Start: 4000, Precision: 0.1,
+		Each: func(step *load.Step) { _ = step.WriteText(b.log) }, // as with progress
 	})
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ type poster struct {
 }
 
 func newPoster(s *server) (*poster, error) {
-	conn, err := connect(s.process)
+	conn, err := connect(s.instance)
 	if err != nil {
 		return nil, err
 	}

@@ -9,13 +9,13 @@ import (
 	"syscall"
 	"time"
 
-	"flowd/loadtest"
 	"flowd/loadtest/child"
+	"flowd/loadtest/process"
 )
 
-// process is a server under test: a process of its own, so that what it uses can be told from
+// instance is a server under test: a process of its own, so that what it uses can be told from
 // what the load uses.
-type process struct {
+type instance struct {
 	*child.Process
 	name string
 	url  string // http://host:port
@@ -34,7 +34,7 @@ const (
 
 // startProcess starts a server with the address that it is to listen on, and returns when it
 // answers healthPath with 200. It must be called from main's goroutine.
-func startProcess(ctx context.Context, name, healthPath string, command func(addr string) *exec.Cmd) (*process, error) {
+func startProcess(ctx context.Context, name, healthPath string, command func(addr string) *exec.Cmd) (*instance, error) {
 	addr, err := child.FreeAddr()
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func startProcess(ctx context.Context, name, healthPath string, command func(add
 	if err != nil {
 		return nil, err
 	}
-	p := &process{Process: started, name: name, url: "http://" + addr}
+	p := &instance{Process: started, name: name, url: "http://" + addr}
 	if err := p.waitHealthy(ctx, healthPath); err != nil {
 		p.Kill()
 		return nil, err
@@ -52,12 +52,12 @@ func startProcess(ctx context.Context, name, healthPath string, command func(add
 }
 
 // stop ends the server and waits for it.
-func (p *process) stop() error {
+func (p *instance) stop() error {
 	p.resume()
 	return p.Stop(stopWithin)
 }
 
-func (p *process) waitHealthy(ctx context.Context, path string) error {
+func (p *instance) waitHealthy(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	tick := time.NewTicker(askEvery)
@@ -78,12 +78,12 @@ func (p *process) waitHealthy(ctx context.Context, path string) error {
 
 // pause halts the process, so that what it has left to do takes nothing from the server that
 // is measured next, and is counted as its own when its turn comes.
-func (p *process) pause() { p.signal(syscall.SIGSTOP) }
+func (p *instance) pause() { p.signal(syscall.SIGSTOP) }
 
-func (p *process) resume() { p.signal(syscall.SIGCONT) }
+func (p *instance) resume() { p.signal(syscall.SIGCONT) }
 
 // signal fails if the process has ended, which the next request to it will report.
-func (p *process) signal(s syscall.Signal) {
+func (p *instance) signal(s syscall.Signal) {
 	select {
 	case <-p.Exited(): // its number may be another's by now
 	default:
@@ -92,8 +92,8 @@ func (p *process) signal(s syscall.Signal) {
 }
 
 // cpu returns the processor time that the server used so far.
-func (p *process) cpu() (time.Duration, error) {
-	usage, err := loadtest.ReadProcess(p.PID())
+func (p *instance) cpu() (time.Duration, error) {
+	usage, err := process.Read(p.PID())
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -101,7 +101,7 @@ func (p *process) cpu() (time.Duration, error) {
 }
 
 // get asks the server for path and returns the body of a 200.
-func (p *process) get(ctx context.Context, path string) ([]byte, error) {
+func (p *instance) get(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+path, nil)
 	if err != nil {
 		return nil, err

@@ -83,7 +83,7 @@ func TestServerEndsWithHarness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := process{url: strings.TrimSpace(line)}
+	p := instance{url: strings.TrimSpace(line)}
 	if _, err := p.get(t.Context(), "/"); err != nil {
 		t.Fatalf("the server of the harness: %v", err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"flowd/flow"
 	"flowd/loadtest"
+	"flowd/loadtest/process"
 )
 
 // The hours that are asked about, and what is asked: the last of them, or all.
@@ -76,7 +77,7 @@ func questions(ctx context.Context, b *bench) (err error) {
 	if err := b.answers(ctx, s, rows, first); err != nil {
 		return err
 	}
-	if err := b.rangeMemory(ctx, s.process, "in memory", first); err != nil {
+	if err := b.rangeMemory(ctx, s.instance, "in memory", first); err != nil {
 		return err
 	}
 	if err := b.rangeOnDisk(ctx, rows); err != nil {
@@ -123,7 +124,7 @@ type answer struct {
 
 // answers asks about one hour, each question on the same connection in turns.
 func (b *bench) answers(ctx context.Context, s *server, rows []flow.Row, h flow.Hour) (err error) {
-	c, err := connect(s.process)
+	c, err := connect(s.instance)
 	if err != nil {
 		return err
 	}
@@ -189,11 +190,11 @@ func (b *bench) rangeOnDisk(ctx context.Context, rows []flow.Row) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.rangeMemory(ctx, s.process, "on disk", first), s.stop())
+	return errors.Join(b.rangeMemory(ctx, s.instance, "on disk", first), s.stop())
 }
 
 // rangeMemory adds how much memory a question over all hours takes at most.
-func (b *bench) rangeMemory(ctx context.Context, p *process, where string, first flow.Hour) (err error) {
+func (b *bench) rangeMemory(ctx context.Context, p *instance, where string, first flow.Hour) (err error) {
 	c, err := connect(p)
 	if err != nil {
 		return err
@@ -202,18 +203,18 @@ func (b *bench) rangeMemory(ctx context.Context, p *process, where string, first
 	path := fmt.Sprintf("/flows?from=%d&to=%d&%s", first, first+askedHours, byApp)
 	var most, took []float64
 	for range b.Rounds {
-		before, err := loadtest.ReadProcess(p.PID())
+		before, err := process.Read(p.PID())
 		if err != nil {
 			return err
 		}
-		if err := loadtest.ForgetPeak(p.PID()); err != nil {
+		if err := process.ForgetPeak(p.PID()); err != nil {
 			return err
 		}
 		r, err := c.ask(path, "", http.StatusOK)
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
-		after, err := loadtest.ReadProcess(p.PID())
+		after, err := process.Read(p.PID())
 		if err != nil {
 			return err
 		}
@@ -264,7 +265,7 @@ func (b *bench) beside(ctx context.Context, s *server, h flow.Hour) error {
 
 // measureAsked measures while path is asked for besideRate times a second.
 func (b *bench) measureAsked(ctx context.Context, s *server, path string, measure func() (speed, error)) (v speed, err error) {
-	c, err := connect(s.process)
+	c, err := connect(s.instance)
 	if err != nil {
 		return speed{}, err
 	}

@@ -21,7 +21,7 @@ import (
 
 // server is one of those that take flows in, and how it wants them.
 type server struct {
-	*process
+	*instance
 	path        string // of the POST
 	contentType string
 	status      int // of the answer to a POST that was taken
@@ -62,7 +62,7 @@ func (b *bench) startCeiling(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{process: p, path: "/flows", contentType: "application/json", status: http.StatusOK, encode: encodeJSON}, nil
+	return &server{instance: p, path: "/flows", contentType: "application/json", status: http.StatusOK, encode: encodeJSON}, nil
 }
 
 // startMemory starts flowd without a folder of data.
@@ -80,7 +80,7 @@ func (b *bench) startFlowd(ctx context.Context, name string, settings ...string)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: p, path: "/flows", contentType: "application/json", status: http.StatusOK, encode: encodeJSON}
+	s := &server{instance: p, path: "/flows", contentType: "application/json", status: http.StatusOK, encode: encodeJSON}
 	s.counted = s.flowdCount
 	return s, nil
 }
@@ -102,7 +102,7 @@ func (b *bench) startVictoria(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: p, path: "/write", contentType: "text/plain", status: http.StatusNoContent, encode: encodeInflux}
+	s := &server{instance: p, path: "/write", contentType: "text/plain", status: http.StatusNoContent, encode: encodeInflux}
 	s.counted = s.victoriaCount
 	return s, nil
 }

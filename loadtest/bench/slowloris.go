@@ -13,6 +13,7 @@ import (
 
 	"flowd/flow"
 	"flowd/loadtest"
+	"flowd/loadtest/load"
 )
 
 // The agents that are timed, and the clients beside them that are slow on purpose.
@@ -41,7 +42,7 @@ func slowloris(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	load := loadtest.Options{
+	o := load.Options{
 		Target: s.url, Connections: agents, Timeout: 10 * time.Second, Encoding: loadtest.Plain, ServerPID: s.PID(),
 		Workload: loadtest.Workload{
 			Tuples: ingestTuples, FirstHour: flow.Hour(time.Now().Unix() / 3600), Hours: 1,
@@ -51,11 +52,11 @@ func slowloris(ctx context.Context, b *bench) (err error) {
 	}
 	var without, beside []float64
 	for turn := range b.Rounds * slowTurns {
-		alone, err := agentP99(ctx, load)
+		alone, err := agentP99(ctx, o)
 		if err != nil {
 			return err
 		}
-		crowded, err := b.besideSlow(ctx, s, load)
+		crowded, err := b.besideSlow(ctx, s, o)
 		if err != nil {
 			return err
 		}
@@ -72,7 +73,7 @@ func slowloris(ctx context.Context, b *bench) (err error) {
 }
 
 // besideSlow is agentP99 with slow clients, of which the server must have all before and after.
-func (b *bench) besideSlow(ctx context.Context, s *server, load loadtest.Options) (p99 float64, err error) {
+func (b *bench) besideSlow(ctx context.Context, s *server, o load.Options) (p99 float64, err error) {
 	slow, err := openSlow(strings.TrimPrefix(s.url, "http://"), slowClients)
 	if err != nil {
 		return 0, err
@@ -85,15 +86,15 @@ func (b *bench) besideSlow(ctx context.Context, s *server, load loadtest.Options
 	if err := s.waitForConnections(ctx, all); err != nil {
 		return 0, err
 	}
-	if p99, err = agentP99(ctx, load); err != nil {
+	if p99, err = agentP99(ctx, o); err != nil {
 		return 0, err
 	}
 	return p99, s.waitForConnections(ctx, all)
 }
 
 // agentP99 returns the p99 of posts in milliseconds.
-func agentP99(ctx context.Context, load loadtest.Options) (float64, error) {
-	report, err := loadtest.Run(ctx, load)
+func agentP99(ctx context.Context, o load.Options) (float64, error) {
+	report, err := load.Run(ctx, o)
 	switch {
 	case err != nil:
 		return 0, err

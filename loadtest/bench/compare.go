@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -176,31 +175,15 @@ func (b *bench) lacks(needed []string) error {
 	return nil
 }
 
-// turns has each side measured once in each of so many turns, in an order that differs, and returns what was
-// found by side and turn.
+// turns has each side measured once in each of so many turns, and returns what was found by side and turn.
 func (c *compared) turns(ctx context.Context, what string, turns int, measure func(*side) (float64, error)) ([][]float64, error) {
-	found := make([][]float64, len(c.sides))
-	for round := range turns {
-		for _, i := range order(len(c.sides), round) {
-			v, err := measure(c.sides[i])
-			if err = errors.Join(err, ctx.Err()); err != nil {
-				return nil, &sideError{i, err}
-			}
-			found[i] = append(found[i], v)
+	return c.bench.turns(ctx, what, turns, len(c.sides), func(i int) (float64, error) {
+		v, err := measure(c.sides[i])
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return 0, &sideError{i, err}
 		}
-		c.progress("%s, turn %d of %d", what, round+1, turns)
-	}
-	return found, nil
-}
-
-// order returns the order of a round: each second one is the one before it turned around, so that whoever
-// was first is last, and the others are random, but the same in every run.
-func order(sides, round int) []int {
-	all := rand.New(rand.NewPCG(1, uint64(round/2))).Perm(sides)
-	if round%2 == 1 {
-		slices.Reverse(all)
-	}
-	return all
+		return v, nil
+	})
 }
 
 // sideError is why a side could not be measured.

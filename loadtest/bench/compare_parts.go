@@ -285,12 +285,12 @@ func (c *compared) questions(ctx context.Context) error {
 }
 
 // askTimes returns the median time of a question, in seconds.
-func askTimes(ctx context.Context, p *instance, path string, times int) (took float64, err error) {
+func askTimes(ctx context.Context, p *instance, path string, times int) (float64, error) {
 	conn, err := connect(p)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, conn.close()) }()
+	defer conn.close()
 	var all []float64
 	for range times {
 		r, err := conn.ask(path, "", http.StatusOK)

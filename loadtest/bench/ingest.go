@@ -65,23 +65,13 @@ func ingest(ctx context.Context, b *bench) (err error) {
 		found[s.name] = map[int][]speed{}
 		s.pause()
 	}
-	first := firstHour()
 	for _, size := range sizes {
-		bodies, err := makeBodies(size, first, servers)
-		if err != nil {
-			return err
-		}
-		turns, err := b.takeTurns(ctx, servers, size, bodies)
+		turns, err := b.measureInTurns(ctx, servers, size)
 		if err != nil {
 			return err
 		}
 		for name, all := range turns {
 			found[name][size.flows] = all
-		}
-	}
-	for _, s := range servers {
-		if err := s.checkCount(ctx); err != nil {
-			return err
 		}
 	}
 	b.ingestRows(found)
@@ -91,19 +81,30 @@ func ingest(ctx context.Context, b *bench) (err error) {
 // firstHour is the first of the hours of the load, of which the last has just passed.
 func firstHour() flow.Hour { return flow.Hour(time.Now().Unix()/3600) - ingestHours }
 
-// takeTurns measures servers, which are paused, in rounds, each with its bodies. It returns what it
-// found by their names.
-func (b *bench) takeTurns(ctx context.Context, servers []*server, size size, bodies [][][]byte) (map[string][]speed, error) {
+// measureInTurns measures how fast servers, which are paused, take flows of a size, and checks that they counted what
+// they took. It returns the speeds by their names.
+func (b *bench) measureInTurns(ctx context.Context, servers []*server, size size) (map[string][]speed, error) {
+	bodies, err := makeBodies(size, firstHour(), servers)
+	if err != nil {
+		return nil, err
+	}
 	found := map[string][]speed{}
-	for round := range b.Rounds {
-		for i, s := range servers {
-			v, err := b.measure(ctx, s, size, bodies[i])
-			if err != nil {
-				return nil, fmt.Errorf("%s, %d flows per POST: %w", s.name, size.flows, err)
-			}
-			b.progress("%d flows per POST, round %d of %d: %s %s, %s per server core",
-				size.flows, round+1, b.Rounds, s.name, figure(v.flows, "flows/s"), figure(v.perCore, ""))
-			found[s.name] = append(found[s.name], v)
+	_, err = b.turns(ctx, fmt.Sprintf("%d flows per POST", size.flows), b.Rounds, len(servers), func(i int) (float64, error) {
+		s := servers[i]
+		v, err := b.measure(ctx, s, size, bodies[i])
+		if err != nil {
+			return 0, fmt.Errorf("%s, %d flows per POST: %w", s.name, size.flows, err)
+		}
+		b.progress("%s %s, %s per server core", s.name, figure(v.flows, "flows/s"), figure(v.perCore, ""))
+		found[s.name] = append(found[s.name], v)
+		return v.perCore, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range servers {
+		if err := s.checkCount(ctx); err != nil {
+			return nil, err
 		}
 	}
 	return found, nil

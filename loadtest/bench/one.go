@@ -33,12 +33,12 @@ func oneFlow(ctx context.Context, b *bench, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, page.file.Close()) }()
-	client, err := newPoster(s)
+	client, err := connect(s.instance)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, client.close()) }()
-	turns := turns{client: client, page: page, bodies: bodies[0]}
+	defer client.close()
+	turns := pageTurns{client: client, to: s, page: page, bodies: bodies[0]}
 	if err := turns.take(ctx, b.WarmUp); err != nil {
 		return err
 	}
@@ -62,9 +62,10 @@ func oneFlow(ctx context.Context, b *bench, dir string) (err error) {
 	return nil
 }
 
-// turns are POSTs and writes of a page in turn.
-type turns struct {
-	client *poster
+// pageTurns are POSTs and writes of a page in turn.
+type pageTurns struct {
+	client *client
+	to     *server
 	page   *pageWriter
 	bodies [][]byte
 	next   int
@@ -73,14 +74,14 @@ type turns struct {
 }
 
 // take takes turns for d.
-func (t *turns) take(ctx context.Context, d time.Duration) error {
+func (t *pageTurns) take(ctx context.Context, d time.Duration) error {
 	for end := time.Now().Add(d); time.Now().Before(end) && ctx.Err() == nil; {
 		took, err := t.page.write()
 		if err != nil {
 			return err
 		}
 		t.pages = append(t.pages, microseconds(took))
-		took, err = t.client.post(t.bodies[t.next], oneSize.flows)
+		took, err = t.client.post(t.to, t.bodies[t.next], oneSize.flows)
 		if err != nil {
 			return fmt.Errorf("one flow per POST: %w", err)
 		}

@@ -102,6 +102,25 @@ func (p *instance) cpu() (time.Duration, error) {
 
 // get asks the server for path and returns the body of a 200.
 func (p *instance) get(ctx context.Context, path string) ([]byte, error) {
+	resp, err := p.open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return readOK(resp)
+}
+
+// tag returns the ETag of the answer for path.
+func (p *instance) tag(ctx context.Context, path string) (string, error) {
+	resp, err := p.open(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	_, err = readOK(resp)
+	return resp.Header.Get("ETag"), err
+}
+
+// open asks the server for path on a connection of its own.
+func (p *instance) open(ctx context.Context, path string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+path, nil)
 	if err != nil {
 		return nil, err
@@ -109,10 +128,5 @@ func (p *instance) get(ctx context.Context, path string) ([]byte, error) {
 	if p.token != "" {
 		req.Header.Set("Authorization", "Bearer "+p.token)
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	return readOK(resp)
+	return (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
 }

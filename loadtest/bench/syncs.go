@@ -35,18 +35,9 @@ func syncs(ctx context.Context, b *bench, dir string) (err error) {
 		s.pause()
 		servers = append(servers, s)
 	}
-	bodies, err := makeBodies(syncsSize, firstHour(), servers)
+	found, err := b.measureInTurns(ctx, servers, syncsSize)
 	if err != nil {
 		return err
-	}
-	found, err := b.takeTurns(ctx, servers, syncsSize, bodies)
-	if err != nil {
-		return err
-	}
-	for _, s := range servers {
-		if err := s.checkCount(ctx); err != nil {
-			return err
-		}
 	}
 	perFlow, err := servers[0].logBytes(ctx)
 	if err != nil {

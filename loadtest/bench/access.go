@@ -11,17 +11,8 @@ import (
 	"strings"
 	"sync"
 
-	"flowd/loadtest"
 	"flowd/loadtest/load"
 )
-
-// access measures the cost of tokens and rates, and what a flood leaves to others.
-func access(ctx context.Context, b *bench) error {
-	if err := guards(ctx, b); err != nil {
-		return err
-	}
-	return flood(ctx, b)
-}
 
 const (
 	openName    = "without tokens"
@@ -45,33 +36,25 @@ func writeTokens(dir string, n int) (string, error) {
 }
 
 // guards measures a server with a thousand tokens, and rates that no client reaches, beside one without.
-func guards(ctx context.Context, b *bench) (err error) {
-	tokens, err := writeTokens(b.dir, 1000)
+func guards(ctx context.Context, b *bench, dir string) (*setup, error) {
+	tokens, err := writeTokens(dir, 1000)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var servers []*server
-	defer func() { err = errors.Join(err, stopAll(servers)) }()
-	for name, settings := range map[string][]string{
-		openName: nil, guardedName: {"--tokens-file=" + tokens, "--rate-flows=1000000000", "--rate-bytes=1TiB"},
-	} {
-		s, err := b.startFlowd(ctx, name, append([]string{"--data=", "--durability=none"}, settings...)...)
-		if err != nil {
-			return err
-		}
-		if name == guardedName {
-			s.token = tokenOf(7)
-		}
-		servers = append(servers, s)
-		s.pause()
-	}
-	found, err := b.measureInTurns(ctx, servers, size{flows: 100, bodies: 160})
+	open, err := b.startMemory(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.table.compare(comparison{what: "taking flows with tokens and rates, 100 per POST, per server core", rivalName: openName, unit: "flows/s",
-		flowd: median(each(found[guardedName], perCoreOf)), rival: median(each(found[openName], perCoreOf)), goal: guardedKept})
-	return nil
+	guarded, err := b.startFlowd(ctx, guardedName, "--data=", "--durability=none", "--tokens-file="+tokens, "--rate-flows=1000000000", "--rate-bytes=1TiB")
+	if err != nil {
+		return nil, err
+	}
+	open.name, guarded.token = openName, tokenOf(7)
+	return b.posts(size{flows: 100, bodies: 160}, []*server{open, guarded}, func(f found) error {
+		b.table.compareMedians(f, byCore, comparison{what: "taking flows with tokens and rates, 100 per POST, per server core",
+			ours: guardedName, rivalName: openName, goal: guardedKept})
+		return nil
+	})
 }
 
 // The flood: one client that sends ten times as much as each of the others, and more than the server accepts.
@@ -84,38 +67,41 @@ const (
 
 // flood has one client send on many connections as fast as it can, and others at their pace, to a server
 // that writes every batch to the disk.
-func flood(ctx context.Context, b *bench) (err error) {
-	tokens, err := writeTokens(b.dir, floodAgents+1)
+func flood(ctx context.Context, b *bench, dir string) (*setup, error) {
+	tokens, err := writeTokens(dir, floodAgents+1)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := os.MkdirAll(b.Dir, 0o777); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp(b.Dir, "flowd-flood-")
+	data, err := os.MkdirTemp(b.Dir, "flowd-flood-")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s, err := b.startFlowd(ctx, flowdName, "--data="+dir, "--tokens-file="+tokens, "--log-level=error")
+	b.later(func() error { return os.RemoveAll(data) })
+	s, err := b.startFlowd(ctx, flowdName, "--data="+data, "--tokens-file="+tokens, "--log-level=error")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	bodies, err := makeBodies(size{flows: 100, bodies: 160}, firstHour(), []*server{s})
+	bodies, err := makeBodies(size{flows: 100, bodies: 160}, []*server{s})
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return &setup{rows: func(found) error { return b.measureFlood(ctx, s, bodies[0]) }}, nil
+}
+
+// measureFlood sends everything once, and adds the row.
+func (b *bench) measureFlood(ctx context.Context, s *server, bodies [][]byte) error {
 	var flooded load.BurstResult
 	var agents [floodAgents]*load.Report
 	errs := make([]error, floodAgents+1)
 	var all sync.WaitGroup
 	all.Go(func() {
-		flooded, errs[floodAgents] = load.Burst(ctx, load.BurstOptions{URL: s.url + s.path, Token: tokenOf(floodAgents), Bodies: bodies[0],
+		flooded, errs[floodAgents] = load.Burst(ctx, load.BurstOptions{URL: s.url + s.path, Token: tokenOf(floodAgents), Bodies: bodies,
 			ContentType: s.contentType, Connections: floodConnections, For: b.For + b.WarmUp})
 	})
 	for i := range agents {
-		all.Go(func() { agents[i], errs[i] = load.Run(ctx, b.floodAgent(s, i)) })
+		o := s.load(1, ingestTuples, 100)
+		o.Token, o.Seed, o.Rate, o.For = tokenOf(i), uint64(i), floodRate, b.For+b.WarmUp
+		all.Go(func() { agents[i], errs[i] = load.Run(ctx, o) })
 	}
 	all.Wait()
 	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
@@ -139,13 +125,4 @@ func flood(ctx context.Context, b *bench) (err error) {
 		"as it is answered; 100 flows per POST, to the disk. The agents had %d POSTs taken and %d refused, the flood %d and %d.",
 		floodAgents, floodRate, floodConnections, taken, refused, floodTaken, floodRefusals)
 	return nil
-}
-
-// floodAgent is the load of agent i beside the flood.
-func (b *bench) floodAgent(s *server, i int) load.Options {
-	return load.Options{
-		Target: s.url, Token: tokenOf(i), Connections: 1, Encoding: loadtest.Plain, ServerPID: s.PID(),
-		Workload: loadtest.Workload{Tuples: ingestTuples, FirstHour: firstHour(), Hours: ingestHours, Skew: loadtest.Uniform, FlowsPerPost: 100, Seed: uint64(i)},
-		Rate:     floodRate, For: b.For + b.WarmUp, Timeout: answerWithin,
-	}
 }

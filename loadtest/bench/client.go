@@ -29,12 +29,12 @@ type reply struct {
 // answerWithin is how long an answer may take.
 const answerWithin = 10 * time.Second
 
-func connect(p *instance) (*client, error) {
-	t, err := loadtest.ParseServer(p.url, p.token)
+func connect(s *server) (*client, error) {
+	t, err := loadtest.ParseServer(s.url, s.token)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{name: p.name, target: t}
+	c := &client{name: s.name, target: t}
 	c.conn = loadtest.NewConn(&c.target, loadtest.DialTCP)
 	return c, c.conn.Ready(time.Now().Add(answerWithin))
 }
@@ -82,15 +82,18 @@ func (c *client) post(s *server, body []byte, flows int) (time.Duration, error) 
 	return r.first, err
 }
 
-func (c *client) close() { c.conn.Close() }
+func (c *client) close() error {
+	c.conn.Close()
+	return nil
+}
 
 // postAll posts batches of so many flows to s, one after the other.
 func postAll(ctx context.Context, s *server, flows int, bodies iter.Seq[[]byte]) error {
-	c, err := connect(s.instance)
+	c, err := connect(s)
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.conn.Close()
 	for body := range bodies {
 		if _, err := c.post(s, body, flows); err != nil || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())

@@ -2,7 +2,9 @@ package loadtest
 
 import (
 	"fmt"
+	"io"
 	"strings"
+	"text/tabwriter"
 	"time"
 )
 
@@ -56,3 +58,14 @@ func Plural(n int, noun string) string {
 
 // OneLine keeps what an answer said from breaking the lines of a report.
 func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// WriteColumns writes lines of a report. What is before the tab of a line is a label, and what is behind it begins in
+// the same column on all lines.
+func WriteColumns(w io.Writer, text string) error {
+	const labelWidth, gap = 10, 2
+	t := tabwriter.NewWriter(w, labelWidth, 0, gap, ' ', 0)
+	if _, err := io.WriteString(t, text); err != nil {
+		return err
+	}
+	return t.Flush()
+}

@@ -138,6 +138,6 @@ func (e *ErrorCount) Name() string {
 // WriteErrors appends a line for each of errors; what names one request, such as "post".
 func WriteErrors(b *strings.Builder, what string, errors []ErrorCount) {
 	for _, e := range errors {
-		fmt.Fprintf(b, "failed    %s: %s, such as: %s\n", Plural(int(e.Count), what), e.Name(), OneLine(e.Example))
+		fmt.Fprintf(b, "failed\t%s: %s, such as: %s\n", Plural(int(e.Count), what), e.Name(), OneLine(e.Example))
 	}
 }

@@ -80,25 +80,25 @@ func (c *demoCmd) Run(e *env) error {
 
 // goOn posts live flows until an interrupt.
 func (c *demoCmd) goOn(e *env, o demo.PostOptions) error {
-	fmt.Fprintf(e.stdout, "live      about %v flows/s, until interrupted\n", c.Rate)
+	if err := loadtest.WriteColumns(e.stdout, fmt.Sprintf("live\tabout %v flows/s, until interrupted\n", c.Rate)); err != nil {
+		return err
+	}
 	flows, err := demo.PostLive(e.ctx, o, c.Rate)
-	fmt.Fprintf(e.stdout, "stored    %d\n", flows)
-	return err
+	return errors.Join(err, loadtest.WriteColumns(e.stdout, fmt.Sprintf("stored\t%d\n", flows)))
 }
 
 // printDemo prints the account in flows. Zeros are left out, but for those that everybody looks for.
 func printDemo(w io.Writer, o *demo.PostOptions, r *demo.PostResult, took time.Duration) error {
 	var b strings.Builder
 	first := o.Traffic.LastHour - demo.Hours + 1
-	fmt.Fprintf(&b, "hours     %d to %d, seed %d\n", first, o.Traffic.LastHour, o.Traffic.Seed)
-	fmt.Fprintf(&b, "posted    %d flows in %v\n", r.Posted(), took.Round(time.Millisecond))
-	fmt.Fprintf(&b, "stored    %d\n", r.Stored)
+	fmt.Fprintf(&b, "hours\t%d to %d, seed %d\n", first, o.Traffic.LastHour, o.Traffic.Seed)
+	fmt.Fprintf(&b, "posted\t%d flows in %v\n", r.Posted(), took.Round(time.Millisecond))
+	fmt.Fprintf(&b, "stored\t%d\n", r.Stored)
 	if r.Repeated > 0 {
-		fmt.Fprintf(&b, "repeated  %d  counted already\n", r.Repeated)
+		fmt.Fprintf(&b, "repeated\t%d  counted already\n", r.Repeated)
 	}
 	if r.Differing > 0 {
-		fmt.Fprintf(&b, "left out  %d  of hours that a demo with another last hour posted\n", r.Differing)
+		fmt.Fprintf(&b, "left out\t%d  of hours that a demo with another last hour posted\n", r.Differing)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return loadtest.WriteColumns(w, b.String())
 }

@@ -120,7 +120,7 @@ func printReplay(w io.Writer, r *replay.Result, src *fileSource, took time.Durat
 	var b strings.Builder
 	line := func(name string, n uint64, always bool, note string) {
 		if n > 0 || always {
-			fmt.Fprintf(&b, "%-9s %d%s\n", name, n, note)
+			fmt.Fprintf(&b, "%s\t%d%s\n", name, n, note)
 		}
 	}
 	line("read", r.Read, true, fmt.Sprintf("  in %v", took.Round(time.Millisecond)))
@@ -135,8 +135,7 @@ func printReplay(w io.Writer, r *replay.Result, src *fileSource, took time.Durat
 	}
 	line("skipped", src.skipped.Records, true, "")
 	writeSkipped(&b, &src.skipped)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return loadtest.WriteColumns(w, b.String())
 }
 
 // shownReasons is how many reasons are listed.

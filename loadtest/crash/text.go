@@ -13,17 +13,17 @@ import (
 func (c *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	c.writeSettings(&b)
-	fmt.Fprintf(&b, "kills     %d by SIGKILL, %d of them before the server was ready; %s\n", c.Kills, c.EarlyKills, loadtest.Plural(c.Starts, "start"))
-	fmt.Fprintf(&b, "ready     %s after a start in the median, from %s to %s\n", loadtest.Seconds(c.Ready.Median), loadtest.Seconds(c.Ready.Min), loadtest.Seconds(c.Ready.Max))
-	fmt.Fprintf(&b, "batches   %d answered with 200, %s per second, with %d flows\n", c.Batches, loadtest.SI(c.BatchesPerSecond, ""), c.Flows)
-	fmt.Fprintf(&b, "retries   %d for want of a 200; %d of them were answered as duplicates, the batch having counted\n", c.Retries, c.Rescued)
-	fmt.Fprintf(&b, "repeats   %d on purpose, %d of them answered as duplicates\n", c.Duplicates, c.Recognised)
+	fmt.Fprintf(&b, "kills\t%d by SIGKILL, %d of them before the server was ready; %s\n", c.Kills, c.EarlyKills, loadtest.Plural(c.Starts, "start"))
+	fmt.Fprintf(&b, "ready\t%s after a start in the median, from %s to %s\n", loadtest.Seconds(c.Ready.Median), loadtest.Seconds(c.Ready.Min), loadtest.Seconds(c.Ready.Max))
+	fmt.Fprintf(&b, "batches\t%d answered with 200, %s per second, with %d flows\n", c.Batches, loadtest.SI(c.BatchesPerSecond, ""), c.Flows)
+	fmt.Fprintf(&b, "retries\t%d for want of a 200; %d of them were answered as duplicates, the batch having counted\n", c.Retries, c.Rescued)
+	fmt.Fprintf(&b, "repeats\t%d on purpose, %d of them answered as duplicates\n", c.Duplicates, c.Recognised)
 	loadtest.WriteErrors(&b, "post", c.Errors)
 	if c.Unfinished > 0 {
-		fmt.Fprintf(&b, "batches   WRONG: %d were never answered with 200\n", c.Unfinished)
+		fmt.Fprintf(&b, "batches\tWRONG: %d were never answered with 200\n", c.Unfinished)
 	}
 	for _, what := range c.Complaints {
-		fmt.Fprintf(&b, "answer    WRONG: %s\n", what)
+		fmt.Fprintf(&b, "answer\tWRONG: %s\n", what)
 	}
 	verify.AppendMore(&b, c.ComplaintCount, len(c.Complaints))
 	b.WriteString("\nAfter the last kill:\n")
@@ -31,8 +31,7 @@ func (c *Report) WriteText(w io.Writer) error {
 	b.WriteString("After a stop by SIGTERM and a start:\n")
 	c.AfterStop.AppendText(&b)
 	b.WriteString("\n" + c.verdict() + "\n")
-	_, err := io.WriteString(w, b.String())
-	return err
+	return loadtest.WriteColumns(w, b.String())
 }
 
 func (c *Report) writeSettings(b *strings.Builder) {

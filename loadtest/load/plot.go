@@ -47,6 +47,6 @@ func writeFootprints(b *strings.Builder, list []Footprint) {
 		b.WriteString(name + plot(values) + " at most " + loadtest.SI(float64(slices.Max(values)), "B") +
 			", " + loadtest.SI(float64(values[len(values)-1]), "B") + " at the end\n")
 	}
-	draw("memory    ", func(f Footprint) uint64 { return f.RSS })
-	draw("data      ", func(f Footprint) uint64 { return f.Data })
+	draw("memory\t", func(f Footprint) uint64 { return f.RSS })
+	draw("data\t", func(f Footprint) uint64 { return f.Data })
 }

@@ -20,8 +20,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	r.writeUsage(&b)
 	writeFootprints(&b, r.Footprints)
 	r.Verification.AppendText(&b)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return loadtest.WriteColumns(w, b.String())
 }
 
 func (r *Report) writeSettings(b *strings.Builder) {
@@ -69,24 +68,24 @@ func (r *Report) writeTable(b *strings.Builder) {
 
 func (r *Report) writeLateness(b *strings.Builder) {
 	if r.Late > 0 {
-		fmt.Fprintf(b, "late      %d of %d requests left over 1 ms after they were due\n", r.Late, r.Due)
+		fmt.Fprintf(b, "late\t%d of %d requests left over 1 ms after they were due\n", r.Late, r.Due)
 	}
 	if r.Unsent > 0 {
-		fmt.Fprintf(b, "unsent    %d of %d requests still waited for a connection at the end: this rate was not reached\n", r.Unsent, r.Due)
+		fmt.Fprintf(b, "unsent\t%d of %d requests still waited for a connection at the end: this rate was not reached\n", r.Unsent, r.Due)
 	}
 }
 
 func (r *Report) writeUsage(b *strings.Builder) {
 	if u := r.Server; u != nil {
-		fmt.Fprintf(b, "server    %s (process %d): %.2f cores", u.Name, u.PID, u.Cores)
+		fmt.Fprintf(b, "server\t%s (process %d): %.2f cores", u.Name, u.PID, u.Cores)
 		if u.FlowsPerCoreSecond > 0 {
 			fmt.Fprintf(b, ", %s flows/s per core", loadtest.SI(u.FlowsPerCoreSecond, ""))
 		}
 		fmt.Fprintf(b, ", %s of memory, %s at its highest since it started\n", loadtest.SI(float64(u.RSS), "B"), loadtest.SI(float64(u.PeakRSS), "B"))
 	} else {
-		fmt.Fprintf(b, "server    unseen: %s\n", r.ServerUnseen)
+		fmt.Fprintf(b, "server\tunseen: %s\n", r.ServerUnseen)
 	}
 	if u := r.Client; u != nil {
-		fmt.Fprintf(b, "client    %.2f cores, %s of memory\n", u.Cores, loadtest.SI(float64(u.RSS), "B"))
+		fmt.Fprintf(b, "client\t%.2f cores, %s of memory\n", u.Cores, loadtest.SI(float64(u.RSS), "B"))
 	}
 }

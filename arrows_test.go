@@ -59,7 +59,7 @@ var arrows = []arrow{
 	{"loadtest/crash", []string{"flow", "loadtest", "loadtest/verify", "loadtest/child"}},
 	{"loadtest/replay", []string{"client", "flow", "loadtest"}},
 	{"loadtest/demo", []string{"flow", "loadtest", "problem"}},
-	{"loadtest/mapserver", nil},
+	{"loadtest/faulty", []string{"httpapi", "local"}}, // for tests
 	{"loadtest/child", nil},
 	{"loadtest/process", nil},
 }

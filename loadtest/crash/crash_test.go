@@ -5,18 +5,17 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"flowd/flow"
 	"flowd/loadtest"
-	"flowd/loadtest/mapserver"
+	"flowd/loadtest/faulty"
 )
 
 // durable returns a command that serves from one folder, with something wrong or nothing.
-func durable(t *testing.T, sabotage mapserver.Sabotage, maxHours int) func(addr string) *exec.Cmd {
+func durable(t *testing.T, sabotage faulty.Sabotage, retention time.Duration) func(addr string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -25,11 +24,17 @@ func durable(t *testing.T, sabotage mapserver.Sabotage, maxHours int) func(addr 
 	data := t.TempDir()
 	return func(addr string) *exec.Cmd {
 		cmd := exec.Command(self, "--listen", addr, "--data", data,
-			"--sabotage", string(sabotage), "--max-hours", strconv.Itoa(maxHours))
+			"--sabotage", string(sabotage), "--retention", retention.String())
 		cmd.Env = append(os.Environ(), asServer+"=1", "GORACE=atexit_sleep_ms=0")
 		return cmd
 	}
 }
+
+// shortRetention lets hours expire within a test.
+const shortRetention = 100 * time.Millisecond
+
+// killToExpire lets a server live long enough for hours to expire.
+const killToExpire = 200 * time.Millisecond
 
 // patience is how long a test waits for what must happen, on a machine that is busy with much else too.
 const patience = 2 * time.Minute
@@ -56,7 +61,7 @@ func crash(t *testing.T, o Options) *Report {
 func TestCrashOfARightServer(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"keeps all":          func(o *Options) { o.Kills = 8 },
-		"expires":            func(o *Options) { o.Server, o.Kills = durable(t, "", 4), 8 },
+		"expires":            func(o *Options) { o.Server, o.Kills, o.KillEvery = durable(t, "", shortRetention), 8, killToExpire },
 		"hours stay, zipf":   func(o *Options) { o.HourPosts, o.Skew, o.ZipfS, o.Encoding = 0, loadtest.Zipf, 1.1, loadtest.Gzip },
 		"no duplicates":      func(o *Options) { o.Duplicates, o.Format = 0, flow.NDJSON },
 		"all are sent twice": func(o *Options) { o.Duplicates = 1 },
@@ -88,34 +93,37 @@ func TestCrashOfARightServer(t *testing.T) {
 // A check that never met a server that fails it has not been tested.
 func TestCrashFindsSabotage(t *testing.T) {
 	for _, c := range []struct {
-		sabotage mapserver.Sabotage
-		maxHours int
-		want     string
+		sabotage  faulty.Sabotage
+		retention time.Duration
+		want      string
 	}{
-		{mapserver.DedupeOff, 0, "counted twice"},
-		{mapserver.DedupeOff, 3, "what is gone from the hours is"},
-		{mapserver.AnswerFirst, 0, "lost"},
-		{mapserver.NamesForgotten, 0, "counted twice"},
-		{mapserver.LoseBatch, 0, "lost"},
-		{mapserver.LoseBatch, 3, "what is gone from the hours is"},
-		{mapserver.DoubleBatch, 0, "counted twice"},
-		{mapserver.DropHour, 0, "lost"},
-		{mapserver.DropHour, 3, "what is gone from the hours is"},
-		{mapserver.ExpiryForgotten, 3, "lost"},
-		{mapserver.RefuseForGood, 0, "was refused with status 409: "},
-		{mapserver.SayNew, 0, "answered as if it were new"},
-		{mapserver.SayRepeated, 0, "although nothing of it can have counted"},
+		{faulty.DedupeOff, 0, "counted twice"},
+		{faulty.DedupeOff, shortRetention, "what is gone from the hours is"},
+		{faulty.AnswerFirst, 0, "lost"},
+		{faulty.NamesForgotten, 0, "counted twice"},
+		{faulty.LoseBatch, 0, "lost"},
+		{faulty.LoseBatch, shortRetention, "what is gone from the hours is"},
+		{faulty.DoubleBatch, 0, "counted twice"},
+		{faulty.DropHour, 0, "lost"},
+		{faulty.DropHour, shortRetention, "what is gone from the hours is"},
+		{faulty.ExpiryForgotten, shortRetention, "lost"},
+		{faulty.RefuseForGood, 0, "was refused with status 409: "},
+		{faulty.SayNew, 0, "answered as if it were new"},
+		{faulty.SayRepeated, 0, "although nothing of it can have counted"},
 	} {
-		t.Run(string(c.sabotage)+" "+strconv.Itoa(c.maxHours), func(t *testing.T) {
+		t.Run(string(c.sabotage)+" "+c.retention.String(), func(t *testing.T) {
 			t.Parallel()
-			o := shortCrash(durable(t, c.sabotage, c.maxHours))
+			o := shortCrash(durable(t, c.sabotage, c.retention))
 			o.Duplicates = 1
+			if c.retention > 0 {
+				o.KillEvery = killToExpire
+			}
 			switch c.sabotage {
-			case mapserver.AnswerFirst:
+			case faulty.AnswerFirst:
 				// All batches are answered before the one kill, and none is sent again after it, which would
 				// bring back what was lost.
 				o.Kills, o.Duplicates = 1, 0
-			case mapserver.NamesForgotten:
+			case faulty.NamesForgotten:
 				// Time for batches before a kill that are sent again after it.
 				o.KillEvery = 200 * time.Millisecond
 			}
@@ -131,7 +139,7 @@ func TestCrashFindsSabotage(t *testing.T) {
 // Batches that are never answered with 200 are no success, whatever the totals say.
 func TestCrashWithUnfinishedBatches(t *testing.T) {
 	t.Parallel()
-	o := shortCrash(durable(t, mapserver.Refuse, 0))
+	o := shortCrash(durable(t, faulty.Refuse, 0))
 	o.Kills, o.MinBatches = 1, 0
 	unfinished := func() (*Report, error) {
 		if err := o.check(); err != nil {
@@ -184,7 +192,7 @@ func TestCrashErrors(t *testing.T) {
 		{"ends", says("echo no room on disk >&2; exit 3"), "ended by itself: exit status 3, and printed:\nno room on disk"},
 		{"ends well", says("echo bye"), "ended by itself with exit code 0, and printed:\nbye"},
 		{"is deaf", says("echo hm; exec sleep 100"), "not ready 5s after its start; it printed:\nhm"},
-		{"stops badly", durable(t, mapserver.BadEnd, 0), "exit status 1"},
+		{"stops badly", durable(t, faulty.BadEnd, 0), "exit status 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,12 +12,12 @@ import (
 
 	"flowd/flow"
 	"flowd/loadtest"
-	"flowd/loadtest/mapserver"
+	"flowd/loadtest/faulty"
 )
 
-func mapServer(t *testing.T, faults mapserver.Faults) *mapserver.Server {
+func mapServer(t *testing.T, faults faulty.Faults) *faulty.Server {
 	t.Helper()
-	s, err := mapserver.Start(faults)
+	s, err := faulty.Start(faults)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func demoTo(url string) PostOptions {
 }
 
 // storeNothing spares a test the time to add up what it does not look at.
-func storeNothing(int, []mapserver.Row) []mapserver.Row { return nil }
+func storeNothing(int, []faulty.Row) []faulty.Row { return nil }
 
 // answers is the status of the first posts; those after them are 200.
 func answers(statuses ...int) func(int) int {
@@ -48,7 +48,7 @@ func answers(statuses ...int) func(int) int {
 
 // What is not answered is sent again under its name.
 func TestDemoIsSentAgain(t *testing.T) {
-	s := mapServer(t, mapserver.Faults{Store: storeNothing, Answer: answers(503, 200, 0, 500, 429)})
+	s := mapServer(t, faulty.Faults{Store: storeNothing, Answer: answers(503, 200, 0, 500, 429)})
 	o := demoTo(s.URL)
 	var trouble []string
 	o.Trouble = func(reason string) { trouble = append(trouble, reason) }
@@ -70,12 +70,12 @@ func TestDemoIsSentAgain(t *testing.T) {
 
 func TestDemoGivesUp(t *testing.T) {
 	for name, c := range map[string]struct {
-		faults mapserver.Faults
+		faults faulty.Faults
 		posts  int
 		err    string
 	}{
-		"refused for good": {mapserver.Faults{Answer: answers(200, 400)}, 2, "hour 482921: the server answered 400: Refused: as the test wants"},
-		"miscounted":       {mapserver.Faults{Accepted: func(_, flows int) int { return flows - 1 }}, 1, "hour 482920: the server answered that it accepted "},
+		"refused for good": {faulty.Faults{Answer: answers(200, 400)}, 2, "hour 482921: the server answered 400: Refused: as the test wants"},
+		"miscounted":       {faulty.Faults{Accepted: func(_, flows int) int { return flows - 1 }}, 1, "hour 482920: the server answered that it accepted "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.faults.Store = storeNothing
@@ -93,7 +93,7 @@ func TestDemoGivesUp(t *testing.T) {
 
 func TestDemoIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := mapServer(t, mapserver.Faults{Store: storeNothing, Answer: func(post int) int {
+	s := mapServer(t, faulty.Faults{Store: storeNothing, Answer: func(post int) int {
 		if post == 3 {
 			cancel()
 		}
@@ -138,7 +138,7 @@ func TestDemoOptions(t *testing.T) {
 func TestPostLive(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	statuses := answers(200, 0, 503)
-	s := mapServer(t, mapserver.Faults{Answer: func(post int) int {
+	s := mapServer(t, faulty.Faults{Answer: func(post int) int {
 		if post == 5 {
 			cancel()
 		}

@@ -9,7 +9,7 @@ import (
 
 	"flowd/flow"
 	"flowd/loadtest"
-	"flowd/loadtest/mapserver"
+	"flowd/loadtest/faulty"
 )
 
 // enoughPosts is how many posts a server gets before the burst ends.
@@ -17,11 +17,11 @@ const enoughPosts = 20
 
 // startServer starts a server, with a context that ends when it has got enough posts, so that a burst takes as long as
 // those need on any machine.
-func startServer(t *testing.T, enough int, faults mapserver.Faults) (*mapserver.Server, context.Context) {
+func startServer(t *testing.T, enough int, faults faulty.Faults) (*faulty.Server, context.Context) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	store := faults.Store
-	faults.Store = func(post int, flows []mapserver.Row) []mapserver.Row {
+	faults.Store = func(post int, flows []faulty.Row) []faulty.Row {
 		if post == enough {
 			cancel()
 		}
@@ -30,7 +30,7 @@ func startServer(t *testing.T, enough int, faults mapserver.Faults) (*mapserver.
 		}
 		return flows
 	}
-	s, err := mapserver.Start(faults)
+	s, err := faulty.Start(faults)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func bodies(g *loadtest.Generator, n int) [][]byte {
 }
 
 func TestBurst(t *testing.T) {
-	s, ctx := startServer(t, enoughPosts, mapserver.Faults{Answer: func(post int) int {
+	s, ctx := startServer(t, enoughPosts, faulty.Faults{Answer: func(post int) int {
 		switch post {
 		case 3:
 			return 503
@@ -93,7 +93,7 @@ func TestBurst(t *testing.T) {
 func TestBurstRotates(t *testing.T) {
 	seen := make(map[uint64]int)
 	var mu sync.Mutex
-	s, ctx := startServer(t, enoughPosts, mapserver.Faults{Store: func(_ int, flows []mapserver.Row) []mapserver.Row {
+	s, ctx := startServer(t, enoughPosts, faulty.Faults{Store: func(_ int, flows []faulty.Row) []faulty.Row {
 		mu.Lock()
 		defer mu.Unlock()
 		seen[flows[0].BytesTx]++

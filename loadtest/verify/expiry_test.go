@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"flowd/loadtest"
+	"flowd/loadtest/faulty"
 	"flowd/loadtest/load"
-	"flowd/loadtest/mapserver"
 	"flowd/loadtest/verify"
 )
 
 // expiring is a server at which act is called at the 15th post, and a load whose hours move on.
 // Hours 100 and 101 are among those that it would come to, and hold flows of its tuples from
 // before; hour 300 is not.
-func expiring(t *testing.T, faults mapserver.Faults, act func(*mapserver.Server)) (harness, load.Options) {
+func expiring(t *testing.T, faults faulty.Faults, act func(*faulty.Server)) (harness, load.Options) {
 	t.Helper()
 	var r harness
 	faults.Answer = func(post int) int {
@@ -32,7 +32,7 @@ func expiring(t *testing.T, faults mapserver.Faults, act func(*mapserver.Server)
 	}
 	for _, hour := range []uint32{100, 101, 300} {
 		f := g.Flow(loadtest.Sample{Cell: 3})
-		own := mapserver.Row{SrcApp: f.SrcApp, DestApp: f.DestApp, VPCID: f.VPCID, BytesTx: 5, BytesRx: 6, Hour: hour}
+		own := faulty.Row{SrcApp: f.SrcApp, DestApp: f.DestApp, VPCID: f.VPCID, BytesTx: 5, BytesRx: 6, Hour: hour}
 		other := stranger
 		other.Hour = hour
 		r.Add(own, other)
@@ -44,16 +44,16 @@ func expiring(t *testing.T, faults mapserver.Faults, act func(*mapserver.Server)
 // ledger says.
 func TestExpiredHoursVerify(t *testing.T) {
 	for name, c := range map[string]struct {
-		expire func(*mapserver.Server)
+		expire func(*faulty.Server)
 		gone   int
 	}{
-		"an hour":                {func(s *mapserver.Server) { s.Expire(100, false) }, 1},
-		"an hour that goes on":   {func(s *mapserver.Server) { s.Expire(s.FirstHour(), false) }, 0},
-		"an hour of others":      {func(s *mapserver.Server) { s.Expire(300, false) }, 0},
-		"two, and one of others": {func(s *mapserver.Server) { s.Expire(100, false); s.Expire(101, false); s.Expire(300, false) }, 2},
+		"an hour":                {func(s *faulty.Server) { s.Expire(100, false) }, 1},
+		"an hour that goes on":   {func(s *faulty.Server) { s.Expire(s.FirstHour(), false) }, 0},
+		"an hour of others":      {func(s *faulty.Server) { s.Expire(300, false) }, 0},
+		"two, and one of others": {func(s *faulty.Server) { s.Expire(100, false); s.Expire(101, false); s.Expire(300, false) }, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, o := expiring(t, mapserver.Faults{}, c.expire)
+			s, o := expiring(t, faulty.Faults{}, c.expire)
 			r := s.run(t, o)
 			v := r.Verification
 			if !v.OK || v.Expired.Flows == 0 || v.ExpiredHours < c.gone || v.Lost != (verify.Amount{}) || v.CountedTwice != (verify.Amount{}) {
@@ -69,21 +69,21 @@ func TestExpiredHoursVerify(t *testing.T) {
 func TestWrongExpiryIsFound(t *testing.T) {
 	loseThird := on(lose)
 	for name, c := range map[string]struct {
-		faults mapserver.Faults
-		expire func(*mapserver.Server)
+		faults faulty.Faults
+		expire func(*faulty.Server)
 		want   string
 	}{
-		"silently": {mapserver.Faults{}, func(s *mapserver.Server) { s.Expire(100, true) }, "the server has tx 0 rx 0"},
-		"one silently": {mapserver.Faults{}, func(s *mapserver.Server) { s.Expire(100, true); s.Expire(101, false) },
+		"silently": {faulty.Faults{}, func(s *faulty.Server) { s.Expire(100, true) }, "the server has tx 0 rx 0"},
+		"one silently": {faulty.Faults{}, func(s *faulty.Server) { s.Expire(100, true); s.Expire(101, false) },
 			"what is gone from the hours is"},
-		"others silently": {mapserver.Faults{}, func(s *mapserver.Server) { s.Expire(300, true) }, "is not balanced"},
-		"a batch was lost too": {mapserver.Faults{Store: loseThird}, func(s *mapserver.Server) { s.Expire(101, false) },
+		"others silently": {faulty.Faults{}, func(s *faulty.Server) { s.Expire(300, true) }, "is not balanced"},
+		"a batch was lost too": {faulty.Faults{Store: loseThird}, func(s *faulty.Server) { s.Expire(101, false) },
 			"what is gone from the hours is"},
-		"a batch was lost of it": {mapserver.Faults{Store: loseThird}, func(s *mapserver.Server) { s.Expire(s.FirstHour(), false) },
+		"a batch was lost of it": {faulty.Faults{Store: loseThird}, func(s *faulty.Server) { s.Expire(s.FirstHour(), false) },
 			"what is gone from the hours is"},
-		"more than there was": {mapserver.Faults{Ledger: func(l *mapserver.Ledger) { l.Expired.Flows *= 2 }},
-			func(s *mapserver.Server) { s.Expire(100, false) }, "what is gone from the hours is"},
-		"others grew meanwhile": {mapserver.Faults{}, func(s *mapserver.Server) { s.Expire(100, false); s.Add(stranger) },
+		"more than there was": {faulty.Faults{Ledger: func(l *faulty.Ledger) { l.Expired.Flows *= 2 }},
+			func(s *faulty.Server) { s.Expire(100, false) }, "what is gone from the hours is"},
+		"others grew meanwhile": {faulty.Faults{}, func(s *faulty.Server) { s.Expire(100, false); s.Add(stranger) },
 			"no part of this load: the server has 1 with"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,19 +106,19 @@ func TestWrongExpiryIsFound(t *testing.T) {
 // The books are compared with the totals also where those are right.
 func TestWrongBooksAreFound(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(*mapserver.Ledger)
+		change func(*faulty.Ledger)
 		want   string
 	}{
-		"received":       {func(l *mapserver.Ledger) { l.Received.Flows++ }, "the ledger is not balanced: received"},
-		"stored, wholly": {func(l *mapserver.Ledger) { l.Stored.BytesTx++; l.Received.BytesTx++ }, "in its hours, and"},
-		"an hour": {func(l *mapserver.Ledger) {
+		"received":       {func(l *faulty.Ledger) { l.Received.Flows++ }, "the ledger is not balanced: received"},
+		"stored, wholly": {func(l *faulty.Ledger) { l.Stored.BytesTx++; l.Received.BytesTx++ }, "in its hours, and"},
+		"an hour": {func(l *faulty.Ledger) {
 			l.Hours[0].Stored.BytesRx++
 			l.Hours[0].Received.BytesRx++
 			l.Stored.BytesRx++
 			l.Received.BytesRx++
 		}, "hour 7: the ledger has stored"},
-		"an hour's balance": {func(l *mapserver.Ledger) { l.Hours[0].Rejected.Flows++ }, "the ledger of hour 7 is not balanced"},
-		"no hour": {func(l *mapserver.Ledger) {
+		"an hour's balance": {func(l *faulty.Ledger) { l.Hours[0].Rejected.Flows++ }, "the ledger of hour 7 is not balanced"},
+		"no hour": {func(l *faulty.Ledger) {
 			first := l.Hours[0]
 			l.Hours = l.Hours[1:]
 			l.Stored.Flows -= first.Stored.Flows
@@ -126,9 +126,9 @@ func TestWrongBooksAreFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ready := false
-			s := serve(t, mapserver.Faults{
-				Store: func(_ int, flows []mapserver.Row) []mapserver.Row { ready = true; return flows },
-				Ledger: func(l *mapserver.Ledger) {
+			s := serve(t, faulty.Faults{
+				Store: func(_ int, flows []faulty.Row) []faulty.Row { ready = true; return flows },
+				Ledger: func(l *faulty.Ledger) {
 					if ready {
 						c.change(l)
 					}
@@ -144,7 +144,7 @@ func TestWrongBooksAreFound(t *testing.T) {
 
 // A server without a ledger is compared by its totals alone.
 func TestServerWithoutLedger(t *testing.T) {
-	for _, faults := range []mapserver.Faults{{NoLedger: true}, {NoLedger: true, Store: on(lose)}} {
+	for _, faults := range []faulty.Faults{{NoLedger: true}, {NoLedger: true, Store: on(lose)}} {
 		s := serve(t, faults)
 		v := s.run(t, s.smallRun()).Verification
 		if v.OK != (faults.Store == nil) || v.TotalsErrorCount != 0 || v.Lost.Flows != 0 {
@@ -156,7 +156,7 @@ func TestServerWithoutLedger(t *testing.T) {
 // Hours that go while they are read are read again, up to a point.
 func TestHoursThatExpireWhileTheyAreRead(t *testing.T) {
 	asked := 0
-	s := serve(t, mapserver.Faults{Ledger: func(l *mapserver.Ledger) {
+	s := serve(t, faulty.Faults{Ledger: func(l *faulty.Ledger) {
 		asked++
 		l.Expired.Flows += uint64(asked)
 		l.Received.Flows += uint64(asked)

@@ -8,24 +8,24 @@ import (
 
 	"flowd/flow"
 	"flowd/loadtest"
+	"flowd/loadtest/faulty"
 	"flowd/loadtest/load"
-	"flowd/loadtest/mapserver"
 )
 
 // harness is a server of maps, and a context that ends when it has got enough posts, so that a run
 // takes as long as those need, on any machine.
 type harness struct {
-	*mapserver.Server
+	*faulty.Server
 	ctx context.Context
 }
 
 const enoughPosts = 20
 
-func serve(t *testing.T, faults mapserver.Faults) harness {
+func serve(t *testing.T, faults faulty.Faults) harness {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	store := faults.Store
-	faults.Store = func(post int, flows []mapserver.Row) []mapserver.Row {
+	faults.Store = func(post int, flows []faulty.Row) []faulty.Row {
 		if post == enoughPosts {
 			cancel()
 		}
@@ -34,7 +34,7 @@ func serve(t *testing.T, faults mapserver.Faults) harness {
 		}
 		return flows
 	}
-	s, err := mapserver.Start(faults)
+	s, err := faulty.Start(faults)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestRightTotalsVerify(t *testing.T) {
 		"one tuple": func(o *load.Options) { o.Tuples = 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, mapserver.Faults{})
+			s := serve(t, faulty.Faults{})
 			o := s.smallRun()
 			change(&o)
 			r := s.run(t, o)
@@ -97,8 +97,8 @@ func TestRightTotalsVerify(t *testing.T) {
 }
 
 // on changes the flows of the third post.
-func on(change func(flows []mapserver.Row) []mapserver.Row) func(int, []mapserver.Row) []mapserver.Row {
-	return func(post int, flows []mapserver.Row) []mapserver.Row {
+func on(change func(flows []faulty.Row) []faulty.Row) func(int, []faulty.Row) []faulty.Row {
+	return func(post int, flows []faulty.Row) []faulty.Row {
 		if post == 3 {
 			return change(flows)
 		}
@@ -116,21 +116,21 @@ func answering(status int) func(int) int {
 	}
 }
 
-func lose([]mapserver.Row) []mapserver.Row          { return nil }
-func double(flows []mapserver.Row) []mapserver.Row  { return append(flows, flows...) }
-func loseOne(flows []mapserver.Row) []mapserver.Row { return flows[1:] }
+func lose([]faulty.Row) []faulty.Row          { return nil }
+func double(flows []faulty.Row) []faulty.Row  { return append(flows, flows...) }
+func loseOne(flows []faulty.Row) []faulty.Row { return flows[1:] }
 
 // first changes the first flow.
-func first(change func(*mapserver.Row)) func([]mapserver.Row) []mapserver.Row {
-	return func(flows []mapserver.Row) []mapserver.Row {
+func first(change func(*faulty.Row)) func([]faulty.Row) []faulty.Row {
+	return func(flows []faulty.Row) []faulty.Row {
 		change(&flows[0])
 		return flows
 	}
 }
 
-func nextHour(f *mapserver.Row) { f.Hour = 7 + (f.Hour+1)%3 }
+func nextHour(f *faulty.Row) { f.Hour = 7 + (f.Hour+1)%3 }
 
-func otherApp(f *mapserver.Row) {
+func otherApp(f *faulty.Row) {
 	if f.DestApp == "cart-1" {
 		f.DestApp = "web-1"
 	} else {
@@ -139,27 +139,27 @@ func otherApp(f *mapserver.Row) {
 }
 
 // stranger is a flow of a tuple that no load makes.
-var stranger = mapserver.Row{SrcApp: "foo", DestApp: "bar", VPCID: "vpc-0", BytesTx: 100, BytesRx: 300, Hour: 8}
+var stranger = faulty.Row{SrcApp: "foo", DestApp: "bar", VPCID: "vpc-0", BytesTx: 100, BytesRx: 300, Hour: 8}
 
 func TestWrongTotalsAreFound(t *testing.T) {
 	for name, c := range map[string]struct {
-		faults mapserver.Faults
+		faults faulty.Faults
 		want   string
 	}{
-		"lost batch":       {mapserver.Faults{Store: on(lose)}, "it was given"},
-		"doubled batch":    {mapserver.Faults{Store: on(double)}, "it was given"},
-		"lost flow":        {mapserver.Faults{Store: on(loseOne)}, "it was given"},
-		"wrong tx":         {mapserver.Faults{Store: on(first(func(f *mapserver.Row) { f.BytesTx++ }))}, "it was given"},
-		"wrong rx":         {mapserver.Faults{Store: on(first(func(f *mapserver.Row) { f.BytesRx-- }))}, "it was given"},
-		"wrong hour":       {mapserver.Faults{Store: on(first(nextHour))}, "it was given"},
-		"wrong name":       {mapserver.Faults{Store: on(first(func(f *mapserver.Row) { f.SrcApp += "x" }))}, "no part of this load: the server has 1 with"},
-		"wrong tuple":      {mapserver.Faults{Store: on(first(otherApp))}, "it was given"},
-		"other writer":     {mapserver.Faults{Store: on(func(f []mapserver.Row) []mapserver.Row { return append(f, stranger) })}, "the server has 1 with tx 100 rx 300, before the load it had 0"},
-		"503 but stored":   {mapserver.Faults{Answer: answering(503)}, "it was given"},
-		"400 but stored":   {mapserver.Faults{Answer: answering(400)}, "it was given"},
-		"unknown, doubled": {mapserver.Faults{Answer: answering(0), Store: on(double)}, "at most"},
-		"listed twice":     {mapserver.Faults{List: double}, "is listed a second time"},
-		"row left out":     {mapserver.Faults{List: func(r []mapserver.Row) []mapserver.Row { return r[min(1, len(r)):] }}, "the server has tx 0 rx 0"},
+		"lost batch":       {faulty.Faults{Store: on(lose)}, "it was given"},
+		"doubled batch":    {faulty.Faults{Store: on(double)}, "it was given"},
+		"lost flow":        {faulty.Faults{Store: on(loseOne)}, "it was given"},
+		"wrong tx":         {faulty.Faults{Store: on(first(func(f *faulty.Row) { f.BytesTx++ }))}, "it was given"},
+		"wrong rx":         {faulty.Faults{Store: on(first(func(f *faulty.Row) { f.BytesRx-- }))}, "it was given"},
+		"wrong hour":       {faulty.Faults{Store: on(first(nextHour))}, "it was given"},
+		"wrong name":       {faulty.Faults{Store: on(first(func(f *faulty.Row) { f.SrcApp += "x" }))}, "no part of this load: the server has 1 with"},
+		"wrong tuple":      {faulty.Faults{Store: on(first(otherApp))}, "it was given"},
+		"other writer":     {faulty.Faults{Store: on(func(f []faulty.Row) []faulty.Row { return append(f, stranger) })}, "the server has 1 with tx 100 rx 300, before the load it had 0"},
+		"503 but stored":   {faulty.Faults{Answer: answering(503)}, "it was given"},
+		"400 but stored":   {faulty.Faults{Answer: answering(400)}, "it was given"},
+		"unknown, doubled": {faulty.Faults{Answer: answering(0), Store: on(double)}, "at most"},
+		"listed twice":     {faulty.Faults{List: double}, "is listed a second time"},
+		"row left out":     {faulty.Faults{List: func(r []faulty.Row) []faulty.Row { return r[min(1, len(r)):] }}, "the server has tx 0 rx 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, c.faults)
@@ -181,15 +181,15 @@ func TestWrongTotalsAreFound(t *testing.T) {
 // A post without an answer may count or not: neither is a difference.
 func TestUnansweredPostsAreTolerated(t *testing.T) {
 	for name, c := range map[string]struct {
-		faults     mapserver.Faults
+		faults     faulty.Faults
 		unanswered uint64
 	}{
-		"closed, stored":     {mapserver.Faults{Answer: answering(0)}, 1},
-		"closed, not stored": {mapserver.Faults{Answer: answering(0), Store: on(lose)}, 1},
-		"500, stored":        {mapserver.Faults{Answer: answering(500)}, 1},
-		"500, not stored":    {mapserver.Faults{Answer: answering(500), Store: on(lose)}, 1},
-		"503, not stored":    {mapserver.Faults{Answer: answering(503), Store: on(lose)}, 0},
-		"429, not stored":    {mapserver.Faults{Answer: answering(429), Store: on(lose)}, 0},
+		"closed, stored":     {faulty.Faults{Answer: answering(0)}, 1},
+		"closed, not stored": {faulty.Faults{Answer: answering(0), Store: on(lose)}, 1},
+		"500, stored":        {faulty.Faults{Answer: answering(500)}, 1},
+		"500, not stored":    {faulty.Faults{Answer: answering(500), Store: on(lose)}, 1},
+		"503, not stored":    {faulty.Faults{Answer: answering(503), Store: on(lose)}, 0},
+		"429, not stored":    {faulty.Faults{Answer: answering(429), Store: on(lose)}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, c.faults)
@@ -205,7 +205,7 @@ func TestUnansweredPostsAreTolerated(t *testing.T) {
 }
 
 func TestMiscountedAnswersAreFound(t *testing.T) {
-	s := serve(t, mapserver.Faults{Accepted: func(post, flows int) int {
+	s := serve(t, faulty.Faults{Accepted: func(post, flows int) int {
 		if post == 3 {
 			return flows * 10
 		}
@@ -219,7 +219,7 @@ func TestMiscountedAnswersAreFound(t *testing.T) {
 // What a server holds before a load is not the load's: its own earlier flows, another seed's,
 // and those of strangers.
 func TestGrowthIsCompared(t *testing.T) {
-	s := serve(t, mapserver.Faults{})
+	s := serve(t, faulty.Faults{})
 	s.Add(stranger)
 	for _, seed := range []uint64{1, 1, 2} {
 		o := s.smallRun()
@@ -232,7 +232,7 @@ func TestGrowthIsCompared(t *testing.T) {
 }
 
 func TestMoreDifferencesThanListed(t *testing.T) {
-	s := serve(t, mapserver.Faults{Store: func(int, []mapserver.Row) []mapserver.Row { return nil }})
+	s := serve(t, faulty.Faults{Store: func(int, []faulty.Row) []faulty.Row { return nil }})
 	o := s.smallRun()
 	o.Tuples, o.FlowsPerPost = 1000, 50
 	v := s.run(t, o).Verification

@@ -1,14 +1,17 @@
-package mapserver
+package faulty
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
+	"time"
+
+	"flowd/local"
 
 	"github.com/valyala/fasthttp"
 )
@@ -46,32 +49,79 @@ const (
 // faultyBatch is the number, counted from each start, of the batch that goes wrong.
 const faultyBatch = 5
 
+// heldBack is how many posts a server that answers first has not passed on yet.
+const heldBack = 20
+
 // Main is the command line of a durable server, a process of its own that keeps its batches in a
-// file, and serves until SIGTERM. It returns the exit code.
+// folder, and serves until SIGTERM. It returns the exit code.
 //
-//	--listen ADDR --data DIR [--max-hours N] [--sabotage WHAT]
+//	--listen ADDR --data DIR [--retention TIME] [--sabotage WHAT]
 func Main(args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("durable", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	listen := flags.String("listen", "127.0.0.1:0", "the address to listen on")
 	data := flags.String("data", "", "the folder of the data")
-	maxHours := flags.Int("max-hours", 0, "how many hours are kept; 0 is all")
+	retention := flags.Duration("retention", 0, "how long hours are kept; 0 is for ever")
 	sabotage := flags.String("sabotage", "", "what goes wrong")
 	if flags.Parse(args) != nil {
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	d := &durable{Server: newServer(faultsOf(Sabotage(*sabotage))), sabotage: Sabotage(*sabotage)}
-	d.table.maxHours = *maxHours
-	if err := d.serve(ctx, *listen, *data); err != nil {
+	if err := serve(ctx, *listen, *data, *retention, Sabotage(*sabotage)); err != nil {
 		fmt.Fprintln(stderr, "durable:", err)
 		return 1
 	}
-	if d.sabotage == BadEnd {
+	if Sabotage(*sabotage) == BadEnd {
 		return 1
 	}
 	return 0
+}
+
+// serve serves from a folder until ctx ends.
+func serve(ctx context.Context, addr, dir string, retention time.Duration, sabotage Sabotage) error {
+	o := local.DefaultOptions()
+	o.Dir, o.Logged, o.Retention = dir, true, retention
+	o.Log.SegmentBytes = 1 << 20
+	o.ClockHold = 0
+	s := &Server{faults: faultsOf(sabotage)}
+	switch sabotage {
+	case AnswerFirst:
+		s.answerFirst = heldBack
+	case NamesForgotten:
+		s.suffix = fmt.Sprintf("-%d", os.Getpid())
+	case ExpiryForgotten:
+		s.forgotten.Flows = 1 // start puts the real number in its place
+	}
+	if err := s.start(addr, o); err != nil {
+		return err
+	}
+	if sabotage == DropHour {
+		s.Expire(s.FirstHour(), true)
+	}
+	err := s.letExpire(ctx, retention)
+	return errors.Join(err, s.Close())
+}
+
+// letExpire returns when ctx ends. With a retention it has hours expire as soon as their time has come: by itself the
+// engine looks once a second, which is longer than a server lives that is killed again and again.
+func (s *Server) letExpire(ctx context.Context, retention time.Duration) error {
+	if retention == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(retention / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := s.engine.Checkpoint(); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // faultsOf returns the faults of s that a server in memory can have too.
@@ -115,53 +165,4 @@ func onBatch(change func([]Row) []Row) func(int, []Row) []Row {
 		}
 		return flows
 	}
-}
-
-// durable is a server with a journal.
-type durable struct {
-	*Server
-	sabotage Sabotage
-}
-
-// serve answers 503 until it has read its journal, and serves until ctx ends.
-func (d *durable) serve(ctx context.Context, addr, dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if err := d.listen(addr); err != nil {
-		return err
-	}
-	if err := d.recover(filepath.Join(dir, "journal")); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	if err := d.Close(); err != nil {
-		return err
-	}
-	return d.journal.close()
-}
-
-func (d *durable) recover(path string) error {
-	// The table is not read until ready is set.
-	j, err := openJournal(path, d.count)
-	if err != nil {
-		return err
-	}
-	switch d.sabotage {
-	case AnswerFirst:
-		j.held = 20
-	case NamesForgotten:
-		clear(d.names)
-	case DropHour:
-		if hours := d.table.sorted(); len(hours) > 0 {
-			delete(d.table.hours, hours[0])
-		}
-	case ExpiryForgotten:
-		d.table.received.sub(d.table.expired)
-		d.table.expired = amount{}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.journal, d.ready = j, true
-	return nil
 }

@@ -65,7 +65,15 @@ var arrows = []arrow{
 	{"logs", nil},
 	{"loadtest/flowfile", []string{"flow"}},
 	{"loadtest/bench", []string{"clock", "disk", "flow", "flow/flowjson", "block", "store/manifest", "loadtest/..."}},
-	{"loadtest/...", []string{"client", "flow", "flow/flowjson", "loadtest/...", "problem"}},
+	{"loadtest", []string{"flow", "flow/flowjson", "problem"}},
+	{"loadtest/load", []string{"flow", "flow/flowjson", "loadtest", "loadtest/verify", "loadtest/process"}},
+	{"loadtest/verify", []string{"flow", "loadtest"}}, // it shares no code with the server
+	{"loadtest/crash", []string{"flow", "flow/flowjson", "loadtest", "loadtest/verify", "loadtest/child"}},
+	{"loadtest/replay", []string{"client", "flow", "flow/flowjson", "loadtest"}},
+	{"loadtest/demo", []string{"flow", "flow/flowjson", "loadtest", "problem"}},
+	{"loadtest/faulty", []string{"httpapi", "local"}}, // for tests
+	{"loadtest/child", nil},
+	{"loadtest/process", nil},
 }
 
 const (

@@ -9,9 +9,10 @@ import (
 	"strconv"
 )
 
-// answer is the head of a response; its body is still to be read.
-type answer struct {
-	status  int
+// Answer is the head of a response; its body is still to be read.
+type Answer struct {
+	// Status is that of the response.
+	Status  int
 	length  int64 // of the unread rest; -1 when the body is chunked or ends with the connection
 	chunked bool
 	close   bool
@@ -22,7 +23,7 @@ const headLines = 128
 
 // readTrailer reads the lines after the last chunk up to the empty one, which the chunked
 // reader leaves.
-func (c *conn) readTrailer() error {
+func (c *Conn) readTrailer() error {
 	for range headLines {
 		line, err := c.readLine()
 		if err != nil || len(line) == 0 {
@@ -33,7 +34,7 @@ func (c *conn) readTrailer() error {
 }
 
 // readHead reads status line and headers, past any interim response.
-func (c *conn) readHead() error {
+func (c *Conn) readHead() error {
 	for {
 		line, err := c.readLine()
 		if err != nil {
@@ -43,7 +44,7 @@ func (c *conn) readHead() error {
 		if err != nil {
 			return err
 		}
-		c.answer = answer{status: status, length: -1, close: minor == 0}
+		c.answer = Answer{Status: status, length: -1, close: minor == 0}
 		if err := c.readHeaders(); err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func (c *conn) readHead() error {
 	}
 }
 
-func (c *conn) readHeaders() error {
+func (c *Conn) readHeaders() error {
 	for range headLines {
 		line, err := c.readLine()
 		if err != nil || len(line) == 0 {
@@ -90,20 +91,20 @@ func (c *conn) readHeaders() error {
 	return errLongHead
 }
 
-func (a *answer) takeLength(name, value []byte) error {
+func (a *Answer) takeLength(name, value []byte) error {
 	if !bytes.EqualFold(name, []byte("Content-Length")) {
 		return nil
 	}
 	n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 62)
 	if err != nil {
-		return &answerError{fmt.Sprintf("Content-Length is %q", value)}
+		return &AnswerError{fmt.Sprintf("Content-Length is %q", value)}
 	}
 	a.length = int64(n)
 	return nil
 }
 
 // readLine reads a line without its end; it is valid until the next read.
-func (c *conn) readLine() ([]byte, error) {
+func (c *Conn) readLine() ([]byte, error) {
 	line, err := c.br.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
 		return nil, errLongHead
@@ -114,23 +115,23 @@ func (c *conn) readLine() ([]byte, error) {
 	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
 }
 
-// answerError says how an answer is not HTTP/1.
-type answerError struct{ reason string }
+// AnswerError says how an answer is not HTTP/1.
+type AnswerError struct{ reason string }
 
-func (e *answerError) Error() string { return "the answer is not HTTP/1: " + e.reason }
+func (e *AnswerError) Error() string { return "the answer is not HTTP/1: " + e.reason }
 
-var errLongHead = &answerError{"its head is too long"}
+var errLongHead = &AnswerError{"its head is too long"}
 
 // parseStatusLine reads "HTTP/1.1 200 OK".
 func parseStatusLine(line []byte) (status, minor int, err error) {
 	const version = "HTTP/1."
 	if len(line) < len("HTTP/1.1 200") || string(line[:len(version)]) != version || line[len(version)+1] != ' ' {
-		return 0, 0, &answerError{fmt.Sprintf("it begins with %q", line[:min(len(line), 64)])}
+		return 0, 0, &AnswerError{fmt.Sprintf("it begins with %q", line[:min(len(line), 64)])}
 	}
 	digits := line[len(version)+2 : len(version)+5]
 	n, err := strconv.ParseUint(string(digits), 10, 16)
 	if err != nil || n < 100 || n > 599 {
-		return 0, 0, &answerError{fmt.Sprintf("its status is %q", digits)}
+		return 0, 0, &AnswerError{fmt.Sprintf("its status is %q", digits)}
 	}
 	return int(n), int(line[len(version)] - '0'), nil
 }

@@ -2,20 +2,21 @@ package loadtest
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"time"
 )
 
-// conn is one HTTP/1.1 connection to the target, for one goroutine, with one request under way
+// Conn is one HTTP/1.1 connection to the target, for one goroutine, with one request under way
 // at a time. It is written for this purpose instead of taken from an HTTP client because the
 // account needs to know whether a request that failed can have reached the server, because
 // nothing may be sent a second time unasked, and because each microsecond that a request
 // costs here is missing for the server on the same machine.
-type conn struct {
-	target *target
-	dialer dialFunc
+type Conn struct {
+	target *Target
+	dialer DialFunc
 	nc     net.Conn
 	br     *bufio.Reader
 	used   time.Time
@@ -23,7 +24,7 @@ type conn struct {
 	deadline time.Time
 	parts    [2][]byte
 	buffers  net.Buffers
-	answer   answer
+	answer   Answer
 	chunks   io.Reader
 	small    [512]byte
 }
@@ -37,23 +38,24 @@ const (
 	readBuffer = 16 << 10
 )
 
-// notSentError is a failure before the first byte of a request was written: the server
+// NotSentError is a failure before the first byte of a request was written: the server
 // cannot have seen it.
-type notSentError struct{ err error }
+type NotSentError struct{ err error }
 
-func (e *notSentError) Error() string { return e.err.Error() }
-func (e *notSentError) Unwrap() error { return e.err }
+func (e *NotSentError) Error() string { return e.err.Error() }
+func (e *NotSentError) Unwrap() error { return e.err }
 
-func newConn(t *target, dialer dialFunc) *conn {
-	return &conn{target: t, dialer: dialer}
+// NewConn returns a connection that dialer opens with the first request.
+func NewConn(t *Target, dialer DialFunc) *Conn {
+	return &Conn{target: t, dialer: dialer}
 }
 
-// roundTrip sends head and body and reads the head of the response, all before the deadline.
-// The answer is valid until the next call; finish must be called before that. An error that
-// is not a *notSentError leaves open whether the server took the request.
-func (c *conn) roundTrip(head, body []byte, deadline time.Time) (*answer, error) {
-	if err := c.ready(deadline); err != nil {
-		return nil, &notSentError{err}
+// RoundTrip sends head and body and reads the head of the response, all before the deadline.
+// The answer is valid until the next call; Finish must be called before that. An error that
+// is not a *NotSentError leaves open whether the server took the request.
+func (c *Conn) RoundTrip(head, body []byte, deadline time.Time) (*Answer, error) {
+	if err := c.Ready(deadline); err != nil {
+		return nil, &NotSentError{err}
 	}
 	c.parts = [2][]byte{head, body}
 	c.buffers = c.parts[:]
@@ -71,8 +73,8 @@ func (c *conn) roundTrip(head, body []byte, deadline time.Time) (*answer, error)
 	return &c.answer, nil
 }
 
-// ready makes sure of an open connection and sets the deadline of all that follows.
-func (c *conn) ready(deadline time.Time) error {
+// Ready makes sure of an open connection and sets the deadline of all that follows.
+func (c *Conn) Ready(deadline time.Time) error {
 	if c.nc != nil && time.Since(c.used) > idleLimit {
 		c.Close()
 	}
@@ -88,11 +90,11 @@ func (c *conn) ready(deadline time.Time) error {
 			c.br.Reset(nc)
 		}
 	}
-	return c.extend(deadline)
+	return c.Extend(deadline)
 }
 
-// extend moves the deadline of the request under way.
-func (c *conn) extend(deadline time.Time) error {
+// Extend moves the deadline of the request under way.
+func (c *Conn) Extend(deadline time.Time) error {
 	if deadline.Equal(c.deadline) {
 		return nil
 	}
@@ -101,15 +103,15 @@ func (c *conn) extend(deadline time.Time) error {
 }
 
 // Close closes the connection; the next request opens another.
-func (c *conn) Close() {
+func (c *Conn) Close() {
 	if c.nc != nil {
 		c.nc.Close()
 		c.nc = nil
 	}
 }
 
-// Read reads the body of the answer that roundTrip returned last.
-func (c *conn) Read(p []byte) (int, error) {
+// Read reads the body of the answer that RoundTrip returned last.
+func (c *Conn) Read(p []byte) (int, error) {
 	if c.answer.chunked {
 		return c.chunks.Read(p)
 	}
@@ -127,15 +129,15 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// beginning returns the first bytes of the body of the answer, valid until the next request.
-func (c *conn) beginning() []byte {
+// Beginning returns the first bytes of the body of the answer, valid until the next request.
+func (c *Conn) Beginning() []byte {
 	n, _ := io.ReadFull(struct{ io.Reader }{c}, c.small[:])
 	return c.small[:n]
 }
 
-// finish reads what is left of the body, so that the connection can carry the next request,
+// Finish reads what is left of the body, so that the connection can carry the next request,
 // or closes the connection where it cannot. It returns how many bytes were left.
-func (c *conn) finish() (left int64, err error) {
+func (c *Conn) Finish() (left int64, err error) {
 	if c.answer.chunked || c.answer.length < 0 {
 		left, err = io.Copy(io.Discard, struct{ io.Reader }{c})
 	} else {
@@ -151,4 +153,14 @@ func (c *conn) finish() (left int64, err error) {
 	}
 	c.used = time.Now()
 	return left, err
+}
+
+// Pause returns after d, or when ctx ends.
+func Pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -68,20 +68,20 @@ func says(answers ...string) func(net.Conn, *bufio.Reader) {
 	}
 }
 
-var testTarget = target{addr: "test:80", host: "test"}
+var testTarget = Target{addr: "test:80", host: "test"}
 
 func soon() time.Time { return time.Now().Add(10 * time.Second) }
 
 // exchangeOnce posts a small body and returns status and body of the answer.
-func exchangeOnce(c *conn) (status int, body string, err error) {
-	a, err := c.roundTrip(appendPostHead(nil, &testTarget, postHead{route: "/flows", contentType: "application/json", length: 2}), []byte("[]"), soon())
+func exchangeOnce(c *Conn) (status int, body string, err error) {
+	a, err := c.RoundTrip(AppendPost(nil, &testTarget, PostHead{Route: "/flows", ContentType: "application/json", Length: 2}), []byte("[]"), soon())
 	if err != nil {
 		return 0, "", err
 	}
 	var text bytes.Buffer
 	_, err = text.ReadFrom(struct{ io.Reader }{c})
-	_, finishErr := c.finish()
-	return a.status, text.String(), errors.Join(err, finishErr)
+	_, finishErr := c.Finish()
+	return a.Status, text.String(), errors.Join(err, finishErr)
 }
 
 const secondAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain"
@@ -94,7 +94,7 @@ func TestAnswers(t *testing.T) {
 		keeps  bool
 	}{
 		"length":           {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello", true},
-		"bare line feeds":  {"HTTP/1.1 200 OK\ncontent-length:5\n\nhello", 200, "hello", true},
+		"bare line feeds":  {"HTTP/1.1 200 OK\ncontent-Length:5\n\nhello", 200, "hello", true},
 		"chunks":           {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", 200, "hello", true},
 		"chunks, trailer":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n", 200, "hello", true},
 		"until the end":    {"HTTP/1.1 200 OK\r\n\r\nhello", 200, "hello", false},
@@ -110,7 +110,7 @@ func TestAnswers(t *testing.T) {
 				answers = append(answers, secondAnswer)
 			}
 			s := script{parts: []func(net.Conn, *bufio.Reader){says(answers...), says(secondAnswer)}}
-			conn := newConn(&testTarget, s.dial)
+			conn := NewConn(&testTarget, s.dial)
 			defer conn.Close()
 			status, body, err := exchangeOnce(conn)
 			if status != c.status || body != c.body || err != nil {
@@ -145,7 +145,7 @@ func TestFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := script{parts: []func(net.Conn, *bufio.Reader){says(c.answer), says(secondAnswer)}}
-			conn := newConn(&testTarget, s.dial)
+			conn := NewConn(&testTarget, s.dial)
 			defer conn.Close()
 			if _, _, err := exchangeOnce(conn); err == nil || failureKind(err) != c.kind {
 				t.Errorf("error %v of kind %q, want %q", err, failureKind(err), c.kind)
@@ -158,9 +158,9 @@ func TestFailures(t *testing.T) {
 }
 
 func TestRefusedConnectionIsNotSent(t *testing.T) {
-	conn := newConn(&testTarget, (&script{}).dial)
+	conn := NewConn(&testTarget, (&script{}).dial)
 	_, _, err := exchangeOnce(conn)
-	var notSent *notSentError
+	var notSent *NotSentError
 	if !errors.As(err, &notSent) || failureKind(err) != failedConnect {
 		t.Errorf("error %v of kind %q", err, failureKind(err))
 	}
@@ -178,7 +178,7 @@ func (r *refuser) SetDeadline(time.Time) error { return nil }
 func (r *refuser) Close() error                { return nil }
 
 func TestAnswerBeforeTheBodyWasRead(t *testing.T) {
-	conn := newConn(&testTarget, func(context.Context, string) (net.Conn, error) {
+	conn := NewConn(&testTarget, func(context.Context, string) (net.Conn, error) {
 		return &refuser{answer: strings.NewReader("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")}, nil
 	})
 	status, body, err := exchangeOnce(conn)
@@ -197,7 +197,7 @@ func TestTargets(t *testing.T) {
 		{"http://[::1]:8080/api/v1/", "[::1]:8080", "[::1]:8080", "/api/v1"},
 		{"https://flowd.example/x?y=z", "flowd.example:443", "flowd.example", "/x?y=z"},
 	} {
-		got, err := parseTarget(c.url)
+		got, err := ParseTarget(c.url)
 		if err != nil || got.addr != c.addr || got.host != c.host || got.path != c.path {
 			t.Errorf("%s: %+v, error %v", c.url, got, err)
 		}
@@ -206,7 +206,7 @@ func TestTargets(t *testing.T) {
 		}
 	}
 	for _, url := range []string{"", "127.0.0.1:8080", "ftp://host", "http://", "http://u:p@host", "http://host/#x", "http://ho st"} {
-		if got, err := parseTarget(url); err == nil {
+		if got, err := ParseTarget(url); err == nil {
 			t.Errorf("%q is taken as %+v", url, got)
 		}
 	}

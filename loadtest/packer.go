@@ -2,47 +2,48 @@ package loadtest
 
 import "flowd/flow/flowjson"
 
-// packer makes the POST of a batch, for one goroutine.
-type packer struct {
-	target   *target
+// Packer makes the POST of a batch, for one goroutine.
+type Packer struct {
+	target   *Target
 	gen      *Generator
 	format   flowjson.Format
 	encoding Encoding
 	compress func(dst, body []byte) []byte // nil for plain bodies
 
-	// samples are the flows, head and body the request, all until the next pack. body is one of the
+	// Samples are the flows, and Head and Body the request, all until the next Pack. Body is one of the
 	// two buffers after it.
-	samples    []Sample
-	head, body []byte
+	Samples    []Sample
+	Head, Body []byte
 	json       []byte
 	compressed []byte
 }
 
-func newPacker(t *target, g *Generator, format flowjson.Format, encoding Encoding) (*packer, error) {
+// NewPacker returns a packer of the batches of g.
+func NewPacker(t *Target, g *Generator, format flowjson.Format, encoding Encoding) (*Packer, error) {
 	compress, err := encoding.compressor()
 	if err != nil {
 		return nil, err
 	}
-	return &packer{target: t, gen: g, format: format, encoding: encoding, compress: compress}, nil
+	return &Packer{target: t, gen: g, format: format, encoding: encoding, compress: compress}, nil
 }
 
-// pack makes the POST of batch k when the hours have moved on by so many. The same batch is the
+// Pack makes the POST of batch k when the hours have moved on by so many. The same batch is the
 // same bytes each time.
-func (p *packer) pack(k uint64, moves int, name batchName) {
-	p.samples = p.gen.DrawMoved(p.samples, k, moves)
-	p.json = p.gen.Encode(p.json[:0], p.samples, p.format)
-	p.body = p.json
+func (p *Packer) Pack(k uint64, moves int, name BatchName) {
+	p.Samples = p.gen.DrawMoved(p.Samples, k, moves)
+	p.json = p.gen.Encode(p.json[:0], p.Samples, p.format)
+	p.Body = p.json
 	if p.compress != nil {
 		p.compressed = p.compress(p.compressed, p.json)
-		p.body = p.compressed
+		p.Body = p.compressed
 	}
-	p.head = appendPostHead(p.head[:0], p.target, postHead{
-		route: "/flows", contentType: contentType(p.format), encoding: p.encoding.header(), length: len(p.body), name: name,
+	p.Head = AppendPost(p.Head[:0], p.target, PostHead{
+		Route: "/flows", ContentType: ContentType(p.format), Encoding: p.encoding.header(), Length: len(p.Body), Name: name,
 	})
 }
 
-// contentType is the media type of bodies in a format.
-func contentType(f flowjson.Format) string {
+// ContentType is the media type of bodies in a format.
+func ContentType(f flowjson.Format) string {
 	if f == flowjson.NDJSON {
 		return "application/x-ndjson"
 	}

@@ -2,64 +2,65 @@ package loadtest
 
 import "strconv"
 
-// postHead is what the head of a POST says.
-type postHead struct {
-	// route is a path below the target's.
-	route                 string
-	contentType, encoding string
-	// length is that of the body.
-	length int
-	name   batchName
+// PostHead is what the head of a POST says.
+type PostHead struct {
+	// Route is a path below the target's.
+	Route                 string
+	ContentType, Encoding string
+	// Length is that of the body.
+	Length int
+	// Name is that of the batch.
+	Name BatchName
 }
 
-// batchName names a batch, so that a server counts it once: by a key or, where that is empty, by
+// BatchName names a batch, so that a server counts it once: by a key or, where that is empty, by
 // agent and sequence. The zero value is no name.
-type batchName struct {
-	key   string
-	agent string
-	seq   uint64
+type BatchName struct {
+	Key   string
+	Agent string
+	Seq   uint64
 }
 
-// appendPostHead appends the head of a POST.
-func appendPostHead(dst []byte, t *target, p postHead) []byte {
+// AppendPost appends the head of a POST.
+func AppendPost(dst []byte, t *Target, p PostHead) []byte {
 	dst = append(dst, "POST "...)
 	dst = append(dst, t.path...)
-	dst = append(dst, p.route...)
-	if t.path+p.route == "" {
+	dst = append(dst, p.Route...)
+	if t.path+p.Route == "" {
 		dst = append(dst, '/')
 	}
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
 	dst = append(dst, t.host...)
 	dst = t.appendToken(dst)
 	dst = append(dst, "\r\nUser-Agent: flowload\r\nContent-Type: "...)
-	dst = append(dst, p.contentType...)
-	if p.encoding != "" {
+	dst = append(dst, p.ContentType...)
+	if p.Encoding != "" {
 		dst = append(dst, "\r\nContent-Encoding: "...)
-		dst = append(dst, p.encoding...)
+		dst = append(dst, p.Encoding...)
 	}
-	dst = p.name.append(dst)
+	dst = p.Name.append(dst)
 	dst = append(dst, "\r\nContent-Length: "...)
-	dst = strconv.AppendInt(dst, int64(p.length), 10)
+	dst = strconv.AppendInt(dst, int64(p.Length), 10)
 	return append(dst, "\r\n\r\n"...)
 }
 
 // append appends the headers that say the name, each after the end of a line.
-func (n *batchName) append(dst []byte) []byte {
+func (n *BatchName) append(dst []byte) []byte {
 	switch {
-	case n.key != "":
+	case n.Key != "":
 		dst = append(dst, "\r\nIdempotency-Key: "...)
-		return append(dst, n.key...)
-	case n.agent != "":
+		return append(dst, n.Key...)
+	case n.Agent != "":
 		dst = append(dst, "\r\nFlowd-Agent: "...)
-		dst = append(dst, n.agent...)
+		dst = append(dst, n.Agent...)
 		dst = append(dst, "\r\nFlowd-Seq: "...)
-		return strconv.AppendUint(dst, n.seq, 10)
+		return strconv.AppendUint(dst, n.Seq, 10)
 	}
 	return dst
 }
 
-// appendGetHead appends the head of a GET of route, a path below the target's.
-func appendGetHead(dst []byte, t *target, route string) []byte {
+// AppendGet appends the head of a GET of route, a path below the target's.
+func AppendGet(dst []byte, t *Target, route string) []byte {
 	dst = append(dst, "GET "...)
 	dst = append(dst, t.path...)
 	dst = append(dst, route...)
@@ -70,7 +71,7 @@ func appendGetHead(dst []byte, t *target, route string) []byte {
 }
 
 // appendToken appends the header with the target's token, if it has one, after the end of a line.
-func (t *target) appendToken(dst []byte) []byte {
+func (t *Target) appendToken(dst []byte) []byte {
 	if t.token == "" {
 		return dst
 	}

@@ -1,12 +1,9 @@
-// Package loadtest puts load on a flowd server and checks what the server makes of it: a
-// deterministic workload, requests that are due at fixed times whatever the server does,
-// latencies counted from those times, and an account of each tuple and hour that is compared
-// with what the server answers in the end.
+// Package loadtest holds what all tests of a running server share: a deterministic workload, the HTTP connection that
+// carries it, and the counts and texts of the reports.
 //
-// The way of a request: Pacer says when it is due, Generator makes its flows, a connection
-// carries it, the recorder keeps how long it took, the account what it must add up to. Run
-// puts these together, Max searches with them for the rate that a server can hold, Crash kills
-// the server meanwhile, Blast does without all but the connections.
+// The tests themselves are packages below it. Package load sends the workload at a rate and measures latencies, package
+// verify compares what the server answers with what was sent, package crash kills the server meanwhile, and package
+// replay sends the flows of files.
 package loadtest
 
 import (
@@ -57,26 +54,26 @@ type Workload struct {
 	Seed uint64
 }
 
-// check returns what is wrong with w, or nil.
-func (w *Workload) check() error {
+// Check returns what is wrong with w, or nil.
+func (w *Workload) Check() error {
 	switch {
 	case w.Tuples < 1 || w.Tuples > MaxTuples:
-		return invalid("tuples", "must be 1 to %d, not %d", MaxTuples, w.Tuples)
+		return Invalid("tuples", "must be 1 to %d, not %d", MaxTuples, w.Tuples)
 	case w.Hours < 1 || w.Hours > MaxHours:
-		return invalid("hours", "must be 1 to %d, not %d", MaxHours, w.Hours)
-	case w.Moves < 0 || w.allHours() > MaxHours:
-		return invalid("hours", "with those that they move on by must be at most %d, not %d and %d", MaxHours, w.Hours, w.Moves)
-	case int64(w.FirstHour)+int64(w.allHours())-1 > flow.MaxHour:
-		return invalid("first-hour", "with %d hours must be at most %d, not %d",
-			w.allHours(), flow.MaxHour-w.allHours()+1, w.FirstHour)
-	case w.cells() > MaxCells:
-		return invalid("tuples", "times --hours must be at most %d, not %d", MaxCells, w.cells())
+		return Invalid("hours", "must be 1 to %d, not %d", MaxHours, w.Hours)
+	case w.Moves < 0 || w.AllHours() > MaxHours:
+		return Invalid("hours", "with those that they move on by must be at most %d, not %d and %d", MaxHours, w.Hours, w.Moves)
+	case int64(w.FirstHour)+int64(w.AllHours())-1 > flow.MaxHour:
+		return Invalid("first-hour", "with %d hours must be at most %d, not %d",
+			w.AllHours(), flow.MaxHour-w.AllHours()+1, w.FirstHour)
+	case w.Cells() > MaxCells:
+		return Invalid("tuples", "times --hours must be at most %d, not %d", MaxCells, w.Cells())
 	case w.FlowsPerPost < 1 || w.FlowsPerPost > MaxFlowsPerPost:
-		return invalid("flows", "must be 1 to %d, not %d", MaxFlowsPerPost, w.FlowsPerPost)
+		return Invalid("flows", "must be 1 to %d, not %d", MaxFlowsPerPost, w.FlowsPerPost)
 	case w.Skew != Uniform && w.Skew != Zipf:
-		return invalid("skew", "must be %s or %s, not %q", Uniform, Zipf, w.Skew)
+		return Invalid("skew", "must be %s or %s, not %q", Uniform, Zipf, w.Skew)
 	case w.Skew == Zipf && !(w.ZipfS > 0 && w.ZipfS <= MaxZipfS):
-		return invalid("zipf-s", "must be over 0 and up to %d, not %v", MaxZipfS, w.ZipfS)
+		return Invalid("zipf-s", "must be over 0 and up to %d, not %v", MaxZipfS, w.ZipfS)
 	}
 	return nil
 }
@@ -91,7 +88,8 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return "--" + e.Option + " " + e.Reason }
 
-func invalid(option, format string, args ...any) error {
+// Invalid returns an *InvalidError for an option, by its name on the command line.
+func Invalid(option, format string, args ...any) error {
 	return &InvalidError{option, fmt.Sprintf(format, args...)}
 }
 
@@ -106,31 +104,33 @@ type Generator struct {
 
 // NewGenerator prepares a workload. It returns an *InvalidError if the workload is not one.
 func NewGenerator(w Workload) (*Generator, error) {
-	if err := w.check(); err != nil {
+	if err := w.Check(); err != nil {
 		return nil, err
 	}
 	g := &Generator{Workload: w, names: newNameTable(w.Tuples)}
 	if w.Skew == Zipf {
 		g.ranks = newAliasTable(w.Tuples, w.ZipfS)
 	}
-	for i := range w.allHours() {
+	for i := range w.AllHours() {
 		hour := append([]byte(`,"hour":`), strconv.Itoa(int(w.FirstHour)+i)...)
 		g.hours = append(g.hours, append(hour, '}'))
 	}
 	return g, nil
 }
 
-// Sample is one flow of a batch in twelve bytes: cells count tuples within hours.
+// Sample is one flow of a batch in twelve bytes.
 type Sample struct {
-	cell   uint32
-	tx, rx uint32
+	// Cell numbers the pair of an hour and a tuple: it is the hour's number times Tuples, plus the tuple's number.
+	Cell uint32
+	// Tx and Rx are its bytes.
+	Tx, Rx uint32
 }
 
-// allHours is how many hours there are flows for, from the first to the last.
-func (w *Workload) allHours() int { return w.Hours + w.Moves }
+// AllHours returns how many hours there are flows for, from the first to the last.
+func (w *Workload) AllHours() int { return w.Hours + w.Moves }
 
-// cells is the number of pairs of a tuple and an hour; MaxCells keeps it within Sample's 32 bits.
-func (w *Workload) cells() int { return w.Tuples * w.allHours() }
+// Cells returns the number of pairs of a tuple and an hour; MaxCells keeps it within Sample's 32 bits.
+func (w *Workload) Cells() int { return w.Tuples * w.AllHours() }
 
 // Draw replaces dst's content by the flows of batch number k, before the hours have moved on.
 func (g *Generator) Draw(dst []Sample, k uint64) []Sample { return g.DrawMoved(dst, k, 0) }
@@ -152,9 +152,9 @@ func (g *Generator) DrawMoved(dst []Sample, k uint64, moves int) []Sample {
 			hour += below(r.next(), g.Hours)
 		}
 		dst = append(dst, Sample{
-			cell: hour*uint32(g.Tuples) + rank,
-			tx:   byteCount(r.next()),
-			rx:   byteCount(r.next()),
+			Cell: hour*uint32(g.Tuples) + rank,
+			Tx:   byteCount(r.next()),
+			Rx:   byteCount(r.next()),
 		})
 	}
 	return dst
@@ -162,13 +162,18 @@ func (g *Generator) DrawMoved(dst []Sample, k uint64, moves int) []Sample {
 
 // Flow returns s as a flow.
 func (g *Generator) Flow(s Sample) flow.Flow {
-	tuple := int(s.cell) % g.Tuples
+	tuple := int(s.Cell) % g.Tuples
 	src, dest, vpc := g.names.of(tuple)
 	return flow.Flow{
 		SrcApp: g.names.apps[src].name, DestApp: g.names.apps[dest].name, VPCID: g.names.vpcs[vpc].name,
-		BytesTx: uint64(s.tx), BytesRx: uint64(s.rx),
-		Hour: g.FirstHour + flow.Hour(int(s.cell)/g.Tuples),
+		BytesTx: uint64(s.Tx), BytesRx: uint64(s.Rx),
+		Hour: g.FirstHour + flow.Hour(int(s.Cell)/g.Tuples),
 	}
+}
+
+// FindTuple returns the number of the tuple with these names. It is not ok for a tuple that is no part of the workload.
+func (g *Generator) FindTuple(srcApp, destApp, vpcID string) (tuple int, ok bool) {
+	return g.names.find(srcApp, destApp, vpcID)
 }
 
 // Encode appends the body of a POST with samples. Everything but the two byte counts is there
@@ -184,14 +189,14 @@ func (g *Generator) Encode(dst []byte, samples []Sample, format flowjson.Format)
 		if i > 0 {
 			dst = append(dst, separator)
 		}
-		hour := int(s.cell) / g.Tuples
-		src, dest, vpc := g.names.of(int(s.cell) - hour*g.Tuples)
+		hour := int(s.Cell) / g.Tuples
+		src, dest, vpc := g.names.of(int(s.Cell) - hour*g.Tuples)
 		dst = append(dst, g.names.apps[src].asSrc...)
 		dst = append(dst, g.names.apps[dest].asDest...)
 		dst = append(dst, g.names.vpcs[vpc].json...)
-		dst = strconv.AppendUint(dst, uint64(s.tx), 10)
+		dst = strconv.AppendUint(dst, uint64(s.Tx), 10)
 		dst = append(dst, `,"bytes_rx":`...)
-		dst = strconv.AppendUint(dst, uint64(s.rx), 10)
+		dst = strconv.AppendUint(dst, uint64(s.Rx), 10)
 		dst = append(dst, g.hours[hour]...)
 	}
 	if format == flowjson.NDJSON {

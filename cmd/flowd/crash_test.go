@@ -16,14 +16,15 @@ import (
 	"flowd/flow"
 	"flowd/httpapi"
 	"flowd/loadtest"
+	"flowd/loadtest/crash"
 	"flowd/local"
 )
 
 // crashOptions kill a server some times that makes a checkpoint whenever it lives long enough,
 // spills every hour and forgets old ones.
-func crashOptions(t *testing.T, program string) loadtest.CrashOptions {
+func crashOptions(t *testing.T, program string) crash.Options {
 	data := t.TempDir()
-	return loadtest.CrashOptions{
+	return crash.Options{
 		Server: func(addr string) *exec.Cmd {
 			cmd := exec.Command(program, "serve", "--listen="+addr, "--data="+data, "--log-level=warn", "--segment-bytes=20MiB",
 				"--checkpoint-interval=1s", "--retention=1s", "--memory-budget=1MiB")
@@ -39,9 +40,9 @@ func crashOptions(t *testing.T, program string) loadtest.CrashOptions {
 }
 
 // crash makes a crash test and returns its report, with its text.
-func crash(t *testing.T, o loadtest.CrashOptions) (*loadtest.CrashReport, string) {
+func runCrash(t *testing.T, o crash.Options) (*crash.Report, string) {
 	t.Helper()
-	report, err := loadtest.Crash(t.Context(), o)
+	report, err := crash.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func crash(t *testing.T, o loadtest.CrashOptions) (*loadtest.CrashReport, string
 
 func TestNothingIsLostOrCountedTwice(t *testing.T) {
 	t.Parallel()
-	report, text := crash(t, crashOptions(t, "flowd"))
+	report, text := runCrash(t, crashOptions(t, "flowd"))
 	if !report.OK {
 		t.Error(text)
 	}
@@ -72,7 +73,7 @@ func TestCrashTestFails(t *testing.T) {
 			t.Parallel()
 			o := crashOptions(t, program)
 			o.Kills = 2
-			if report, text := crash(t, o); report.OK {
+			if report, text := runCrash(t, o); report.OK {
 				t.Errorf("%s passes:\n%s", program, text)
 			}
 		})

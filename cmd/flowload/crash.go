@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alecthomas/kong"
+	"flowd/loadtest/crash"
 
-	"flowd/loadtest"
+	"github.com/alecthomas/kong"
 )
 
 // crashFlags are those of `flowload run --crash`.
@@ -79,7 +79,7 @@ func (c *runCmd) runCrash(e *env) error {
 	if err != nil {
 		return err
 	}
-	report, err := loadtest.Crash(e.ctx, loadtest.CrashOptions{
+	report, err := crash.Run(e.ctx, crash.Options{
 		Server: command, Token: load.Token, Agents: c.Agents, Workload: load.Workload, HourPosts: c.HourPosts,
 		Format: load.Format, Encoding: load.Encoding, Duplicates: c.Duplicates,
 		Kills: c.Kills, KillEvery: c.KillEvery, MinBatches: c.MinBatches,

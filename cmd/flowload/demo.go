@@ -47,19 +47,19 @@ func (c *demoCmd) Run(e *env) error {
 	if c.LastHour != nil {
 		last = flow.Hour(*c.LastHour)
 	}
-	if !(c.Rate >= 1 && c.Rate <= loadtest.MaxLiveRate) {
-		return &usageError{fmt.Errorf("--rate must be 1 to %d, not %v", loadtest.MaxLiveRate, c.Rate)}
+	if !(c.Rate >= 1 && c.Rate <= demo.MaxLiveRate) {
+		return &usageError{fmt.Errorf("--rate must be 1 to %d, not %v", demo.MaxLiveRate, c.Rate)}
 	}
 	token, err := c.token()
 	if err != nil {
 		return err
 	}
-	o := loadtest.DemoOptions{
+	o := demo.PostOptions{
 		Target: c.Target, Token: token, Traffic: demo.Options{Seed: c.Seed, LastHour: last}, Timeout: c.Timeout,
 		Trouble: func(reason string) { fmt.Fprintf(e.stderr, "flowload: %s; trying again\n", reason) },
 	}
 	began := time.Now()
-	result, err := loadtest.PostDemo(e.ctx, o)
+	result, err := demo.Post(e.ctx, o)
 	var invalid *loadtest.InvalidError
 	if errors.As(err, &invalid) {
 		return err
@@ -79,26 +79,26 @@ func (c *demoCmd) Run(e *env) error {
 }
 
 // goOn posts live flows until an interrupt.
-func (c *demoCmd) goOn(e *env, o loadtest.DemoOptions) error {
-	fmt.Fprintf(e.stdout, "live      about %v flows/s, until interrupted\n", c.Rate)
-	flows, err := loadtest.PostLive(e.ctx, o, c.Rate)
-	fmt.Fprintf(e.stdout, "stored    %d\n", flows)
-	return err
+func (c *demoCmd) goOn(e *env, o demo.PostOptions) error {
+	if err := loadtest.WriteColumns(e.stdout, fmt.Sprintf("live\tabout %v flows/s, until interrupted\n", c.Rate)); err != nil {
+		return err
+	}
+	flows, err := demo.PostLive(e.ctx, o, c.Rate)
+	return errors.Join(err, loadtest.WriteColumns(e.stdout, fmt.Sprintf("stored\t%d\n", flows)))
 }
 
 // printDemo prints the account in flows. Zeros are left out, but for those that everybody looks for.
-func printDemo(w io.Writer, o *loadtest.DemoOptions, r *loadtest.DemoResult, took time.Duration) error {
+func printDemo(w io.Writer, o *demo.PostOptions, r *demo.PostResult, took time.Duration) error {
 	var b strings.Builder
 	first := o.Traffic.LastHour - demo.Hours + 1
-	fmt.Fprintf(&b, "hours     %d to %d, seed %d\n", first, o.Traffic.LastHour, o.Traffic.Seed)
-	fmt.Fprintf(&b, "posted    %d flows in %v\n", r.Posted(), took.Round(time.Millisecond))
-	fmt.Fprintf(&b, "stored    %d\n", r.Stored)
+	fmt.Fprintf(&b, "hours\t%d to %d, seed %d\n", first, o.Traffic.LastHour, o.Traffic.Seed)
+	fmt.Fprintf(&b, "posted\t%d flows in %v\n", r.Posted(), took.Round(time.Millisecond))
+	fmt.Fprintf(&b, "stored\t%d\n", r.Stored)
 	if r.Repeated > 0 {
-		fmt.Fprintf(&b, "repeated  %d  counted already\n", r.Repeated)
+		fmt.Fprintf(&b, "repeated\t%d  counted already\n", r.Repeated)
 	}
 	if r.Differing > 0 {
-		fmt.Fprintf(&b, "left out  %d  of hours that a demo with another last hour posted\n", r.Differing)
+		fmt.Fprintf(&b, "left out\t%d  of hours that a demo with another last hour posted\n", r.Differing)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return loadtest.WriteColumns(w, b.String())
 }

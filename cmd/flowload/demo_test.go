@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"flowd/loadtest/demo"
-	"flowd/loadtest/mapserver"
+	"flowd/loadtest/faulty"
 )
 
 // Live flows go on until an interrupt, which is no error then; before, it is.
@@ -22,8 +22,8 @@ func TestDemoUntilInterrupted(t *testing.T) {
 		{demo.Hours - 40, exitRuntime, `stored    \d{5}\n$`, `^flowload: interrupted\n$`},
 	} {
 		ctx, interrupt := context.WithCancel(t.Context())
-		s := startServer(t, mapserver.Faults{
-			Store: func(int, []mapserver.Row) []mapserver.Row { return nil },
+		s := startServer(t, faulty.Faults{
+			Store: func(int, []faulty.Row) []faulty.Row { return nil },
 			Answer: func(post int) int {
 				if post == c.at {
 					interrupt()

@@ -9,6 +9,7 @@ import (
 	"flowd/flow"
 	"flowd/flow/flowjson"
 	"flowd/loadtest"
+	"flowd/loadtest/load"
 )
 
 // loadFlags are what run and max have in common.
@@ -32,10 +33,10 @@ type loadFlags struct {
 }
 
 // options returns the part of a load's options that the flags say.
-func (f *loadFlags) options() (loadtest.Options, error) {
+func (f *loadFlags) options() (load.Options, error) {
 	token, err := f.token()
 	if err != nil {
-		return loadtest.Options{}, err
+		return load.Options{}, err
 	}
 	first := flow.Hour(time.Now().Unix() / 3600)
 	if f.FirstHour != nil {
@@ -45,7 +46,7 @@ func (f *loadFlags) options() (loadtest.Options, error) {
 	if f.NDJSON {
 		format = flowjson.NDJSON
 	}
-	return loadtest.Options{
+	return load.Options{
 		Target:      f.Target,
 		Token:       token,
 		Connections: f.Connections,

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"flowd/loadtest"
+	"flowd/loadtest/load"
 )
 
 // maxCmd is `flowload max`.
@@ -34,9 +34,9 @@ func (c *maxCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	report, err := loadtest.Max(e.ctx, loadtest.MaxOptions{
+	report, err := load.Max(e.ctx, load.MaxOptions{
 		Options: o, P99: c.P99, Step: c.Step, Start: c.Start, Precision: c.Precision,
-		Each: func(s *loadtest.Step) {
+		Each: func(s *load.Step) {
 			if !c.JSON && printing == nil {
 				printing = s.WriteText(e.stdout)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"flowd/loadtest"
 	"flowd/loadtest/flowfile"
+	"flowd/loadtest/replay"
 )
 
 // replayCmd is `flowload replay`.
@@ -73,7 +74,7 @@ func (c *replayCmd) Run(e *env) error {
 		return err
 	}
 	begin := time.Now()
-	result, err := loadtest.Replay(e.ctx, src, loadtest.ReplayOptions{
+	result, err := replay.Run(e.ctx, src, replay.Options{
 		Target: c.Target, Token: token, FlowsPerPost: c.Flows, Connections: c.Connections, Timeout: c.Timeout, Attempts: c.Attempts,
 	})
 	src.close(false)
@@ -115,11 +116,11 @@ func (c *replayCmd) unusable(src *fileSource) error {
 
 // printReplay prints the account in flows. Zeros are left out, but for the figures that everybody
 // looks for.
-func printReplay(w io.Writer, r *loadtest.ReplayResult, src *fileSource, took time.Duration) error {
+func printReplay(w io.Writer, r *replay.Result, src *fileSource, took time.Duration) error {
 	var b strings.Builder
 	line := func(name string, n uint64, always bool, note string) {
 		if n > 0 || always {
-			fmt.Fprintf(&b, "%-9s %d%s\n", name, n, note)
+			fmt.Fprintf(&b, "%s\t%d%s\n", name, n, note)
 		}
 	}
 	line("read", r.Read, true, fmt.Sprintf("  in %v", took.Round(time.Millisecond)))
@@ -134,8 +135,7 @@ func printReplay(w io.Writer, r *loadtest.ReplayResult, src *fileSource, took ti
 	}
 	line("skipped", src.skipped.Records, true, "")
 	writeSkipped(&b, &src.skipped)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return loadtest.WriteColumns(w, b.String())
 }
 
 // shownReasons is how many reasons are listed.

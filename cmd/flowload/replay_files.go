@@ -31,7 +31,7 @@ type fileSource struct {
 	errs    []error
 }
 
-// Next implements loadtest.Source.
+// Next implements replay.Source.
 func (s *fileSource) Next() bool {
 	for {
 		if s.scanner == nil && !s.open() {
@@ -45,10 +45,10 @@ func (s *fileSource) Next() bool {
 	}
 }
 
-// Flow implements loadtest.Source.
+// Flow implements replay.Source.
 func (s *fileSource) Flow() *flow.Flow { return s.scanner.Flow() }
 
-// Err implements loadtest.Source.
+// Err implements replay.Source.
 func (s *fileSource) Err() error { return errors.Join(s.errs...) }
 
 // open begins the next file. It returns false if no file is left; of a file that cannot be

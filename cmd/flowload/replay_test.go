@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 
-	"flowd/loadtest/mapserver"
+	"flowd/loadtest/faulty"
 )
 
 const (
@@ -67,43 +67,43 @@ func replayFiles(t *testing.T) string {
 
 func TestReplay(t *testing.T) {
 	dir := replayFiles(t)
-	refuse := mapserver.Faults{
-		Store:  func(int, []mapserver.Row) []mapserver.Row { return nil },
+	refuse := faulty.Faults{
+		Store:  func(int, []faulty.Row) []faulty.Row { return nil },
 		Answer: func(int) int { return 400 },
 	}
-	noAnswer := mapserver.Faults{Answer: func(post int) int { return 200 * min(post-1, 1) }}
-	never := mapserver.Faults{Answer: func(int) int { return 0 }}
+	noAnswer := faulty.Faults{Answer: func(post int) int { return 200 * min(post-1, 1) }}
+	never := faulty.Faults{Answer: func(int) int { return 0 }}
 	for _, test := range []struct {
 		name   string
 		args   string // DIR stands for the folder
-		faults mapserver.Faults
+		faults faulty.Faults
 		code   int
 		stdout string
 		stderr string
 	}{
-		{"one file", "DIR/own.ndjson", mapserver.Faults{}, 0, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n", ""},
-		{"gzip", "DIR/own.gz", mapserver.Faults{}, 0, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n", ""},
-		{"an empty file", "DIR/empty", mapserver.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
+		{"one file", "DIR/own.ndjson", faulty.Faults{}, 0, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n", ""},
+		{"gzip", "DIR/own.gz", faulty.Faults{}, 0, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n", ""},
+		{"an empty file", "DIR/empty", faulty.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
 			"flowload: no record is usable of DIR/empty\n"},
-		{"a header alone", "DIR/header.csv", mapserver.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
+		{"a header alone", "DIR/header.csv", faulty.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
 			"flowload: no record is usable of DIR/header.csv\n"},
-		{"an empty file among good ones", "DIR/own.gz DIR/empty DIR/header.csv", mapserver.Faults{}, 3, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n",
+		{"an empty file among good ones", "DIR/own.gz DIR/empty DIR/header.csv", faulty.Faults{}, 3, "read      3  in TIME\nsent      3\nstored    3\nskipped   0\n",
 			"flowload: no record is usable of DIR/empty, DIR/header.csv\n"},
-		{"more reasons than are shown", "DIR/mixed.ndjson", mapserver.Faults{}, 0, replayReasons, ""},
-		{"strict", "--strict DIR/mixed.ndjson", mapserver.Faults{}, 3, replayReasons, "flowload: 7 records were skipped, which --strict does not allow\n"},
-		{"strict, and nothing to skip", "--strict DIR/own.ndjson DIR/own.gz", mapserver.Faults{}, 0, "read      6  in TIME\nsent      6\nstored    6\nskipped   0\n", ""},
+		{"more reasons than are shown", "DIR/mixed.ndjson", faulty.Faults{}, 0, replayReasons, ""},
+		{"strict", "--strict DIR/mixed.ndjson", faulty.Faults{}, 3, replayReasons, "flowload: 7 records were skipped, which --strict does not allow\n"},
+		{"strict, and nothing to skip", "--strict DIR/own.ndjson DIR/own.gz", faulty.Faults{}, 0, "read      6  in TIME\nsent      6\nstored    6\nskipped   0\n", ""},
 		{"strict, and refused", "--strict DIR/mixed.ndjson", refuse, 1, "read      1  in TIME\nsent      1\nstored    0\nrefused   1  by the server; they do not count\n" +
 			"  1 flows: the server answered 400: Refused: as the test wants\n" + replayReasons[strings.Index(replayReasons, "skipped"):], "flowload: not all flows are stored\n"},
-		{"strict, and a file that is none", "--strict DIR/mixed.ndjson DIR/other", mapserver.Faults{}, 1, replayReasons,
+		{"strict, and a file that is none", "--strict DIR/mixed.ndjson DIR/other", faulty.Faults{}, 1, replayReasons,
 			"flowload: DIR/other: line 1: \"hello\" does not begin like a known format (zeek, zeek-json, vpc, ndjson, csv)\n"},
-		{"several files", "--vpc v DIR/own.ndjson DIR/vpc.log", mapserver.Faults{}, 0, "read      4  in TIME\nsent      4\nstored    4\nskipped   1\n" +
+		{"several files", "--vpc v DIR/own.ndjson DIR/vpc.log", faulty.Faults{}, 0, "read      4  in TIME\nsent      4\nstored    4\nskipped   1\n" +
 			"  1: log-status is NODATA: no traffic in the interval; first at DIR/vpc.log:2\n", ""},
-		{"a format that is none", "--vpc v --format vpc DIR/own.ndjson", mapserver.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   3\n" +
+		{"a format that is none", "--vpc v --format vpc DIR/own.ndjson", faulty.Faults{}, 3, "read      0  in TIME\nsent      0\nstored    0\nskipped   3\n" +
 			"  3: the line has another number of columns than the header; first at DIR/own.ndjson:1\n",
 			"flowload: no record is usable of DIR/own.ndjson\n"},
-		{"no VPC", "DIR/vpc.log", mapserver.Faults{}, 1, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
+		{"no VPC", "DIR/vpc.log", faulty.Faults{}, 1, "read      0  in TIME\nsent      0\nstored    0\nskipped   0\n",
 			"flowload: DIR/vpc.log: line 1: AWS VPC Flow Log: the file has no VPC, and no default VPC was given: give one with --vpc\n"},
-		{"bad files among good ones", "DIR/other DIR/cut.gz DIR/own.gz", mapserver.Faults{}, 1, "read      6  in TIME\nsent      6\nstored    6\nskipped   0\n",
+		{"bad files among good ones", "DIR/other DIR/cut.gz DIR/own.gz", faulty.Faults{}, 1, "read      6  in TIME\nsent      6\nstored    6\nskipped   0\n",
 			"flowload: DIR/other: line 1: \"hello\" does not begin like a known format (zeek, zeek-json, vpc, ndjson, csv)\nDIR/cut.gz: line 4: unexpected EOF\n"},
 		{"refused", "DIR/own.ndjson", refuse, 1, "read      3  in TIME\nsent      3\nstored    0\nrefused   3  by the server; they do not count\n" +
 			"  3 flows: the server answered 400: Refused: as the test wants\nskipped   0\n", "flowload: not all flows are stored\n"},
@@ -129,9 +129,9 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-func startServer(t *testing.T, faults mapserver.Faults) *mapserver.Server {
+func startServer(t *testing.T, faults faulty.Faults) *faulty.Server {
 	t.Helper()
-	s, err := mapserver.Start(faults)
+	s, err := faulty.Start(faults)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,8 +152,8 @@ func plainReplay(text, dir string) string {
 // TestReplayTotals looks at what the server holds afterwards. One POST has no answer although it counts.
 func TestReplayTotals(t *testing.T) {
 	dir := replayFiles(t)
-	held := map[mapserver.Row]int{}
-	s := startServer(t, mapserver.Faults{Store: func(_ int, rows []mapserver.Row) []mapserver.Row {
+	held := map[faulty.Row]int{}
+	s := startServer(t, faulty.Faults{Store: func(_ int, rows []faulty.Row) []faulty.Row {
 		for _, r := range rows {
 			held[r]++
 		}
@@ -169,7 +169,7 @@ func TestReplayTotals(t *testing.T) {
 	if code := run(context.Background(), args, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, &stdout, &stderr)
 	}
-	want := map[mapserver.Row]int{
+	want := map[faulty.Row]int{
 		{SrcApp: "a", DestApp: "b", VPCID: "v", BytesTx: 1, BytesRx: 2, Hour: 2}:                 1,
 		{SrcApp: "a", DestApp: "b", VPCID: "v", BytesTx: 10, BytesRx: 20, Hour: 2}:               1,
 		{SrcApp: "c", DestApp: "d", VPCID: "v", BytesTx: 5, BytesRx: 5, Hour: 3}:                 1,
@@ -181,7 +181,7 @@ func TestReplayTotals(t *testing.T) {
 }
 
 func TestReplayStandardInput(t *testing.T) {
-	s := startServer(t, mapserver.Faults{})
+	s := startServer(t, faulty.Faults{})
 	var stdout, stderr bytes.Buffer
 	c := replayCmd{Files: []string{"-"}, Target: s.URL, Format: "ndjson", Flows: 10, Connections: 1, Timeout: 1e9, Attempts: 1,
 		stdin: strings.NewReader(replayNDJSON + "{}\n")}
@@ -198,7 +198,7 @@ func TestReplayStandardInput(t *testing.T) {
 
 func TestReplayInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := startServer(t, mapserver.Faults{Answer: func(int) int { cancel(); return 503 }})
+	s := startServer(t, faulty.Faults{Answer: func(int) int { cancel(); return 503 }})
 	var stdout, stderr bytes.Buffer
 	args := []string{"replay", "--target", s.URL, filepath.Join(replayFiles(t), "own.ndjson")}
 	code := run(ctx, args, &stdout, &stderr)

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/alecthomas/kong"
+	"flowd/loadtest/load"
 
-	"flowd/loadtest"
+	"github.com/alecthomas/kong"
 )
 
 // runCmd is `flowload run`.
@@ -60,7 +60,7 @@ func (c *runCmd) Run(e *env, parsed *kong.Context) error {
 	o.Rate, o.For, o.HourEvery, o.Verify = c.Rate, c.For, c.HourEvery, !c.NoVerify
 	o.ServerData = c.ServerData
 	o.Progress = e.progress()
-	report, err := loadtest.Run(e.ctx, o)
+	report, err := load.Run(e.ctx, o)
 	if report == nil {
 		return err
 	}

@@ -13,13 +13,13 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"flowd/loadtest/mapserver"
+	"flowd/loadtest/faulty"
 )
 
 // guarded starts a server that answers 401 to all that do not show a token, and tells of those that do.
 func guarded(t *testing.T, token string, entered func()) *httptest.Server {
 	t.Helper()
-	behind, err := url.Parse(startServer(t, mapserver.Faults{}).URL)
+	behind, err := url.Parse(startServer(t, faulty.Faults{}).URL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,25 +8,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
-)
 
-// access measures what it costs to know who sends, and to bound it; and what a flood leaves to others.
-func access(ctx context.Context, b *bench) error {
-	if err := guards(ctx, b); err != nil {
-		return err
-	}
-	return flood(ctx, b)
-}
+	"flowd/loadtest/load"
+)
 
 const (
 	openName    = "without tokens"
 	guardedName = "with tokens and rates"
-	// guardedKept is what is to be left of the speed of taking flows.
+	// guardedKept is the share of the speed of taking flows that must remain.
 	guardedKept = 0.95
 )
 
@@ -45,50 +36,28 @@ func writeTokens(dir string, n int) (string, error) {
 }
 
 // guards measures a server with a thousand tokens, and rates that no client reaches, beside one without.
-func guards(ctx context.Context, b *bench) (err error) {
-	tokens, err := writeTokens(b.dir, 1000)
+func guards(ctx context.Context, b *bench, dir string) (*setup, error) {
+	tokens, err := writeTokens(dir, 1000)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var servers []*server
-	defer func() { err = errors.Join(err, stopAll(servers)) }()
-	for _, of := range []struct {
-		name     string
-		settings []string
-	}{
-		{openName, nil},
-		{guardedName, []string{"--tokens-file=" + tokens, "--rate-flows=1000000000", "--rate-bytes=1TiB"}},
-	} {
-		s, err := b.startFlowd(ctx, of.name, append([]string{"--data=", "--durability=none"}, of.settings...)...)
-		if err != nil {
-			return err
-		}
-		if of.settings != nil {
-			s.token = tokenOf(7)
-		}
-		servers = append(servers, s)
-		s.pause()
-	}
-	size := size{flows: 100, bodies: 160}
-	bodies, err := makeBodies(size, firstHour(), servers)
+	open, err := b.startMemory(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found, err := b.takeTurns(ctx, servers, size, bodies)
+	guarded, err := b.startFlowd(ctx, guardedName, "--data=", "--durability=none", "--tokens-file="+tokens, "--rate-flows=1000000000", "--rate-bytes=1TiB")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, s := range servers {
-		if err := s.checkCount(ctx); err != nil {
-			return err
-		}
-	}
-	b.table.compare(comparison{what: "taking flows with tokens and rates, 100 per POST, per server core", rivalName: openName, unit: "flows/s",
-		flowd: median(each(found[guardedName], perCoreOf)), rival: median(each(found[openName], perCoreOf)), goal: guardedKept})
-	return nil
+	open.name, guarded.token = openName, tokenOf(7)
+	return b.posts(size{flows: 100, bodies: 160}, []*server{open, guarded}, func(f found) error {
+		b.table.compareMedians(f, byCore, comparison{what: "taking flows with tokens and rates, 100 per POST, per server core",
+			ours: guardedName, rivalName: openName, goal: guardedKept})
+		return nil
+	})
 }
 
-// The flood: one client that sends ten times what each of the others sends, and more than is taken.
+// The flood: one client that sends ten times as much as each of the others, and more than the server accepts.
 const (
 	floodAgents      = 20
 	floodRate        = 25 // POSTs of an agent in a second
@@ -96,123 +65,64 @@ const (
 	floodRefused     = 1 // in a hundred, of the agents' POSTs
 )
 
-// fates count what became of POSTs.
-type fates struct{ taken, refused atomic.Int64 }
-
-// sender posts batches, and counts what became of them.
-type sender struct {
-	*connection
-	head  string
-	fates *fates
-}
-
-func newSender(s *server, token string, f *fates) (*sender, error) {
-	c, err := connect(s.process)
+// flood has one client send on many connections as fast as it can, and others at their pace, to a server
+// that writes every batch to the disk.
+func flood(ctx context.Context, b *bench, dir string) (*setup, error) {
+	tokens, err := writeTokens(dir, floodAgents+1)
 	if err != nil {
 		return nil, err
 	}
-	return &sender{connection: c, fates: f, head: fmt.Sprintf(
-		"POST /flows HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: ", c.host, token)}, nil
+	data, err := os.MkdirTemp(b.Dir, "flowd-flood-")
+	if err != nil {
+		return nil, err
+	}
+	b.later(func() error { return os.RemoveAll(data) })
+	s, err := b.startFlowd(ctx, flowdName, "--data="+data, "--tokens-file="+tokens, "--log-level=error")
+	if err != nil {
+		return nil, err
+	}
+	bodies, err := makeBodies(size{flows: 100, bodies: 160}, []*server{s})
+	if err != nil {
+		return nil, err
+	}
+	return &setup{rows: func(found) error { return b.measureFlood(ctx, s, bodies[0]) }}, nil
 }
 
-// send posts body. An answer that is neither 200 nor 503 is an error.
-func (s *sender) send(body []byte) error {
-	s.request = append(s.request[:0], s.head...)
-	s.request = strconv.AppendInt(s.request, int64(len(body)), 10)
-	s.request = append(s.request, "\r\n\r\n"...)
-	s.request = append(s.request, body...)
-	_, err := s.exchange(http.StatusOK)
-	var other *statusError
-	switch {
-	case err == nil:
-		s.fates.taken.Add(1)
-	case errors.As(err, &other) && other.status == http.StatusServiceUnavailable:
-		s.fates.refused.Add(1)
-		return nil
-	}
-	return err
-}
-
-// flood has one client send on many connections as fast as it can, and others at their pace, to a server
-// that writes every batch to the disk.
-func flood(ctx context.Context, b *bench) (err error) {
-	tokens, err := writeTokens(b.dir, floodAgents+1)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(b.Dir, 0o777); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp(b.Dir, "flowd-flood-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s, err := b.startFlowd(ctx, flowdName, "--data="+dir, "--tokens-file="+tokens, "--log-level=error")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	bodies, err := makeBodies(size{flows: 100, bodies: 160}, firstHour(), []*server{s})
-	if err != nil {
-		return err
-	}
-	c := &crowd{server: s, bodies: bodies[0]}
-	if err := c.run(ctx, b.For+b.WarmUp); err != nil {
-		return err
-	}
-	agents, flood := &c.agents, &c.flood
-	share := 100 * float64(agents.refused.Load()) / float64(agents.refused.Load()+agents.taken.Load())
-	b.table.limit("POSTs of 20 agents refused beside a flood", share, floodRefused, "%")
-	b.table.note("A flood: %d agents with a token each send %d POSTs a second each, and one more token sends on %d connections as fast "+
-		"as it is answered; 100 flows per POST, to the disk. The agents had %d POSTs taken and %d refused, the flood %d and %d.",
-		floodAgents, floodRate, floodConnections, agents.taken.Load(), agents.refused.Load(), flood.taken.Load(), flood.refused.Load())
-	return nil
-}
-
-// crowd is all who send to one server.
-type crowd struct {
-	server        *server
-	bodies        [][]byte
-	agents, flood fates
-}
-
-// run has all of them send for a time.
-func (c *crowd) run(ctx context.Context, d time.Duration) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
+// measureFlood sends everything once, and adds the row.
+func (b *bench) measureFlood(ctx context.Context, s *server, bodies [][]byte) error {
+	var flooded load.BurstResult
+	var agents [floodAgents]*load.Report
+	errs := make([]error, floodAgents+1)
 	var all sync.WaitGroup
-	errs := make(chan error, floodConnections+floodAgents)
-	for i := range floodConnections {
-		all.Go(func() { errs <- c.send(ctx, i, tokenOf(floodAgents), &c.flood, 0) })
-	}
-	for i := range floodAgents {
-		all.Go(func() { errs <- c.send(ctx, i, tokenOf(i), &c.agents, time.Second/floodRate) })
+	all.Go(func() {
+		flooded, errs[floodAgents] = load.Burst(ctx, load.BurstOptions{URL: s.url + s.path, Token: tokenOf(floodAgents), Bodies: bodies,
+			ContentType: s.contentType, Connections: floodConnections, For: b.For + b.WarmUp})
+	})
+	for i := range agents {
+		o := s.load(1, ingestTuples, 100)
+		o.Token, o.Seed, o.Rate, o.For = tokenOf(i), uint64(i), floodRate, b.For+b.WarmUp
+		all.Go(func() { agents[i], errs[i] = load.Run(ctx, o) })
 	}
 	all.Wait()
-	close(errs)
-	for e := range errs {
-		err = errors.Join(err, e)
-	}
-	return err
-}
-
-// send posts bodies from number i on, one in every, or as fast as they are answered if that is 0.
-func (c *crowd) send(ctx context.Context, i int, token string, f *fates, every time.Duration) error {
-	s, err := newSender(c.server, token, f)
-	if err != nil {
+	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
 		return err
 	}
-	ticker := time.NewTicker(max(every, 1))
-	defer ticker.Stop()
-	for ; ctx.Err() == nil && err == nil; i++ {
-		err = s.send(c.bodies[i%len(c.bodies)])
-		if every > 0 {
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
+	var taken, refused uint64
+	for _, r := range agents {
+		taken, refused = taken+r.Writes.OK, refused+r.Writes.Requests-r.Writes.OK
+		for _, e := range r.Writes.Errors {
+			if e.Status != http.StatusServiceUnavailable {
+				return fmt.Errorf("POSTs of an agent beside a flood: %s: %s", e.Name(), e.Example)
 			}
 		}
 	}
-	return errors.Join(err, s.close())
+	floodTaken, floodRefusals := flooded.Status[http.StatusOK], flooded.Status[http.StatusServiceUnavailable]
+	if flooded.Failed > 0 || floodTaken+floodRefusals != flooded.Requests {
+		return fmt.Errorf("POSTs of a flood: %v, and %d without an answer: %w", flooded.Status, flooded.Failed, flooded.FirstFailure)
+	}
+	b.table.limit("POSTs of 20 agents refused beside a flood", 100*float64(refused)/float64(refused+taken), floodRefused, "%")
+	b.table.note("A flood: %d agents with a token each send %d POSTs a second each, and one more token sends on %d connections as fast "+
+		"as it is answered; 100 flows per POST, to the disk. The agents had %d POSTs taken and %d refused, the flood %d and %d.",
+		floodAgents, floodRate, floodConnections, taken, refused, floodTaken, floodRefusals)
+	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"path/filepath"
@@ -13,25 +12,6 @@ import (
 	"flowd/flow/flowjson"
 	"flowd/loadtest"
 )
-
-// blockSuite is a block written beside the plain writer of the library below it.
-var blockSuite = goSuite{
-	runs: []goRun{{pkg: "flowd/block", name: "Write", benchTime: "500ms"}},
-	rows: []goRow{
-		{what: "writing 1,000,000 tuples to a block", flowd: "Write/block", rival: "Write/plain", rivalName: "parquet-go", metric: "rows/s", unit: "rows/s", higher: true, goal: 0.4},
-	},
-}
-
-// blocks measures how fast the block of an hour is written.
-func blocks(ctx context.Context, b *bench, dir string) error {
-	suite := blockSuite
-	suite.tmp = dir
-	if err := b.goBenchmarks(ctx, suite); err != nil {
-		return err
-	}
-	b.table.note("Writing a block: to the disk with its sync, beside parquet-go's generic writer of a struct to memory; medians of %d runs.", b.Count)
-	return nil
-}
 
 // The load beside checkpoints. There are so many tuples that a checkpoint, which leaves most of the
 // processor to others, takes longer than the interval: one follows the other.
@@ -52,100 +32,79 @@ var (
 // checkpoints measures what the checkpoints of a large hour take from the rate at which flows come
 // in, beside a server that writes the same log and no checkpoints. Neither is paused: a checkpoint
 // sleeps by how long its work took, and would take the pause for work.
-func checkpoints(ctx context.Context, b *bench, dir string) (err error) {
+func checkpoints(ctx context.Context, b *bench, dir string) (*setup, error) {
+	const without, with, written = "without", "with", "rows/s written"
 	var servers []*server
-	defer func() { err = errors.Join(err, stopAll(servers)) }()
-	start := func(name string, settings ...string) (*server, error) {
-		s, err := b.startLogged(ctx, name, filepath.Join(dir, name), "fsync", settings...)
+	for name, settings := range sorted(map[string][]string{without: unchecked, with: {"--checkpoint-interval=1s", "--checkpoint-log=1TiB"}}) {
+		s, err := b.startFlowd(ctx, name, append([]string{"--data=" + filepath.Join(dir, name), "--durability=fsync"}, settings...)...)
 		if err == nil {
-			servers = append(servers, s)
+			err = s.awaitSpares(ctx)
 		}
-		return s, err
-	}
-	without, err := start("without", unchecked...)
-	if err != nil {
-		return err
-	}
-	with, err := start("with", "--checkpoint-interval=1s", "--checkpoint-log=1TiB")
-	if err != nil {
-		return err
+		if err != nil {
+			return nil, err
+		}
+		servers = append(servers, s)
 	}
 	bodies, err := preload(ctx, servers)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := with.settle(ctx, bodies[0]); err != nil {
-		return err
+	if err := servers[0].settle(ctx, bodies[0]); err != nil {
+		return nil, err
 	}
-	var plain, beside []speed
-	var written []float64
-	for round := range b.Rounds {
-		v, err := b.measureRunning(ctx, without, checkpointSize, bodies)
-		if err != nil {
-			return err
-		}
-		w, rows, err := b.besideCheckpoints(ctx, with, bodies)
-		if err != nil {
-			return err
-		}
-		b.progress("taking flows beside checkpoints at %s, round %d of %d: %s, without %s",
-			figure(rows, "rows/s"), round+1, b.Rounds, figure(w.flows, "flows/s"), figure(v.flows, "flows/s"))
-		plain, beside, written = append(plain, v), append(beside, w), append(written, rows)
-	}
-	for _, s := range servers {
-		if err := s.checkCount(ctx); err != nil {
-			return err
-		}
-	}
-	b.checkpointRows(plain, beside)
-	b.table.note("While checkpoints are written: one after the other, of an hour with most of %d tuples, at %s; "+
-		"fsync, %d connections, medians of %d rounds of %s.",
-		checkpointTuples, figure(median(written), "rows/s"), b.Connections, b.Rounds, b.For)
-	return nil
+	return &setup{
+		sides: []side{
+			{with, func(ctx context.Context) (figures, error) {
+				var v figures
+				rows, took, err := servers[0].writtenDuring(ctx, func() (err error) {
+					if v, err = b.measureRunning(ctx, servers[0], checkpointSize, bodies); err == nil {
+						err = servers[0].settle(ctx, bodies[0])
+					}
+					return err
+				})
+				if err == nil && took < b.For.Seconds() {
+					err = fmt.Errorf("checkpoints of %.0f rows took %.1f s, which is not all of the %v measured", rows, took, b.For)
+				}
+				if err == nil {
+					v[written] = rows / took
+				}
+				return v, err
+			}},
+			{without, func(ctx context.Context) (figures, error) {
+				return b.measureRunning(ctx, servers[1], checkpointSize, bodies)
+			}},
+		},
+		check: func(ctx context.Context) error { return checkCounts(ctx, servers) },
+		rows: func(f found) error {
+			what := fmt.Sprintf("taking flows, %d per POST, while checkpoints are written", checkpointSize.flows)
+			b.table.compareMedians(f, bySecond, comparison{what: what, ours: with, rivalName: without, goal: checkpointGoal})
+			b.table.compareMedians(f, byCore, comparison{what: what + ", per server core", ours: with, rivalName: without})
+			b.table.note("While checkpoints are written: one after the other, of an hour with most of %d tuples, at %s; "+
+				"fsync, %d connections, medians of %d rounds of %s.",
+				checkpointTuples, figure(f.median(with, written), "rows/s"), b.Connections, b.Rounds, b.For)
+			return nil
+		},
+	}, nil
 }
 
-func (b *bench) checkpointRows(plain, beside []speed) {
-	what := fmt.Sprintf("taking flows, %d per POST, while checkpoints are written", checkpointSize.flows)
-	b.table.compare(comparison{what: what, rivalName: "without",
-		flowd: median(each(beside, flowsOf)), rival: median(each(plain, flowsOf)), unit: "flows/s", goal: checkpointGoal})
-	b.table.compare(comparison{what: what + ", per server core", rivalName: "without",
-		flowd: median(each(beside, perCoreOf)), rival: median(each(plain, perCoreOf)), unit: "flows/s"})
-}
-
-// besideCheckpoints measures a server that writes checkpoints, and how many rows a second it wrote
-// as long as it wrote one. It returns when none is under way any more.
-func (b *bench) besideCheckpoints(ctx context.Context, s *server, bodies [][]byte) (speed, float64, error) {
-	before, err := s.checkpointed(ctx)
+// writtenDuring returns how many rows the checkpoints of s wrote while f ran, and how many seconds they took.
+func (s *server) writtenDuring(ctx context.Context, f func() error) (rows, seconds float64, err error) {
+	const ofRows, ofSeconds = "flowd_checkpoint_rows_total", "flowd_checkpoint_seconds_total"
+	rowsBefore, err := s.metric(ctx, ofRows)
 	if err != nil {
-		return speed{}, 0, err
+		return 0, 0, err
 	}
-	v, err := b.measureRunning(ctx, s, checkpointSize, bodies)
-	if err != nil {
-		return speed{}, 0, err
+	secondsBefore, err := s.metric(ctx, ofSeconds)
+	if err == nil {
+		err = f()
 	}
-	if err := s.settle(ctx, bodies[0]); err != nil {
-		return speed{}, 0, err
+	if err == nil {
+		rows, err = s.metric(ctx, ofRows)
 	}
-	after, err := s.checkpointed(ctx)
-	if err != nil {
-		return speed{}, 0, err
+	if err == nil {
+		seconds, err = s.metric(ctx, ofSeconds)
 	}
-	rows, took := after.rows-before.rows, after.seconds-before.seconds
-	if took < b.For.Seconds() {
-		return speed{}, 0, fmt.Errorf("checkpoints of %.0f rows took %.1f s, which is not all of the %v measured", rows, took, b.For)
-	}
-	return v, rows / took, nil
-}
-
-// checkpointed is what all checkpoints of a server wrote, and how long they took.
-type checkpointed struct{ rows, seconds float64 }
-
-func (s *server) checkpointed(ctx context.Context) (c checkpointed, err error) {
-	if c.rows, err = s.metric(ctx, "flowd_checkpoint_rows_total"); err != nil {
-		return c, err
-	}
-	c.seconds, err = s.metric(ctx, "flowd_checkpoint_seconds_total")
-	return c, err
+	return rows - rowsBefore, seconds - secondsBefore, err
 }
 
 // settle returns when the server has made a checkpoint of all that it took. It posts a batch itself:

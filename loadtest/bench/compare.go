@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +17,7 @@ import (
 // compareDir is where the other commit is checked out and built, within the folder of --dir.
 const compareDir = "compare"
 
-// The sides of a comparison. The base runs twice: what the two differ by is what the machine makes of
+// The programs of a comparison. The base runs twice: what the two differ by is what the machine makes of
 // the same program.
 const (
 	baseSide = iota
@@ -28,8 +27,8 @@ const (
 
 var sideNames = [...]string{baseSide: "base", treeSide: "tree", againSide: "base again"}
 
-// side is one of the programs that are compared, with a server of it while one is measured.
-type side struct {
+// program is one of those that are compared, with a server of it while one is measured.
+type program struct {
 	*bench
 	*server
 	dir string // for data, of its own
@@ -40,9 +39,9 @@ type side struct {
 // compared is one run that compares the working tree with a commit.
 type compared struct {
 	*bench
-	dir   string // on the disk
-	sides []*side
-	rows  []ratioRow
+	dir      string // on the disk
+	programs []*program
+	rows     []ratioRow
 	// tuples are those of the hours, batches those of the log that is replayed.
 	tuples, batches int
 }
@@ -66,7 +65,7 @@ func (b *bench) compare(ctx context.Context, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	err = c.measureAll(ctx, comparisons())
+	err = c.measureAll(ctx, comparisons)
 	if len(c.rows) > 0 {
 		writeRatios(stdout, c.rows)
 		fmt.Fprintf(stdout, "\nThe tree beside commit %s; above 1 the tree is better. Medians and quartiles of %d turns, of POSTs %d, in which "+
@@ -110,7 +109,7 @@ func (c *compared) build(ctx context.Context) (string, error) {
 			return "", err
 		}
 		own.flags = flagsOf(help)
-		c.sides = append(c.sides, &side{bench: &own, dir: data})
+		c.programs = append(c.programs, &program{bench: &own, dir: data})
 	}
 	return commit, nil
 }
@@ -175,49 +174,3 @@ func (b *bench) lacks(needed []string) error {
 	}
 	return nil
 }
-
-// turns has each side measured once in each of so many turns, in an order that differs, and returns what was
-// found by side and turn.
-func (c *compared) turns(ctx context.Context, what string, turns int, measure func(*side) (float64, error)) ([][]float64, error) {
-	found := make([][]float64, len(c.sides))
-	for round := range turns {
-		for _, i := range order(len(c.sides), round) {
-			v, err := measure(c.sides[i])
-			if err = errors.Join(err, ctx.Err()); err != nil {
-				return nil, &sideError{i, err}
-			}
-			found[i] = append(found[i], v)
-		}
-		c.progress("%s, turn %d of %d", what, round+1, turns)
-	}
-	return found, nil
-}
-
-// order returns the order of a round: each second one is the one before it turned around, so that whoever
-// was first is last, and the others are random, but the same in every run.
-func order(sides, round int) []int {
-	all := rand.New(rand.NewPCG(1, uint64(round/2))).Perm(sides)
-	if round%2 == 1 {
-		slices.Reverse(all)
-	}
-	return all
-}
-
-// sideError is why a side could not be measured.
-type sideError struct {
-	side int
-	err  error
-}
-
-func (e *sideError) Error() string { return fmt.Sprintf("%s: %v", sideNames[e.side], e.err) }
-
-// short is one line of it: what flowd says of its settings, if that is in it.
-func (e *sideError) short() string {
-	first, rest, _ := strings.Cut(strings.TrimSpace(e.err.Error()), "\n")
-	if at := strings.Index(rest, "\nflowd: "); at >= 0 {
-		first, _, _ = strings.Cut(rest[at+1:], "\n")
-	}
-	return fmt.Sprintf("%s: %.100s", sideNames[e.side], first) // all of it is in the progress
-}
-
-func (e *sideError) Unwrap() error { return e.err }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -20,7 +21,7 @@ func TestPaired(t *testing.T) {
 	if r := paired([]float64{2, 4, 4, 9, 1}, []float64{1, 4, 2, 3, 8}, true); r != (ratio{0.5, 0.5, 1}) {
 		t.Errorf("less is better: %v", r)
 	}
-	row := newRatioRow("what", byWall, "ms", 1e3, [][]float64{baseSide: {1, 3}, treeSide: {2, 2}, againSide: {1, 6}})
+	row := newRatioRow(measurement{what: "what", unit: "ms", scale: 1e3}, byWall, found{"base": {"ms": {1, 3}}, "tree": {"ms": {2, 2}}, "base again": {"ms": {1, 6}}})
 	if want := (ratioRow{what: "what", by: byWall, unit: "ms", tree: 2000, base: 2000, ratio: ratio{1, 0.5, 1.5}, noise: ratio{0.75, 0.5, 1}}); row != want {
 		t.Errorf("%+v, want %+v", row, want)
 	}
@@ -57,7 +58,7 @@ func TestFlagsThatACommitLacks(t *testing.T) {
 	if got := early.known([]string{"--data=", "--data=x"}); !slices.Equal(got, []string{"--data=x"}) {
 		t.Errorf("of a program without checkpoints known are %v", got)
 	}
-	e := sideError{baseSide, errors.New("base ended at its start\nended, and printed:\nflowd: --data: is empty\n")}
+	e := sideError{baseSide, "base", errors.New("base ended at its start\nended, and printed:\nflowd: --data: is empty\n")}
 	if e.short() != "base: flowd: --data: is empty" {
 		t.Errorf("in short %q", e.short())
 	}
@@ -68,14 +69,16 @@ func TestFlagsThatACommitLacks(t *testing.T) {
 
 // What the base cannot do is said in the table, what the tree cannot do ends the run.
 func TestRowsThatCannotBeMeasured(t *testing.T) {
-	c := &compared{bench: &bench{options: options{Rounds: 2}, log: t.Output()}, sides: make([]*side, 3)}
-	measured := 0
-	found, err := c.turns(t.Context(), "x", 2, func(*side) (float64, error) { measured++; return float64(measured), nil })
-	if err != nil || measured != 6 || len(found) != 3 || len(found[0]) != 2 {
-		t.Errorf("%v, %v", found, err)
+	b := &bench{log: t.Output()}
+	measured := 0.0
+	count := func(context.Context) (figures, error) { measured++; return figures{"n": measured}, nil }
+	f, err := b.turns(t.Context(), "x", 2, []side{{"a", count}, {"b", count}, {"c", count}})
+	if err != nil || measured != 6 || len(f) != 3 || len(f["a"]["n"]) != 2 {
+		t.Errorf("%v, %v", f, err)
 	}
 	var failed *sideError
-	if _, err := c.turns(t.Context(), "x", 2, func(*side) (float64, error) { return 0, errors.New("no") }); !errors.As(err, &failed) {
+	no := func(context.Context) (figures, error) { return nil, errors.New("no") }
+	if _, err := b.turns(t.Context(), "x", 2, []side{{"a", no}}); !errors.As(err, &failed) {
 		t.Errorf("error %v", err)
 	}
 	var text strings.Builder
@@ -108,9 +111,9 @@ func TestComparisonOfFlowd(t *testing.T) {
 	for i := range sideNames {
 		own := *b
 		own.flags = flagsOf(help)
-		c.sides = append(c.sides, &side{bench: &own, dir: filepath.Join(c.dir, fmt.Sprint(i))})
+		c.programs = append(c.programs, &program{bench: &own, dir: filepath.Join(c.dir, fmt.Sprint(i))})
 	}
-	if err := c.measureAll(t.Context(), comparisons()); err != nil {
+	if err := c.measureAll(t.Context(), comparisons); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range c.rows {
@@ -120,8 +123,8 @@ func TestComparisonOfFlowd(t *testing.T) {
 	}
 	all := len(c.rows)
 	c.rows = nil
-	delete(c.sides[baseSide].flags, "durability")
-	if err := c.measureAll(t.Context(), comparisons()[1:4]); err != nil {
+	delete(c.programs[baseSide].flags, "durability")
+	if err := c.measureAll(t.Context(), comparisons[1:4]); err != nil {
 		t.Fatal(err)
 	}
 	missing := 0
@@ -133,8 +136,8 @@ func TestComparisonOfFlowd(t *testing.T) {
 	if all != 2*len(sizes)+4 || missing != len(sizes)+2 || len(c.rows) != missing {
 		t.Errorf("%d and %d rows, %d of these missing", all, len(c.rows), missing)
 	}
-	delete(c.sides[treeSide].flags, "durability")
-	if err := c.measureAll(t.Context(), comparisons()[1:4]); err == nil {
+	delete(c.programs[treeSide].flags, "durability")
+	if err := c.measureAll(t.Context(), comparisons[1:4]); err == nil {
 		t.Error("the tree lacks a flag, and that is no error")
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// inMemory is what fileSystem returns for one that is on no disk.
+const inMemory = "memory"
+
 // fileSystems are the names of those that are often met, by the numbers that the kernel has for
 // them. Two are no disk.
 var fileSystems = map[int64]string{

@@ -22,21 +22,11 @@ type goRun struct {
 	dir       string // of the module that pkg is in; this one if it is empty
 }
 
-// memoryRuns are the benchmarks that the part "go" needs. The one of memory fills 24 hours and must
-// not do so twice in one process.
-var memoryRuns = []goRun{
-	{pkg: "flowd/flow", name: "Decode", benchTime: "300ms"},
-	{pkg: "flowd/shard", name: "Apply", benchTime: "500ms"},
-	{pkg: "flowd/shard", name: "Memory", benchTime: "1x"},
-	{pkg: "flowd/shard", name: "Answer", benchTime: "500ms"},
-}
-
 // goSuite is benchmarks and the rows of the table that come from them.
 type goSuite struct {
 	runs []goRun
 	rows []goRow
-	// tmp is the folder for the files of the benchmarks; the system's own if it is empty.
-	tmp string
+	note string // with the number of runs
 }
 
 // goRow is a row of the table from two benchmarks, or from one and a bound.
@@ -52,43 +42,75 @@ type goRow struct {
 	most         float64 // bound, used without a rival
 }
 
-var memoryRows = []goRow{
-	{what: "decoding 100 flows, usual shape", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 2.5},
-	{what: "decoding 100 flows, with spaces", flowd: "Decode/spaces/flowd", rival: "Decode/spaces/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 2.5},
-	{what: "decoding 100 flows, any order", flowd: "Decode/anyorder/flowd", rival: "Decode/anyorder/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 1.2},
-	{what: "decoding: allocations, usual shape", flowd: "Decode/usual/flowd", metric: "allocs/op"},
-	{what: "decoding: allocations, with spaces", flowd: "Decode/spaces/flowd", metric: "allocs/op"},
-	{what: "decoding: allocations, any order", flowd: "Decode/anyorder/flowd", metric: "allocs/op"},
-	{what: "adding up, 10,000 tuples", flowd: "Apply/tuples=10000/flowd", rival: "Apply/tuples=10000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", goal: 2},
-	{what: "adding up, 1,000,000 tuples", flowd: "Apply/tuples=1000000/flowd", rival: "Apply/tuples=1000000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", goal: 2},
-	{what: "memory of a tuple in an hour", flowd: "Memory/flowd", metric: "bytes/tuplehour", unit: "B", most: 24},
-	{what: "memory of a tuple, once", flowd: "Memory/flowd", metric: "bytes/tuple", unit: "B", most: 64},
-	{what: "garbage collection, 1,000,000 tuples in 24 hours", flowd: "Memory/flowd", rival: "Memory/map", rivalName: "Go map", metric: "gc-ms", unit: "ms", goal: 50},
-	{what: "answering 1,000,000 rows", flowd: "Answer/flowd", rival: "Answer/encodingjson", rivalName: "encoding/json", metric: "ns/row", unit: "ns/row", goal: 3},
-	{what: "answering 1,000,000 rows: memory", flowd: "Answer/flowd", rival: "Answer/encodingjson", rivalName: "encoding/json", metric: "B/op", unit: "B"},
+// memorySuite is the part "go". The benchmark of memory fills 24 hours and must not do so twice in one process.
+var memorySuite = goSuite{
+	note: "Go benchmarks: medians of %d runs.",
+	runs: []goRun{
+		{pkg: "flowd/flow", name: "Decode", benchTime: "300ms"},
+		{pkg: "flowd/shard", name: "Apply", benchTime: "500ms"},
+		{pkg: "flowd/shard", name: "Memory", benchTime: "1x"},
+		{pkg: "flowd/shard", name: "Answer", benchTime: "500ms"},
+	},
+	rows: []goRow{
+		{what: "decoding 100 flows, usual shape", flowd: "Decode/usual/flowd", rival: "Decode/usual/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 2.5},
+		{what: "decoding 100 flows, with spaces", flowd: "Decode/spaces/flowd", rival: "Decode/spaces/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 2.5},
+		{what: "decoding 100 flows, any order", flowd: "Decode/anyorder/flowd", rival: "Decode/anyorder/gojson", rivalName: "go-json", metric: "ns/flow", unit: "ns/flow", goal: 1.2},
+		{what: "decoding: allocations, usual shape", flowd: "Decode/usual/flowd", metric: "allocs/op"},
+		{what: "decoding: allocations, with spaces", flowd: "Decode/spaces/flowd", metric: "allocs/op"},
+		{what: "decoding: allocations, any order", flowd: "Decode/anyorder/flowd", metric: "allocs/op"},
+		{what: "adding up, 10,000 tuples", flowd: "Apply/tuples=10000/flowd", rival: "Apply/tuples=10000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", goal: 2},
+		{what: "adding up, 1,000,000 tuples", flowd: "Apply/tuples=1000000/flowd", rival: "Apply/tuples=1000000/map", rivalName: "Go map", metric: "ns/flow", unit: "ns/flow", goal: 2},
+		{what: "memory of a tuple in an hour", flowd: "Memory/flowd", metric: "bytes/tuplehour", unit: "B", most: 24},
+		{what: "memory of a tuple, once", flowd: "Memory/flowd", metric: "bytes/tuple", unit: "B", most: 64},
+		{what: "garbage collection, 1,000,000 tuples in 24 hours", flowd: "Memory/flowd", rival: "Memory/map", rivalName: "Go map", metric: "gc-ms", unit: "ms", goal: 50},
+		{what: "answering 1,000,000 rows", flowd: "Answer/flowd", rival: "Answer/encodingjson", rivalName: "encoding/json", metric: "ns/row", unit: "ns/row", goal: 3},
+		{what: "answering 1,000,000 rows: memory", flowd: "Answer/flowd", rival: "Answer/encodingjson", rivalName: "encoding/json", metric: "B/op", unit: "B"},
+	},
+}
+
+// blockSuite is a block written beside the plain writer of the library below it.
+var blockSuite = goSuite{
+	note: "Writing a block: to the disk with its sync, beside parquet-go's generic writer of a struct to memory; medians of %d runs.",
+	runs: []goRun{{pkg: "flowd/block", name: "Write", benchTime: "500ms"}},
+	rows: []goRow{
+		{what: "writing 1,000,000 tuples to a block", flowd: "Write/block", rival: "Write/plain", rivalName: "parquet-go", metric: "rows/s", unit: "rows/s", higher: true, goal: 0.4},
+	},
+}
+
+// blockQuestions are questions of hours on disk: the scan below them beside that of the library which
+// knows the format, and all of them beside a database that reads the same folder.
+var blockQuestions = goSuite{
+	note: "Beside DuckDB: 1,000,000 tuples an hour on the disk's page cache, the same Parquet files, 2 threads each, without HTTP; medians of %d runs.",
+	runs: []goRun{
+		{pkg: "flowd/block", name: "Scan", benchTime: "300ms"},
+		{pkg: "flowd/block/duckdb", name: "Questions", benchTime: "500ms", dir: "block/duckdb"},
+	},
+	rows: []goRow{
+		{what: "reading all of 1,000,000 tuples of a block", flowd: "Scan/all", rival: "Scan/plain", rivalName: "parquet-go", metric: "rows/s", unit: "rows/s", higher: true, goal: 0.5},
+		{what: "asking: the first 10 of an hour on disk", flowd: "Questions/top/flowd", rival: "Questions/top/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
+		{what: "asking: an hour on disk by vpc_id", flowd: "Questions/by-vpc/flowd", rival: "Questions/by-vpc/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
+		{what: "asking: the first 10 of 4 hours on disk", flowd: "Questions/top-of-all/flowd", rival: "Questions/top-of-all/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
+		{what: "asking: 4 hours on disk by vpc_id", flowd: "Questions/by-vpc-of-all/flowd", rival: "Questions/by-vpc-of-all/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
+	},
 }
 
 // metrics are the values of benchmarks: by name without "Benchmark", then by unit, one for
 // each run.
 type metrics map[string]map[string][]float64
 
-// goBenchmarks adds the rows of the benchmarks that stand beside the code.
-func goBenchmarks(ctx context.Context, b *bench) error {
-	if err := b.goBenchmarks(ctx, goSuite{runs: memoryRuns, rows: memoryRows}); err != nil {
-		return err
-	}
-	b.table.note("Go benchmarks: medians of %d runs.", b.Count)
-	return nil
+// open makes a scenario of the suite.
+func (g goSuite) open(ctx context.Context, b *bench, dir string) (*setup, error) {
+	return &setup{rows: func(found) error { return g.run(ctx, b, dir) }}, nil
 }
 
-// goBenchmarks runs benchmarks in rounds: all of them once, then all again, so that a machine that
+// run runs the benchmarks in rounds, with their files in dir: all of them once, then all again, so that a machine that
 // slows down does so for all. Then it adds the rows.
-func (b *bench) goBenchmarks(ctx context.Context, suite goSuite) error {
+func (g goSuite) run(ctx context.Context, b *bench, dir string) error {
 	found, failed := metrics{}, map[string]string{}
 	for round := range b.Count {
-		for _, run := range suite.runs {
+		for _, run := range g.runs {
 			b.progress("%s of %s, round %d of %d", run.name, run.pkg, round+1, b.Count)
-			out, err := b.goBench(ctx, run, suite.tmp)
+			out, err := b.goBench(ctx, run, dir)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -99,9 +121,10 @@ func (b *bench) goBenchmarks(ctx context.Context, suite goSuite) error {
 			}
 		}
 	}
-	for _, r := range suite.rows {
+	for _, r := range g.rows {
 		found.addRow(&b.table, r, failed)
 	}
+	b.table.note(g.note, b.Count)
 	return nil
 }
 

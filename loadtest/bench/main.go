@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -56,18 +57,17 @@ func (o *options) Validate() error {
 	return nil
 }
 
-// part is one section of the run: it adds its rows to the table. Rows that it cannot measure
-// it adds as missing, with the reason; an error ends the run.
-type part func(ctx context.Context, b *bench) error
-
 // bench is one run.
 type bench struct {
 	options
-	dir   string          // temporary
-	flowd string          // the binary
-	flags map[string]bool // that it has; nil for all
-	log   io.Writer
-	table table
+	dir    string // temporary
+	onDisk string // for scenarios that need a disk, once one has run
+	// cleanups undo what a scenario did.
+	cleanups []func() error
+	flowd    string          // the binary
+	flags    map[string]bool // that it has; nil for all
+	log      io.Writer
+	table    table
 }
 
 // run is the whole program but for its exit.
@@ -131,13 +131,26 @@ func (b *bench) run(ctx context.Context, stdout io.Writer) (err error) {
 	return nil
 }
 
-func (b *bench) measureParts(ctx context.Context) error {
-	parts := map[string]part{"ingest": ingest, "latency": latency, "go": goBenchmarks, "questions": questions, "access": access, "durability": durability,
-		"slowloris": slowloris}
-	for _, name := range b.Parts {
-		if err := parts[name](ctx, b); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+// measureParts runs the scenarios of --parts, in the order of these.
+func (b *bench) measureParts(ctx context.Context) (err error) {
+	defer func() {
+		if b.onDisk != "" {
+			err = errors.Join(err, os.RemoveAll(b.onDisk))
 		}
+	}()
+	for _, part := range b.Parts {
+		for _, s := range scenarios {
+			if s.part == part {
+				if err := b.runScenario(ctx, s); err != nil {
+					return fmt.Errorf("%s: %w", s.name, err)
+				}
+			}
+		}
+	}
+	if b.onDisk != "" {
+		kind, err := fileSystem(b.onDisk)
+		b.table.note("Durability: the data is on %s; what is read from it is in the page cache.", kind)
+		return err
 	}
 	return nil
 }
@@ -155,4 +168,18 @@ func (b *bench) writeMarkdown() (err error) {
 // progress tells the user what is going on, apart from the table.
 func (b *bench) progress(format string, args ...any) {
 	fmt.Fprintf(b.log, "bench: "+format+"\n", args...)
+}
+
+// machine describes what the figures were measured on.
+func machine() string {
+	model := runtime.GOARCH
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%d CPUs (%s), %s, %s", runtime.NumCPU(), model, runtime.GOOS, runtime.Version())
 }

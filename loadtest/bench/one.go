@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -18,76 +17,62 @@ const oneMost = 1.6
 
 // oneFlow measures how long one client waits for its one flow to be on disk. In turn with each POST it
 // does the least that any log must do for that, so that both see the same disk, whatever else uses it.
-func oneFlow(ctx context.Context, b *bench, dir string) (err error) {
-	s, err := b.startLogged(ctx, flowdName, filepath.Join(dir, "data"), "fsync")
+func oneFlow(ctx context.Context, b *bench, dir string) (*setup, error) {
+	s, err := b.startFlowd(ctx, flowdName, "--data="+filepath.Join(dir, "data"), "--durability=fsync")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	bodies, err := makeBodies(oneSize, firstHour(), []*server{s})
+	if err := s.awaitSpares(ctx); err != nil {
+		return nil, err
+	}
+	bodies, err := makeBodies(oneSize, []*server{s})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	page, err := newPageWriter(filepath.Join(dir, "pages"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, page.file.Close()) }()
-	client, err := newPoster(s)
+	b.later(page.file.Close)
+	c, err := connect(s)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, client.close()) }()
-	turns := turns{client: client, page: page, bodies: bodies[0]}
-	if err := turns.take(ctx, b.WarmUp); err != nil {
-		return err
-	}
-	var posts, pages []float64
-	for round := range b.Rounds {
-		turns.posts, turns.pages = nil, nil
-		if err := turns.take(ctx, b.For); err != nil {
-			return err
+	b.later(c.close)
+	next := 0
+	const posts, pages = "µs of a POST", "µs of a page"
+	take := func(ctx context.Context, d time.Duration) (figures, error) {
+		var ofPosts, ofPages []float64
+		for end := time.Now().Add(d); time.Now().Before(end) && ctx.Err() == nil; next = (next + 1) % oneSize.bodies {
+			written, err := page.write()
+			if err != nil {
+				return nil, err
+			}
+			answered, err := c.post(s, bodies[0][next], oneSize.flows)
+			if err != nil {
+				return nil, err
+			}
+			ofPages, ofPosts = append(ofPages, microseconds(written)), append(ofPosts, microseconds(answered))
 		}
-		posts, pages = append(posts, median(turns.posts)), append(pages, median(turns.pages))
-		b.progress("one flow per POST, round %d of %d: p50 %s, of a write of 4 KiB %s",
-			round+1, b.Rounds, figure(posts[round], "µs"), figure(pages[round], "µs"))
-	}
-	if err := s.checkCount(ctx); err != nil {
-		return err
-	}
-	b.table.compare(comparison{what: "p50 of a POST of one flow, one connection, fsync", rivalName: "4 KiB and fdatasync",
-		flowd: median(posts), rival: median(pages), lower: true, unit: "µs", most: oneMost})
-	b.table.note("A POST of one flow: in turn with it, a page of 4 KiB is written to a file of zeros in the same folder and "+
-		"synced by fdatasync; medians of %d rounds of %s.", b.Rounds, b.For)
-	return nil
-}
-
-// turns are POSTs and writes of a page in turn.
-type turns struct {
-	client *poster
-	page   *pageWriter
-	bodies [][]byte
-	next   int
-	// posts and pages are how long each took, in microseconds.
-	posts, pages []float64
-}
-
-// take takes turns for d.
-func (t *turns) take(ctx context.Context, d time.Duration) error {
-	for end := time.Now().Add(d); time.Now().Before(end) && ctx.Err() == nil; {
-		took, err := t.page.write()
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		t.pages = append(t.pages, microseconds(took))
-		took, err = t.client.post(t.bodies[t.next], oneSize.flows)
-		if err != nil {
-			return fmt.Errorf("one flow per POST: %w", err)
-		}
-		t.posts = append(t.posts, microseconds(took))
-		t.next = (t.next + 1) % len(t.bodies)
+		return figures{posts: median(ofPosts), pages: median(ofPages)}, nil
 	}
-	return ctx.Err()
+	if _, err := take(ctx, b.WarmUp); err != nil {
+		return nil, err
+	}
+	return &setup{
+		sides: []side{{flowdName, func(ctx context.Context) (figures, error) { return take(ctx, b.For) }}},
+		check: func(ctx context.Context) error { return checkCounts(ctx, []*server{s}) },
+		rows: func(f found) error {
+			b.table.compare(comparison{what: "p50 of a POST of one flow, one connection, fsync", rivalName: "4 KiB and fdatasync",
+				flowd: f.median(flowdName, posts), rival: f.median(flowdName, pages), lower: true, unit: "µs", most: oneMost})
+			b.table.note("A POST of one flow: in turn with it, a page of 4 KiB is written to a file of zeros in the same folder and "+
+				"synced by fdatasync; medians of %d rounds of %s.", b.Rounds, b.For)
+			return nil
+		},
+	}, nil
 }
 
 func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }

@@ -35,7 +35,7 @@ func TestMeasureCeiling(t *testing.T) {
 	s.pause()
 	b := bench{options: options{For: 200 * time.Millisecond, WarmUp: 10 * time.Millisecond, Connections: 2}}
 	v, err := b.measure(t.Context(), s, size{flows: 100}, [][]byte{body})
-	if err != nil || v.flows <= 0 || v.perCore <= 0 || s.posted == 0 {
+	if err != nil || v[bySecond] <= 0 || v[byCore] <= 0 || s.posted == 0 {
 		t.Errorf("speed %+v, %d flows posted, error %v", v, s.posted, err)
 	}
 	if err := s.stop(); err != nil {
@@ -46,11 +46,11 @@ func TestMeasureCeiling(t *testing.T) {
 	}
 }
 
-func TestBlastRefusesOtherAnswers(t *testing.T) {
+func TestBurstRefusesOtherAnswers(t *testing.T) {
 	s := newCeiling(t)
 	s.status = http.StatusNoContent
 	b := bench{options: options{Connections: 1}}
-	_, err := b.blast(t.Context(), s, size{flows: 1}, [][]byte{[]byte("x")}, 10*time.Millisecond)
+	_, err := b.burst(t.Context(), s, size{flows: 1}, [][]byte{[]byte("x")}, 10*time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "status 204: map[200:") {
 		t.Errorf("error %v, want one with both statuses", err)
 	}
@@ -60,7 +60,7 @@ func TestBlastRefusesOtherAnswers(t *testing.T) {
 }
 
 func TestServerThatFails(t *testing.T) {
-	_, err := startProcess(t.Context(), "sh", "/", func(string) *exec.Cmd {
+	_, err := new(bench).startServer(t.Context(), "sh", "/", func(string) *exec.Cmd {
 		return exec.Command("sh", "-c", "echo no disk >&2; exit 3")
 	})
 	if err == nil || !strings.Contains(err.Error(), "sh ended at its start\nsh ended by itself: exit status 3, and printed:\nno disk") {
@@ -83,7 +83,7 @@ func TestServerEndsWithHarness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := process{url: strings.TrimSpace(line)}
+	p := server{url: strings.TrimSpace(line)}
 	if _, err := p.get(t.Context(), "/"); err != nil {
 		t.Fatalf("the server of the harness: %v", err)
 	}

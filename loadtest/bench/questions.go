@@ -1,14 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +13,7 @@ import (
 	"flowd/flow"
 	"flowd/flow/flowjson"
 	"flowd/loadtest"
+	"flowd/loadtest/process"
 )
 
 // The hours that are asked about, and what is asked: the last of them, or all.
@@ -33,65 +31,51 @@ const (
 
 // The questions.
 const (
-	topTen  = "order_by=-bytes_total&limit=10"
-	byVPC   = "group_by=vpc_id"
-	byApp   = "group_by=src_app"
-	allRows = "format=json"
+	topTen = "order_by=-bytes_total&limit=10"
+	byVPC  = "group_by=vpc_id"
+	byApp  = "group_by=src_app"
 )
-
-// blockQuestions are questions of hours on disk: the scan below them beside that of the library which
-// knows the format, and all of them beside a database that reads the same folder.
-var blockQuestions = goSuite{
-	runs: []goRun{
-		{pkg: "flowd/block", name: "Scan", benchTime: "300ms"},
-		{pkg: "flowd/block/duckdb", name: "Questions", benchTime: "500ms", dir: "block/duckdb"},
-	},
-	rows: []goRow{
-		{what: "reading all of 1,000,000 tuples of a block", flowd: "Scan/all", rival: "Scan/plain", rivalName: "parquet-go", metric: "rows/s", unit: "rows/s", higher: true, goal: 0.5},
-		{what: "asking: the first 10 of an hour on disk", flowd: "Questions/top/flowd", rival: "Questions/top/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
-		{what: "asking: an hour on disk by vpc_id", flowd: "Questions/by-vpc/flowd", rival: "Questions/by-vpc/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
-		{what: "asking: the first 10 of 4 hours on disk", flowd: "Questions/top-of-all/flowd", rival: "Questions/top-of-all/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
-		{what: "asking: 4 hours on disk by vpc_id", flowd: "Questions/by-vpc-of-all/flowd", rival: "Questions/by-vpc-of-all/duckdb", rivalName: "DuckDB", metric: "ms/op", unit: "ms", within: 2},
-	},
-}
 
 // questions measures answers: what is asked for beside all rows, how much memory and how much of the
 // speed of taking flows a question costs, and hours on disk beside other readers of them.
-func questions(ctx context.Context, b *bench) (err error) {
+func questions(ctx context.Context, b *bench, dir string) (*setup, error) {
 	rows, err := startRows(askedTuples)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, err := b.startMemory(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
 	first := firstHour() - askedHours
 	for i := range flow.Hour(askedHours) {
 		b.progress("posting hour %d of %d of %d tuples", i+1, askedHours, askedTuples)
 		if err := postHour(ctx, s, rows, first+i); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if err := b.answers(ctx, s, rows, first); err != nil {
-		return err
+	if _, err := writeHours(ctx, dir, first, rows); err != nil {
+		return nil, err
 	}
-	if err := b.rangeMemory(ctx, s.process, "in memory", first); err != nil {
-		return err
+	onDisk, err := b.startFlowd(ctx, flowdName, "--data="+dir, "--durability=none")
+	if err != nil {
+		return nil, err
 	}
-	if err := b.rangeOnDisk(ctx, rows); err != nil {
-		return err
+	onDisk.pause()
+	answers, err := answersOf(ctx, s, rows, first)
+	if err != nil {
+		return nil, err
 	}
-	if err := b.beside(ctx, s, first+askedHours-1); err != nil {
-		return err
+	sides := append(answers, rangeMemory(s, inMemorySide, first), rangeMemory(onDisk, onDiskSide, first))
+	posts, err := b.besideQuestions(s, first+askedHours-1)
+	if err != nil {
+		return nil, err
 	}
-	s.pause()
-	if err := b.goBenchmarks(ctx, blockQuestions); err != nil {
-		return err
-	}
-	b.table.note("Beside DuckDB: 1,000,000 tuples an hour on the disk's page cache, the same Parquet files, 2 threads each, without HTTP.")
-	return nil
+	return &setup{sides: append(sides, posts...), rows: func(f found) error {
+		b.questionRows(f)
+		s.pause()
+		return blockQuestions.run(ctx, b, dir)
+	}}, nil
 }
 
 // postHour posts rows as flows of hour h.
@@ -114,178 +98,161 @@ func postHour(ctx context.Context, s *server, rows []flow.Row, h flow.Hour) erro
 	})
 }
 
-// answer is a kind of request, how often it is made in a round, and what it took each time, in seconds.
-type answer struct {
-	path, head string
-	status     int
-	times      int
-	took       []float64
-}
+// The sides of the questions, and their figures.
+const (
+	allSide      = "all as JSON"
+	topSide      = "the first 10"
+	vpcSide      = "by vpc_id"
+	appSide      = "by src_app"
+	tupleSide    = "one tuple"
+	sameSide     = "304"
+	liveSide     = "/livez"
+	inMemorySide = "in memory"
+	onDiskSide   = "on disk"
+	aloneSide    = "no questions"
+	besideSide   = "beside questions"
 
-// answers asks about one hour, each question on the same connection in turns.
-func (b *bench) answers(ctx context.Context, s *server, rows []flow.Row, h flow.Hour) (err error) {
-	c, err := connect(s.process)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.close()) }()
+	milliseconds = "ms"
+	extraMemory  = "B more at the peak"
+)
+
+// answersOf are questions about one hour, all on the same connection.
+func answersOf(ctx context.Context, s *server, rows []flow.Row, h flow.Hour) ([]side, error) {
 	hour := fmt.Sprintf("/flows?hour=%d&", h)
 	src, dest, vpc := rows[len(rows)/2].Key.Names()
 	tuple := url.Values{"src_app": {string(src)}, "dest_app": {string(dest)}, "vpc_id": {string(vpc)}}
-	known, err := c.ask(hour+byVPC, "", http.StatusOK)
+	tag, err := s.tag(ctx, hour+byVPC)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var (
-		all   = &answer{path: hour + allRows, times: 5}
-		top   = &answer{path: hour + topTen, times: 50}
-		group = &answer{path: hour + byVPC, times: 50}
-		apps  = &answer{path: hour + byApp, times: 50}
-		one   = &answer{path: hour + tuple.Encode(), times: 1000}
-		same  = &answer{path: hour + byVPC, times: 3000, status: http.StatusNotModified,
-			head: "If-None-Match: " + known.header.Get("ETag") + "\r\n"}
-		live = &answer{path: "/livez", times: 3000}
-	)
-	for round := range b.Rounds {
-		b.progress("asking, round %d of %d", round+1, b.Rounds)
-		for _, a := range []*answer{all, top, group, apps, one, live, same} {
-			for range a.times {
-				r, err := c.ask(a.path, a.head, cmp.Or(a.status, http.StatusOK))
-				if err = errors.Join(err, ctx.Err()); err != nil {
-					return err
-				}
-				a.took = append(a.took, r.took.Seconds())
-			}
-		}
+	var sides []side
+	for _, q := range []struct {
+		name, path, line string
+		status, times    int
+	}{
+		{allSide, hour + "format=json", "", http.StatusOK, 5},
+		{topSide, hour + topTen, "", http.StatusOK, 50},
+		{vpcSide, hour + byVPC, "", http.StatusOK, 50},
+		{appSide, hour + byApp, "", http.StatusOK, 50},
+		{tupleSide, hour + tuple.Encode(), "", http.StatusOK, 1000},
+		{liveSide, "/livez", "", http.StatusOK, 3000},
+		{sameSide, hour + byVPC, "If-None-Match: " + tag, http.StatusNotModified, 3000},
+	} {
+		sides = append(sides, side{q.name, func(ctx context.Context) (figures, error) {
+			took, err := askTimes(ctx, s, q.path, q.line, q.status, q.times)
+			return figures{milliseconds: 1e3 * took}, err
+		}})
 	}
-	const beside = "all as JSON"
-	b.compareAnswers("asking: the first 10 of an hour", top, beside, all, 10)
-	b.compareAnswers("asking: an hour by vpc_id", group, beside, all, 10)
-	b.compareAnswers("asking: an hour by src_app", apps, beside, all, 0)
-	b.compareAnswers("asking: one tuple", one, beside, all, 1000)
-	b.table.compare(comparison{what: "asking: what the client has (304)", rivalName: "/livez", unit: "µs",
-		flowd: 1e6 * median(same.took), rival: 1e6 * median(live.took), lower: true, most: 1.5})
-	b.table.note("Asking: an hour of %d tuples in memory, over HTTP on one connection; medians of %d rounds. "+
-		"All as JSON is every row of the hour.", askedTuples, b.Rounds)
-	return nil
+	return sides, nil
 }
 
-func (b *bench) compareAnswers(what string, a *answer, name string, rival *answer, goal float64) {
-	b.table.compare(comparison{what: what, rivalName: name, unit: "ms", lower: true, goal: goal,
-		flowd: 1e3 * median(a.took), rival: 1e3 * median(rival.took)})
-}
-
-// rangeOnDisk is rangeMemory for a server whose hours are all on disk.
-func (b *bench) rangeOnDisk(ctx context.Context, rows []flow.Row) (err error) {
-	dir := filepath.Join(b.dir, "hours")
-	if err := os.Mkdir(dir, 0o777); err != nil {
-		return err
-	}
-	b.progress("writing %d hours of %d tuples", askedHours, askedTuples)
-	first := firstHour() - askedHours
-	if _, err := writeHours(ctx, dir, first, rows); err != nil {
-		return err
-	}
-	s, err := b.startFlowd(ctx, flowdName, "--data="+dir, "--durability=none")
+// askTimes returns the median time of a question, in seconds.
+func askTimes(ctx context.Context, s *server, path, line string, status, times int) (float64, error) {
+	c, err := connect(s)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return errors.Join(b.rangeMemory(ctx, s.process, "on disk", first), s.stop())
-}
-
-// rangeMemory adds how much memory a question over all hours takes at most.
-func (b *bench) rangeMemory(ctx context.Context, p *process, where string, first flow.Hour) (err error) {
-	c, err := connect(p)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	path := fmt.Sprintf("/flows?from=%d&to=%d&%s", first, first+askedHours, byApp)
-	var most, took []float64
-	for range b.Rounds {
-		before, err := loadtest.ReadProcess(p.PID())
-		if err != nil {
-			return err
-		}
-		if err := loadtest.ForgetPeak(p.PID()); err != nil {
-			return err
-		}
-		r, err := c.ask(path, "", http.StatusOK)
+	defer c.conn.Close()
+	var all []float64
+	for range times {
+		r, err := c.ask(path, line, status)
 		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
+			return 0, err
 		}
-		after, err := loadtest.ReadProcess(p.PID())
-		if err != nil {
-			return err
-		}
-		b.progress("%d hours %s by src_app: %v, %d bytes of an answer", askedHours, where, r.took, r.bytes)
-		most = append(most, float64(after.PeakRSS)-float64(before.RSS)-float64(r.bytes))
-		took = append(took, r.took.Seconds())
+		all = append(all, r.took.Seconds())
 	}
-	b.table.limit(fmt.Sprintf("asking: 24 hours of 1,000,000 tuples %s by src_app, memory", where), slices.Max(most), rangeMost, "B")
-	b.table.note("24 hours %s by src_app took %s (median). Their memory is by how much the resident memory of the server "+
-		"was higher at its peak than before, without the answer, at most in %d rounds.", where, figure(1e3*median(took), "ms"), b.Rounds)
-	return nil
+	return median(all), nil
 }
 
-// beside measures how fast flows are taken while questions are asked, beside no questions, about hour h
-// that the flows are of.
-func (b *bench) beside(ctx context.Context, s *server, h flow.Hour) error {
+// rangeMemory measures how much memory a question over all hours takes at most.
+func rangeMemory(s *server, name string, first flow.Hour) side {
+	path := fmt.Sprintf("/flows?from=%d&to=%d&%s", first, first+askedHours, byApp)
+	return side{name, func(ctx context.Context) (figures, error) {
+		s.resume()
+		before, err := process.Read(s.PID())
+		if err != nil {
+			return nil, err
+		}
+		if err := process.ForgetPeak(s.PID()); err != nil {
+			return nil, err
+		}
+		c, err := connect(s)
+		if err != nil {
+			return nil, err
+		}
+		defer c.conn.Close()
+		r, err := c.ask(path, "", http.StatusOK)
+		if err != nil {
+			return nil, err
+		}
+		after, err := process.Read(s.PID())
+		return figures{extraMemory: float64(after.PeakRSS) - float64(before.RSS) - float64(r.bytes), milliseconds: 1e3 * r.took.Seconds()}, err
+	}}
+}
+
+// besideQuestions measure how fast flows are taken while questions are asked about hour h, which the flows are of, and
+// without questions.
+func (b *bench) besideQuestions(s *server, h flow.Hour) ([]side, error) {
 	size := size{flows: 100, bodies: 1600}
 	g, err := loadtest.NewGenerator(loadtest.Workload{
 		Tuples: askedTuples * 6 / 5, FirstHour: h, Hours: 1, Skew: loadtest.Uniform, FlowsPerPost: size.flows, Seed: 1,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bodies := make([][]byte, size.bodies)
 	for k := range bodies {
 		bodies[k] = s.encode(nil, g, g.Draw(nil, uint64(k)))
 	}
-	var alone, asked []float64
-	for round := range b.Rounds {
-		v, err := b.measureRunning(ctx, s, size, bodies)
+	alone := func(ctx context.Context) (figures, error) { return b.measureRunning(ctx, s, size, bodies) }
+	return []side{{aloneSide, alone}, {besideSide, func(ctx context.Context) (v figures, err error) {
+		c, err := connect(s)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		w, err := b.measureAsked(ctx, s, fmt.Sprintf("/flows?hour=%d&%s", h, topTen), func() (speed, error) {
-			return b.measureRunning(ctx, s, size, bodies)
+		defer c.conn.Close()
+		asking, stop := context.WithCancel(ctx)
+		var asker sync.WaitGroup
+		var failed error
+		asker.Go(func() {
+			tick := time.NewTicker(time.Second / besideRate)
+			defer tick.Stop()
+			for failed == nil {
+				select {
+				case <-tick.C:
+					_, failed = c.ask(fmt.Sprintf("/flows?hour=%d&%s", h, topTen), "", http.StatusOK)
+				case <-asking.Done():
+					return
+				}
+			}
 		})
-		if err != nil {
-			return err
-		}
-		b.progress("taking flows, round %d of %d: %s, beside questions %s", round+1, b.Rounds, figure(v.flows, ""), figure(w.flows, ""))
-		alone, asked = append(alone, v.flows), append(asked, w.flows)
-	}
-	b.table.compare(comparison{what: fmt.Sprintf("taking flows beside %d questions a second", besideRate), rivalName: "no questions",
-		flowd: median(asked), rival: median(alone), unit: "flows/s", goal: besideKept})
-	b.table.note("Beside questions: 100 flows per POST go into an hour of a million tuples, whose first 10 are asked for.")
-	return nil
+		v, err = alone(ctx)
+		stop()
+		asker.Wait()
+		return v, errors.Join(err, failed)
+	}}}, nil
 }
 
-// measureAsked measures while path is asked for besideRate times a second.
-func (b *bench) measureAsked(ctx context.Context, s *server, path string, measure func() (speed, error)) (v speed, err error) {
-	c, err := connect(s.process)
-	if err != nil {
-		return speed{}, err
+func (b *bench) questionRows(f found) {
+	for _, q := range []struct {
+		what, ours string
+		goal       float64
+	}{
+		{"asking: the first 10 of an hour", topSide, 10}, {"asking: an hour by vpc_id", vpcSide, 10},
+		{"asking: an hour by src_app", appSide, 0}, {"asking: one tuple", tupleSide, 1000},
+	} {
+		b.table.compareMedians(f, milliseconds, comparison{what: q.what, ours: q.ours, rivalName: allSide, lower: true, goal: q.goal})
 	}
-	ctx, stop := context.WithCancel(ctx)
-	var asker sync.WaitGroup
-	var failed error
-	asker.Go(func() {
-		tick := time.NewTicker(time.Second / besideRate)
-		defer tick.Stop()
-		for failed == nil {
-			select {
-			case <-tick.C:
-				_, failed = c.ask(path, "", http.StatusOK)
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	v, err = measure()
-	stop()
-	asker.Wait()
-	return v, errors.Join(err, failed, c.close())
+	b.table.compare(comparison{what: "asking: what the client has (304)", rivalName: liveSide, unit: "µs",
+		flowd: 1e3 * f.median(sameSide, milliseconds), rival: 1e3 * f.median(liveSide, milliseconds), lower: true, most: 1.5})
+	b.table.note("Asking: an hour of %d tuples in memory, over HTTP on one connection; medians of %d rounds. "+
+		"All as JSON is every row of the hour.", askedTuples, b.Rounds)
+	for _, where := range []string{inMemorySide, onDiskSide} {
+		b.table.limit(fmt.Sprintf("asking: 24 hours of 1,000,000 tuples %s by src_app, memory", where), slices.Max(f[where][extraMemory]), rangeMost, "B")
+		b.table.note("24 hours %s by src_app took %s (median). Their memory is by how much the resident memory of the server "+
+			"was higher at its peak than before, without the answer, at most in %d rounds.", where, figure(f.median(where, milliseconds), "ms"), b.Rounds)
+	}
+	b.table.compareMedians(f, bySecond, comparison{what: fmt.Sprintf("taking flows beside %d questions a second", besideRate),
+		ours: besideSide, rivalName: aloneSide, goal: besideKept})
+	b.table.note("Beside questions: 100 flows per POST go into an hour of a million tuples, whose first 10 are asked for.")
 }

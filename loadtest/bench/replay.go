@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -19,90 +18,72 @@ const replayGoal = 1.5
 // the log has all that it took.
 var unchecked = []string{"--checkpoint-interval=24h", "--checkpoint-log=1TiB"}
 
-// replay measures how fast a killed server is back: in each round it is loaded, killed, and started
-// again with a log that has all flows of this round and those before.
-func replay(ctx context.Context, b *bench, dir string) (err error) {
-	s, err := b.startLogged(ctx, flowdName, dir, "fsync", unchecked...)
-	if err != nil {
-		return err
+// replay measures how fast a killed server is back: in each turn it is loaded, killed, and started
+// again with a log that has all flows of this turn and those before.
+func replay(ctx context.Context, b *bench, dir string) (*setup, error) {
+	start := func(ctx context.Context) (*server, error) {
+		return b.startFlowd(ctx, flowdName, append([]string{"--data=" + dir, "--durability=fsync"}, unchecked...)...)
 	}
-	defer func() {
-		if s != nil {
-			err = errors.Join(err, s.stop())
+	s, err := start(ctx)
+	if err == nil {
+		err = s.awaitSpares(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	bodies, err := makeBodies(replaySize, []*server{s})
+	if err != nil {
+		return nil, err
+	}
+	perFlow := 0.0
+	const replayedFigure, replayedByCore = "flows/s replayed", "flows/s replayed per core"
+	measure := func(ctx context.Context) (figures, error) {
+		v, err := b.measureRunning(ctx, s, replaySize, bodies[0])
+		if err == nil && perFlow == 0 {
+			perFlow, err = s.logBytes(ctx)
 		}
-	}()
-	bodies, err := makeBodies(replaySize, firstHour(), []*server{s})
-	if err != nil {
-		return err
-	}
-	var perFlow float64
-	var taken, replayed, perCore []float64
-	for round := range b.Rounds {
-		s.pause()
-		v, err := b.measure(ctx, s, replaySize, bodies[0])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		s.resume()
-		if round == 0 {
-			if perFlow, err = s.logBytes(ctx); err != nil {
-				return err
-			}
+		s.kill()
+		posted := s.posted
+		if s, err = start(ctx); err != nil {
+			return nil, err
 		}
-		back, r, err := b.killAndReplay(ctx, s, dir)
-		s = back
+		s.posted = posted
+		cpu, err := s.cpu()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		b.progress("replaying the log, round %d of %d: %s flows in %v, %s, %s per core; taken in by %s per core", round+1, b.Rounds,
-			figure(float64(r.flows), ""), r.took, figure(r.perSecond(), "flows/s"), figure(r.perCore(), ""), figure(v.perCore, ""))
-		taken, replayed, perCore = append(taken, v.perCore), append(replayed, r.perSecond()), append(perCore, r.perCore())
+		r, err := parseReplayed(s.Output())
+		if err == nil && r.flows != posted {
+			err = fmt.Errorf("%s was answered for %d flows, and replayed %d", flowdName, posted, r.flows)
+		}
+		if err != nil {
+			return nil, err
+		}
+		v[replayedFigure], v[replayedByCore] = float64(r.flows)/r.took.Seconds(), float64(r.flows)/cpu.Seconds()
+		return v, checkCounts(ctx, []*server{s})
 	}
-	const rival = "taking flows, per server core"
-	what := fmt.Sprintf("replaying the log, %d flows per POST", replaySize.flows)
-	b.table.compare(comparison{what: what, rivalName: rival, flowd: median(replayed), rival: median(taken), unit: "flows/s", goal: replayGoal})
-	b.table.compare(comparison{what: what + ", per core", rivalName: rival, flowd: median(perCore), rival: median(taken), unit: "flows/s"})
-	b.table.limit(logBytesRow(replaySize), perFlow, logBytesMost, "B")
-	b.table.note("Replaying the log: in each of %d rounds flowd with fsync takes flows for %s, is killed by SIGKILL and starts again; "+
-		"by its own clock for the log, per core by all processor time from its start until it was ready. No flow was missing, nor one too many.",
-		b.Rounds, b.WarmUp+b.For)
-	return nil
-}
-
-// killAndReplay kills s and starts another server on its folder, which it returns unless there is
-// none, also beside an error.
-func (b *bench) killAndReplay(ctx context.Context, s *server, dir string) (*server, replayed, error) {
-	s.Kill()
-	back, err := b.startFlowd(ctx, flowdName, append([]string{"--data=" + dir, "--durability=fsync"}, unchecked...)...)
-	if err != nil {
-		return nil, replayed{}, err
-	}
-	cpu, err := back.cpu()
-	if err != nil {
-		return back, replayed{}, err
-	}
-	r, err := parseReplayed(back.Output())
-	if err != nil {
-		return back, replayed{}, err
-	}
-	r.cpu = cpu
-	back.posted = s.posted
-	if r.flows != s.posted {
-		return back, replayed{}, fmt.Errorf("%s was answered for %d flows, and replayed %d", flowdName, s.posted, r.flows)
-	}
-	return back, r, back.checkCount(ctx)
+	return &setup{sides: []side{{flowdName, measure}}, rows: func(f found) error {
+		const rival = "taking flows, per server core"
+		what := fmt.Sprintf("replaying the log, %d flows per POST", replaySize.flows)
+		taken := f.median(flowdName, byCore)
+		b.table.compare(comparison{what: what, rivalName: rival, flowd: f.median(flowdName, replayedFigure), rival: taken, unit: "flows/s", goal: replayGoal})
+		b.table.compare(comparison{what: what + ", per core", rivalName: rival, flowd: f.median(flowdName, replayedByCore), rival: taken, unit: "flows/s"})
+		b.table.limit(logBytesRow(replaySize), perFlow, logBytesMost, "B")
+		b.table.note("Replaying the log: in each of %d rounds flowd with fsync takes flows for %s, is killed by SIGKILL and starts again; "+
+			"by its own clock for the log, per core by all processor time from its start until it was ready. No flow was missing, nor one too many.",
+			b.Rounds, b.WarmUp+b.For)
+		return nil
+	}}, nil
 }
 
 // replayed is what a server says of its recovery.
 type replayed struct {
 	flows uint64
 	took  time.Duration
-	// cpu is the processor time of the server until it was ready.
-	cpu time.Duration
 }
-
-func (r replayed) perSecond() float64 { return float64(r.flows) / r.took.Seconds() }
-func (r replayed) perCore() float64   { return float64(r.flows) / r.cpu.Seconds() }
 
 // replayedLine is what flowd logs:
 //

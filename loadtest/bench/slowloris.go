@@ -11,8 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"flowd/flow"
-	"flowd/loadtest"
+	"flowd/loadtest/load"
 )
 
 // The agents that are timed, and the clients beside them that are slow on purpose.
@@ -32,50 +31,45 @@ const (
 
 // slowloris measures how much longer agents wait for their answers while clients hold connections, send
 // next to nothing, and come again when they are cut off.
-func slowloris(ctx context.Context, b *bench) (err error) {
+func slowloris(ctx context.Context, b *bench, _ string) (*setup, error) {
 	if err := allowFiles(slowOpenFiles); err != nil {
-		return err
+		return nil, err
 	}
 	s, err := b.startMemory(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	load := loadtest.Options{
-		Target: s.url, Connections: agents, Timeout: 10 * time.Second, Encoding: loadtest.Plain, ServerPID: s.PID(),
-		Workload: loadtest.Workload{
-			Tuples: ingestTuples, FirstHour: flow.Hour(time.Now().Unix() / 3600), Hours: 1,
-			Skew: loadtest.Uniform, FlowsPerPost: agentFlows, Seed: 1,
+	const without, beside, p99 = "without", "beside slow clients", "ms p99 of posts"
+	o := s.load(agents, ingestTuples, agentFlows)
+	o.Rate, o.For, o.Verify = agentPosts, slowFor, true
+	alone := func(ctx context.Context) (figures, error) {
+		report, err := load.Run(ctx, o)
+		if err == nil && ctx.Err() == nil && (!report.Verification.OK || len(report.Writes.Errors) > 0) {
+			err = fmt.Errorf("posts failed, or the totals are wrong: %v", report.Writes.Errors)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return figures{p99: report.Writes.Latency.P99 * 1000}, nil
+	}
+	return &setup{
+		sides: []side{{without, alone}, {beside, func(ctx context.Context) (figures, error) { return besideSlow(ctx, s, alone) }}},
+		rows: func(f found) error {
+			b.table.compare(comparison{what: "p99 beside 2,000 slow connections", rivalName: without,
+				flowd: f.median(beside, p99), rival: f.median(without, p99), lower: true, unit: "ms", most: slowMost})
+			b.table.note("Slow connections: a third send nothing, a third one byte of a head every %v, a third one of a body; each is "+
+				"replaced after %v. Beside them %d connections post %d times a second %d flows, timed from when each was due. "+
+				"All totals were read back and compared.", slowEvery, slowAge*slowEvery, agents, agentPosts, agentFlows)
+			return nil
 		},
-		Rate: agentPosts, For: slowFor, Verify: true,
-	}
-	var without, beside []float64
-	for turn := range b.Rounds * slowTurns {
-		alone, err := agentP99(ctx, load)
-		if err != nil {
-			return err
-		}
-		crowded, err := b.besideSlow(ctx, s, load)
-		if err != nil {
-			return err
-		}
-		b.progress("agents beside slow clients, turn %d of %d: p99 %s, without %s", turn+1, b.Rounds*slowTurns,
-			figure(crowded, "ms"), figure(alone, "ms"))
-		without, beside = append(without, alone), append(beside, crowded)
-	}
-	b.table.compare(comparison{what: "p99 beside 2,000 slow connections", rivalName: "without",
-		flowd: median(beside), rival: median(without), lower: true, unit: "ms", most: slowMost})
-	b.table.note("Slow connections: a third send nothing, a third one byte of a head every %v, a third one of a body; each is "+
-		"replaced after %v. Beside them %d connections post %d times a second %d flows, timed from when each was due. "+
-		"All totals were read back and compared.", slowEvery, slowAge*slowEvery, agents, agentPosts, agentFlows)
-	return nil
+	}, nil
 }
 
-// besideSlow is agentP99 with slow clients, of which the server must have all before and after.
-func (b *bench) besideSlow(ctx context.Context, s *server, load loadtest.Options) (p99 float64, err error) {
+// besideSlow measures with slow clients, of which the server must have all before and after.
+func besideSlow(ctx context.Context, s *server, measure func(context.Context) (figures, error)) (v figures, err error) {
 	slow, err := openSlow(strings.TrimPrefix(s.url, "http://"), slowClients)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() {
 		err = errors.Join(err, slow.close(), s.waitForConnections(ctx, func(n int) bool { return n < agents }))
@@ -83,46 +77,19 @@ func (b *bench) besideSlow(ctx context.Context, s *server, load loadtest.Options
 	// Some are on their way from one connection to the next.
 	all := func(n int) bool { return n >= slowClients*99/100 }
 	if err := s.waitForConnections(ctx, all); err != nil {
-		return 0, err
+		return nil, err
 	}
-	if p99, err = agentP99(ctx, load); err != nil {
-		return 0, err
+	if v, err = measure(ctx); err != nil {
+		return nil, err
 	}
-	return p99, s.waitForConnections(ctx, all)
-}
-
-// agentP99 returns the p99 of posts in milliseconds.
-func agentP99(ctx context.Context, load loadtest.Options) (float64, error) {
-	report, err := loadtest.Run(ctx, load)
-	switch {
-	case err != nil:
-		return 0, err
-	case ctx.Err() != nil:
-		return 0, ctx.Err()
-	case !report.Verification.OK || len(report.Writes.Errors) > 0:
-		return 0, fmt.Errorf("posts failed, or the totals are wrong: %v", report.Writes.Errors)
-	}
-	return report.Writes.Latency.P99 * 1000, nil
+	return v, s.waitForConnections(ctx, all)
 }
 
 // waitForConnections waits until the number of the server's connections, but the one that asks, is enough.
 func (s *server) waitForConnections(ctx context.Context, enough func(int) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, slowOpen)
 	defer cancel()
-	for {
-		n, err := s.metric(ctx, "flowd_http_connections")
-		switch {
-		case err != nil:
-			return err
-		case enough(int(n) - 1):
-			return nil
-		}
-		select {
-		case <-time.After(askEvery):
-		case <-ctx.Done():
-			return fmt.Errorf("%s has %.0f connections: %w", s.name, n, ctx.Err())
-		}
-	}
+	return s.await(ctx, "flowd_http_connections", func(n float64) bool { return enough(int(n) - 1) })
 }
 
 // allowFiles makes room for n open files.
@@ -151,8 +118,8 @@ var slowHeads = []string{
 
 const slowByte = " "
 
-// slowCrowd is slow clients.
-type slowCrowd struct {
+// slowClientSet is slow clients.
+type slowClientSet struct {
 	addr string
 	stop chan struct{}
 	done sync.WaitGroup
@@ -167,8 +134,8 @@ type slowClient struct {
 }
 
 // openSlow opens n connections to addr. They are of all ages from the start.
-func openSlow(addr string, n int) (*slowCrowd, error) {
-	c := &slowCrowd{addr: addr, stop: make(chan struct{})}
+func openSlow(addr string, n int) (*slowClientSet, error) {
+	c := &slowClientSet{addr: addr, stop: make(chan struct{})}
 	for i := range n {
 		client, err := c.open(slowHeads[i%len(slowHeads)])
 		if err != nil {
@@ -182,7 +149,7 @@ func openSlow(addr string, n int) (*slowCrowd, error) {
 	return c, nil
 }
 
-func (c *slowCrowd) open(head string) (slowClient, error) {
+func (c *slowClientSet) open(head string) (slowClient, error) {
 	conn, err := net.Dial("tcp", c.addr)
 	if err != nil {
 		return slowClient{}, err
@@ -193,7 +160,7 @@ func (c *slowCrowd) open(head string) (slowClient, error) {
 }
 
 // run has each client send a byte every slowEvery, one after the other, until stop.
-func (c *slowCrowd) run() error {
+func (c *slowClientSet) run() error {
 	tick := time.NewTicker(slowEvery / time.Duration(len(c.all)))
 	defer tick.Stop()
 	for i := 0; ; i = (i + 1) % len(c.all) {
@@ -220,14 +187,14 @@ func (c *slowCrowd) run() error {
 }
 
 // close ends all of them, and returns what went wrong in between.
-func (c *slowCrowd) close() error {
+func (c *slowClientSet) close() error {
 	close(c.stop)
 	c.done.Wait()
 	c.closeAll()
 	return c.err
 }
 
-func (c *slowCrowd) closeAll() {
+func (c *slowClientSet) closeAll() {
 	for _, client := range c.all {
 		_ = client.Close() // as above
 	}

@@ -27,34 +27,31 @@ const (
 )
 
 // starts measures how long a server with much data takes until it is ready, and the data's size.
-func starts(ctx context.Context, b *bench, dir string) error {
-	b.progress("making %d hours of %d tuples", startHours, startTuples)
+func starts(ctx context.Context, b *bench, dir string) (*setup, error) {
 	rows, err := startRows(startTuples)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	size, err := writeHours(ctx, dir, firstHour(), rows)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var took []float64
-	for round := range b.Rounds {
+	const seconds = "s of a start"
+	return &setup{sides: []side{{flowdName, func(ctx context.Context) (figures, error) {
 		began := time.Now()
 		s, err := b.startFlowd(ctx, flowdName, "--data="+dir, "--durability=fsync")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		took = append(took, time.Since(began).Seconds())
-		b.progress("a start with %d hours, round %d of %d: %s", startHours, round+1, b.Rounds, figure(took[round], "s"))
-		if err := errors.Join(s.checkHours(ctx), s.stop()); err != nil {
-			return err
-		}
-	}
-	b.table.limit("start with 24 hours of 1,000,000 tuples on disk", median(took), startSeconds, "s")
-	b.table.limit("block, bytes of a row, 1,000,000 tuples", float64(size)/startTuples, blockBytesMost, "B")
-	b.table.note("A start: from the start of the process until GET /readyz is answered 200, median of %d. "+
-		"The tuples of an hour are in the order in which their first flows came, as in memory.", b.Rounds)
-	return nil
+		took := time.Since(began).Seconds()
+		return figures{seconds: took}, errors.Join(s.checkHours(ctx), s.stop())
+	}}}, rows: func(f found) error {
+		b.table.limit("start with 24 hours of 1,000,000 tuples on disk", f.median(flowdName, seconds), startSeconds, "s")
+		b.table.limit("block, bytes of a row, 1,000,000 tuples", float64(size)/startTuples, blockBytesMost, "B")
+		b.table.note("A start: from the start of the process until it answers, median of %d. "+
+			"The tuples of an hour are in the order in which their first flows came, as in memory.", b.Rounds)
+		return nil
+	}}, nil
 }
 
 // checkHours holds that the server has all that is on disk.

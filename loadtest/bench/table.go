@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +40,7 @@ func (r row) cells() []string {
 // comparison is a row of which both figures are known.
 type comparison struct {
 	what, rivalName string
+	ours            string // the side of flowd, for compareMedians
 	flowd, rival    float64
 	// lower tells that less is better.
 	lower bool
@@ -70,6 +73,12 @@ func (t *table) compare(c comparison) {
 		r.verdict = reached(c.flowd/c.rival <= c.most)
 	}
 	t.rows = append(t.rows, r)
+}
+
+// compareMedians adds a row of the medians of a figure of two sides.
+func (t *table) compareMedians(f found, figure string, c comparison) {
+	c.flowd, c.rival, c.unit = f.median(c.ours, figure), f.median(c.rivalName, figure), strings.TrimSuffix(figure, " per core")
+	t.compare(c)
 }
 
 // limit adds a row for a figure of flowd that must not pass a bound.
@@ -171,4 +180,82 @@ func median(values []float64) float64 {
 // spread returns how far apart values are, as a share of their median.
 func spread(values []float64) float64 {
 	return (slices.Max(values) - slices.Min(values)) / median(values)
+}
+
+// ratioRow is what was found of the tree beside the base, and of the base beside itself.
+type ratioRow struct {
+	what, by string
+	unit     string
+	// tree and base are the medians of all turns.
+	tree, base float64
+	ratio      ratio
+	noise      ratio
+	// why is why there is nothing else, if not empty.
+	why string
+}
+
+// ratio is how many times better one is than the other, in all turns: the median and the quartiles.
+type ratio struct{ median, low, high float64 }
+
+// String returns "0.97 (0.95 to 1.01)".
+func (r ratio) String() string {
+	f := func(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }
+	return fmt.Sprintf("%s (%s to %s)", f(r.median), f(r.low), f(r.high))
+}
+
+// paired compares what was found in the same turns. With lower, less is better.
+func paired(ours, theirs []float64, lower bool) ratio {
+	all := make([]float64, len(ours))
+	for i := range ours {
+		all[i] = ours[i] / theirs[i]
+		if lower {
+			all[i] = theirs[i] / ours[i]
+		}
+	}
+	slices.Sort(all)
+	quarter := len(all) / 4
+	return ratio{median(all), all[quarter], all[len(all)-1-quarter]}
+}
+
+// The kinds of figures.
+const (
+	byProcessor = "processor"
+	byWall      = "wall"
+)
+
+// newRatioRow makes a row of what was found of a measurement: flows by second where it is by
+// processor time, else seconds.
+func newRatioRow(m measurement, by string, f found) ratioRow {
+	of := func(side int) []float64 { return f[sideNames[side]][m.unit] }
+	lower := by == byWall
+	return ratioRow{
+		what: m.what, by: by, unit: m.unit,
+		tree: m.scale * median(of(treeSide)), base: m.scale * median(of(baseSide)),
+		ratio: paired(of(treeSide), of(baseSide), lower),
+		noise: paired(of(againSide), of(baseSide), lower),
+	}
+}
+
+func writeRatios(w io.Writer, rows []ratioRow) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "measured\tby\tbase\ttree\ttree to base\tbase again to base")
+	for _, r := range rows {
+		if r.why != "" {
+			fmt.Fprintf(tw, "%s\t%s\t-\t-\tnot measured: %s\t\n", r.what, r.by, r.why)
+			continue
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%v\t%v\n", r.what, r.by, figure(r.base, r.unit), figure(r.tree, r.unit), r.ratio, r.noise)
+	}
+	_ = tw.Flush() // as all that is printed
+}
+
+// sorted returns the entries of m by their keys.
+func sorted[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if !yield(key, m[key]) {
+				return
+			}
+		}
+	}
 }

@@ -83,7 +83,7 @@ func TestAddRow(t *testing.T) {
 
 // TestGoRowsHaveRuns holds that each row's benchmarks are run at all.
 func TestGoRowsHaveRuns(t *testing.T) {
-	for _, suite := range []goSuite{{runs: memoryRuns, rows: memoryRows}, blockSuite} {
+	for _, suite := range []goSuite{memorySuite, blockSuite, blockQuestions} {
 		run := map[string]bool{}
 		for _, r := range suite.runs {
 			run[r.name] = true
@@ -128,25 +128,37 @@ func TestMedianAndSpread(t *testing.T) {
 	}
 }
 
-func TestIngestRows(t *testing.T) {
-	three := func(flows float64) map[int][]speed {
-		all := map[int][]speed{}
-		for _, size := range sizes {
-			all[size.flows] = []speed{{flows, 2 * flows}, {flows * 1.1, 2.2 * flows}, {flows * 0.9, 1.8 * flows}}
-		}
-		return all
+func TestTakingRows(t *testing.T) {
+	three := func(flows float64) map[string][]float64 {
+		return map[string][]float64{bySecond: {flows, flows * 1.1, flows * 0.9}, byCore: {2 * flows, 2.2 * flows, 1.8 * flows}}
 	}
 	b := bench{options: options{Rounds: 3, For: time.Second}}
-	b.ingestRows(speeds{ceilingName: three(1000), flowdName: three(500)})
-	if n := b.table.missing(); n != len(sizes) {
-		t.Errorf("%d rows are missing, want one for each size without VictoriaMetrics", n)
+	b.takingRows(sizes[1], found{ceilingName: three(1000), flowdName: three(500)})
+	if n := b.table.missing(); n != 1 {
+		t.Errorf("%d rows are missing, want one without VictoriaMetrics", n)
 	}
 	want := []string{"taking flows, 100 per POST, per server core", "1000 flows/s", "ceiling 2000 flows/s", "0.50", "≥ 0.42", "yes"}
-	if diff := cmp.Diff(want, b.table.rows[4].cells()); diff != "" {
+	if diff := cmp.Diff(want, b.table.rows[1].cells()); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
 	}
 	if note := b.table.notes[0]; !strings.Contains(note, "differ by up to 20%") {
 		t.Errorf("note %q", note)
+	}
+}
+
+// Each part of --parts has scenarios, and each scenario a part and a name of its own.
+func TestScenarios(t *testing.T) {
+	parts, names := map[string]bool{}, map[string]bool{}
+	for _, s := range scenarios {
+		if names[s.name] || s.open == nil {
+			t.Errorf("scenario %q is there twice, or measures nothing", s.name)
+		}
+		parts[s.part], names[s.name] = true, true
+	}
+	for _, part := range []string{"ingest", "latency", "go", "questions", "access", "durability", "slowloris"} {
+		if !parts[part] {
+			t.Errorf("part %s has no scenario", part)
+		}
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"flowd/flow"
 	"flowd/httpapi"
-	"flowd/loadtest"
 	"flowd/loadtest/demo"
 	"flowd/local"
 )
@@ -61,16 +60,16 @@ func TestPostedTwiceCountsOnce(t *testing.T) {
 	total := uint64(0)
 	for _, run := range []struct {
 		last flow.Hour
-		want func(flows, newest, differing uint64) loadtest.DemoResult
+		want func(flows, newest, differing uint64) demo.PostResult
 	}{
-		{last, func(flows, _, _ uint64) loadtest.DemoResult { return loadtest.DemoResult{Stored: flows} }},
-		{last, func(flows, _, _ uint64) loadtest.DemoResult { return loadtest.DemoResult{Repeated: flows} }},
-		{last + 1, func(flows, newest, differing uint64) loadtest.DemoResult {
-			return loadtest.DemoResult{Stored: newest, Repeated: flows - newest - differing, Differing: differing}
+		{last, func(flows, _, _ uint64) demo.PostResult { return demo.PostResult{Stored: flows} }},
+		{last, func(flows, _, _ uint64) demo.PostResult { return demo.PostResult{Repeated: flows} }},
+		{last + 1, func(flows, newest, differing uint64) demo.PostResult {
+			return demo.PostResult{Stored: newest, Repeated: flows - newest - differing, Differing: differing}
 		}},
 	} {
-		o := loadtest.DemoOptions{Target: url, Traffic: demo.Options{Seed: 3, LastHour: run.last}, Timeout: 30 * time.Second}
-		result, err := loadtest.PostDemo(t.Context(), o)
+		o := demo.PostOptions{Target: url, Traffic: demo.Options{Seed: 3, LastHour: run.last}, Timeout: 30 * time.Second}
+		result, err := demo.Post(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ import (
 // TestMain makes the test binary a server to be killed as well, for the scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){
-		"durable":  func() { os.Exit(faulty.Main(os.Args[1:], os.Stderr)) },
+		"durable": func() { os.Exit(faulty.Main(os.Args[1:], os.Stderr)) },
 	})
 }
 

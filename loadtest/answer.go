@@ -9,6 +9,11 @@ import (
 	"strconv"
 )
 
+// The head of a response is read here, and not by fasthttp's ResponseHeader, which takes 1.7 times as long for an answer
+// of flowd (1.0 and 0.6 µs) since it keeps all headers: the client would take that from the server on the same
+// machine, in each request that is measured. Besides, it accepts HTTP/2.0 and a status of 999, and hides the cause of
+// a failure before the first byte, by which the report counts failures.
+
 // Answer is the head of a response; its body is still to be read.
 type Answer struct {
 	// Status is that of the response.

@@ -22,7 +22,7 @@ type script struct {
 
 func (s *script) dial(context.Context, string) (net.Conn, error) {
 	if s.dials == len(s.parts) {
-		return nil, errors.New("nobody listens")
+		return nil, errors.New("no server listens")
 	}
 	near, far := net.Pipe()
 	part := s.parts[s.dials]

@@ -27,7 +27,7 @@ func NewPacker(t *Target, g *Generator, format flowjson.Format, encoding Encodin
 	return &Packer{target: t, gen: g, format: format, encoding: encoding, compress: compress}, nil
 }
 
-// Pack makes the POST of batch k when the hours have moved on by so many. The same batch is the
+// Pack makes the POST of batch k after the hours have moved on by moves. The same batch is the
 // same bytes each time.
 func (p *Packer) Pack(k uint64, moves int, name BatchName) {
 	p.Samples = p.gen.DrawMoved(p.Samples, k, moves)

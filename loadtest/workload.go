@@ -135,7 +135,7 @@ func (w *Workload) Cells() int { return w.Tuples * w.AllHours() }
 // Draw replaces dst's content by the flows of batch number k, before the hours have moved on.
 func (g *Generator) Draw(dst []Sample, k uint64) []Sample { return g.DrawMoved(dst, k, 0) }
 
-// DrawMoved is Draw when the hours have moved on by so many; they stay when all Moves are made.
+// DrawMoved is Draw after the hours have moved on by that number of hours; they stay when all Moves are made.
 func (g *Generator) DrawMoved(dst []Sample, k uint64, moves int) []Sample {
 	dst = dst[:0]
 	first := uint32(min(moves, g.Moves))

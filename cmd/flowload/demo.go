@@ -87,7 +87,7 @@ func (c *demoCmd) goOn(e *env, o demo.PostOptions) error {
 	return errors.Join(err, loadtest.WriteColumns(e.stdout, fmt.Sprintf("stored\t%d\n", flows)))
 }
 
-// printDemo prints the account in flows. Zeros are left out, but for those that everybody looks for.
+// printDemo prints the account in flows. Zeros are left out, but for those that every reader looks for.
 func printDemo(w io.Writer, o *demo.PostOptions, r *demo.PostResult, took time.Duration) error {
 	var b strings.Builder
 	first := o.Traffic.LastHour - demo.Hours + 1

@@ -37,7 +37,7 @@ type cli struct {
 	Demo   demoCmd   `cmd:"" help:"Send two days of made-up traffic to a server, to look at."`
 }
 
-// env is the world of a command.
+// env is the environment of a command.
 type env struct {
 	// ctx ends at the first interrupt; a second one ends the process.
 	ctx            context.Context
@@ -92,7 +92,7 @@ func (e *usageError) Unwrap() error { return e.err }
 // errDiffers ends a command whose report already says what differs.
 var errDiffers = errors.New("the server's totals are not what it was given")
 
-// fail prints err, if there is one, and returns its exit code.
+// fail prints err, unless it is nil, and returns its exit code.
 func fail(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitOK

@@ -114,7 +114,7 @@ func (c *replayCmd) unusable(src *fileSource) error {
 	return nil
 }
 
-// printReplay prints the account in flows. Zeros are left out, but for the figures that everybody
+// printReplay prints the account in flows. Zeros are left out, but for the figures that every reader
 // looks for.
 func printReplay(w io.Writer, r *replay.Result, src *fileSource, took time.Duration) error {
 	var b strings.Builder

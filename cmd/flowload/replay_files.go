@@ -73,7 +73,7 @@ func (s *fileSource) open() bool {
 	return true
 }
 
-// close ends the file being read, if there is one, and books what was skipped of it. Ended says that it
+// close ends the file being read, if any, and counts what was skipped of it. Ended says that it
 // was read to its end, or as far as it can be.
 func (s *fileSource) close(ended bool) {
 	if s.scanner != nil {

@@ -13,7 +13,7 @@ type tokenFlags struct {
 	TokenFile string `placeholder:"FILE" help:"File that has the token on its first line ($$FLOWD_TOKEN_FILE)."`
 }
 
-// token returns the token, if there is one: of a flag, or else of the environment. No error has it.
+// token returns the token, or "": of a flag, or else of the environment. No error has it.
 func (f *tokenFlags) token() (string, error) {
 	token, from, file, fileFrom := f.Token, "--token", f.TokenFile, "--token-file"
 	if token == "" && file == "" {

@@ -41,7 +41,7 @@ func guarded(t *testing.T, token string, entered func()) *httptest.Server {
 	return s
 }
 
-// Every command that talks to a server shows it the token, and none shows it to anybody else.
+// Every command that talks to a server shows it the token, and no command shows it to another server.
 func TestTokens(t *testing.T) {
 	dir := replayFiles(t)
 	file := filepath.Join(dir, "token")

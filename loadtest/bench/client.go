@@ -71,7 +71,7 @@ func (c *client) ask(path, line string, status int) (reply, error) {
 	return r, nil
 }
 
-// post sends s a batch of so many flows and returns how long it took until the head of the answer had arrived: the
+// post sends s a batch with that number of flows and returns how long it took until the head of the answer had arrived: the
 // answer comes as a whole, and to read it is the client's time.
 func (c *client) post(s *server, body []byte, flows int) (time.Duration, error) {
 	c.head = loadtest.AppendPost(c.head[:0], &c.target, loadtest.PostHead{Route: s.path, ContentType: s.contentType, Length: len(body)})
@@ -87,7 +87,7 @@ func (c *client) close() error {
 	return nil
 }
 
-// postAll posts batches of so many flows to s, one after the other.
+// postAll posts batches with that number of flows each to s, one after the other.
 func postAll(ctx context.Context, s *server, flows int, bodies iter.Seq[[]byte]) error {
 	c, err := connect(s)
 	if err != nil {

@@ -193,7 +193,7 @@ func (c *compared) posts(ctx context.Context, durability string, connections int
 	return all, nil
 }
 
-// postToEach posts so many batches to each program.
+// postToEach posts the batches of a size to each program.
 func (c *compared) postToEach(ctx context.Context, size size) error {
 	bodies, err := checkpointBodies(size, c.tuples)
 	if err != nil {

@@ -70,7 +70,7 @@ func (s *server) checkHours(ctx context.Context) error {
 	return nil
 }
 
-// startRows returns the rows of an hour with so many tuples, of which some had one flow and some
+// startRows returns the rows of an hour with that number of tuples, of which some had one flow and some
 // more, in the order of their first ones.
 func startRows(tuples int) ([]flow.Row, error) {
 	g, err := loadtest.NewGenerator(loadtest.Workload{

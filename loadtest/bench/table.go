@@ -48,7 +48,7 @@ type comparison struct {
 	// goal is the least ratio; 0 if absent.
 	goal float64
 	// most, if not 0, turns the ratio around: it is how many times what the rival takes flowd takes,
-	// at most so many.
+	// at most this many.
 	most float64
 }
 

@@ -21,52 +21,52 @@ type batch struct {
 	doubts int
 }
 
-func (p *batch) String() string {
-	if p.name.Key != "" {
-		return "batch " + p.name.Key
+func (b *batch) String() string {
+	if b.name.Key != "" {
+		return "batch " + b.name.Key
 	}
-	return fmt.Sprintf("batch %s %d", p.name.Agent, p.name.Seq)
+	return fmt.Sprintf("batch %s %d", b.name.Agent, b.name.Seq)
 }
 
 // answered tells whether the batch surely counts.
-func (p *batch) answered() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.fresh+p.repeated > 0
+func (b *batch) answered() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fresh+b.repeated > 0
 }
 
 // doubt enters a post after which it is not known whether the batch counts.
-func (p *batch) doubt() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.doubts++
+func (b *batch) doubt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.doubts++
 }
 
 // take enters an answer with 200 and returns what is wrong with it, or "". Settled tells whether
 // another 200 had come before the post of this one was sent.
-func (p *batch) take(duplicate, settled bool) (wrong string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (b *batch) take(duplicate, settled bool) (wrong string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if duplicate {
-		p.repeated++
+		b.repeated++
 		return ""
 	}
-	p.fresh++
+	b.fresh++
 	switch {
 	case settled:
-		return fmt.Sprintf("%v was sent again after a 200, and answered as if it were new", p)
-	case p.fresh > 1:
-		return fmt.Sprintf("%v was sent twice at once, and both were answered as if they were new", p)
+		return fmt.Sprintf("%v was sent again after a 200, and answered as if it were new", b)
+	case b.fresh > 1:
+		return fmt.Sprintf("%v was sent twice at once, and both were answered as if they were new", b)
 	}
 	return ""
 }
 
 // judge returns what is wrong with all answers to a batch together, once none of it is under way.
-func (p *batch) judge() (wrong string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.repeated > 0 && p.fresh == 0 && p.doubts == 0 {
-		return fmt.Sprintf("%v was answered as a duplicate, although nothing of it can have counted", p)
+func (b *batch) judge() (wrong string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.repeated > 0 && b.fresh == 0 && b.doubts == 0 {
+		return fmt.Sprintf("%v was answered as a duplicate, although nothing of it can have counted", b)
 	}
 	return ""
 }

@@ -8,7 +8,7 @@ import (
 	"flowd/loadtest/verify"
 )
 
-// Report is what came of a crash test. Times are in seconds, sizes in bytes.
+// Report is the result of a crash test. Times are in seconds, sizes in bytes.
 type Report struct {
 	Settings Settings  `json:"settings"`
 	Started  time.Time `json:"started"`

@@ -12,7 +12,7 @@ import (
 	"flowd/loadtest/child"
 )
 
-// server is the server that is killed. It belongs to the goroutine that starts it.
+// server is the server under test, which is killed. It belongs to the goroutine that starts it.
 type server struct {
 	command func(addr string) *exec.Cmd
 	addr    string
@@ -43,71 +43,71 @@ func newServer(o *Options) (*server, error) {
 	return &server{command: o.Server, addr: addr, target: &t, conn: loadtest.NewConn(&t, loadtest.DialTCP), within: o.StartWithin}, nil
 }
 
-func (v *server) start() error {
-	process, err := child.Start("the server", v.command(v.addr))
+func (s *server) start() error {
+	process, err := child.Start("the server", s.command(s.addr))
 	if err != nil {
 		return err
 	}
-	v.process, v.began, v.ready = process, time.Now(), false
-	v.starts++
+	s.process, s.began, s.ready = process, time.Now(), false
+	s.starts++
 	return nil
 }
 
 // kill ends the server by SIGKILL; there need not be one.
-func (v *server) kill() {
-	v.conn.Close()
-	if v.process != nil {
-		v.process.Kill()
-		v.process = nil
+func (s *server) kill() {
+	s.conn.Close()
+	if s.process != nil {
+		s.process.Kill()
+		s.process = nil
 	}
 }
 
 // stop ends the server by SIGTERM.
-func (v *server) stop() error {
-	v.conn.Close()
-	process := v.process
-	v.process = nil
-	return process.Stop(v.within)
+func (s *server) stop() error {
+	s.conn.Close()
+	process := s.process
+	s.process = nil
+	return process.Stop(s.within)
 }
 
-// errNotReady is the end of the patience for a server that is not ready.
+// errNotReady is returned when the server was not ready in time.
 var errNotReady = errors.New("the server is not ready")
 
 // waitReady returns when the server is ready, or at until with errNotReady.
-func (v *server) waitReady(ctx context.Context, until time.Time) error {
-	head := loadtest.AppendGet(nil, v.target, "/readyz")
-	if v.ready {
+func (s *server) waitReady(ctx context.Context, until time.Time) error {
+	head := loadtest.AppendGet(nil, s.target, "/readyz")
+	if s.ready {
 		return nil
 	}
 	for time.Now().Before(until) {
-		a, err := v.conn.RoundTrip(head, nil, until)
+		a, err := s.conn.RoundTrip(head, nil, until)
 		if err == nil {
 			status := a.Status
-			if _, err = v.conn.Finish(); err == nil && status == http.StatusOK {
-				v.ready = true
-				v.recoveries = append(v.recoveries, time.Since(v.began))
+			if _, err = s.conn.Finish(); err == nil && status == http.StatusOK {
+				s.ready = true
+				s.recoveries = append(s.recoveries, time.Since(s.began))
 				return nil
 			}
 		}
-		if err := v.rest(ctx, min(readyEvery, time.Until(until))); err != nil {
+		if err := s.rest(ctx, min(readyEvery, time.Until(until))); err != nil {
 			return err
 		}
 	}
 	return errNotReady
 }
 
-// mustBeReady is waitReady with all the patience there is.
-func (v *server) mustBeReady(ctx context.Context) error {
-	err := v.waitReady(ctx, v.began.Add(v.within))
+// mustBeReady is waitReady for as long as a start may take. It returns an error if the server is not ready then.
+func (s *server) mustBeReady(ctx context.Context) error {
+	err := s.waitReady(ctx, s.began.Add(s.within))
 	if errors.Is(err, errNotReady) {
-		return fmt.Errorf("%w %v after its start; it printed:\n%s", err, v.within, v.process.Output())
+		return fmt.Errorf("%w %v after its start; it printed:\n%s", err, s.within, s.process.Output())
 	}
 	return err
 }
 
 // rest lets the server alone for d. It returns an error early when the server ends by itself or
 // ctx ends.
-func (v *server) rest(ctx context.Context, d time.Duration) error {
+func (s *server) rest(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -115,15 +115,15 @@ func (v *server) rest(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-v.process.Exited():
-		return v.died()
+	case <-s.process.Exited():
+		return s.died()
 	}
 }
 
 // died returns how the server ended by itself.
-func (v *server) died() error {
-	if err := v.process.Failure(); err != nil {
+func (s *server) died() error {
+	if err := s.process.Failure(); err != nil {
 		return err
 	}
-	return fmt.Errorf("the server ended by itself with exit code 0, and printed:\n%s", v.process.Output())
+	return fmt.Errorf("the server ended by itself with exit code 0, and printed:\n%s", s.process.Output())
 }

@@ -25,7 +25,7 @@ type Live struct {
 	share float64 // of a flow's bytes that come each time
 }
 
-// Live returns traffic of about so many flows per second, over 0. It comes in waves of a minute. By
+// Live returns traffic of about rate flows per second, over 0. It comes in waves of a minute. By
 // the end of an hour it adds up to about what Flows has of it, whatever the rate.
 func (t *Traffic) Live(rate float64) *Live {
 	return &Live{traffic: t, rate: rate, random: rand.New(rand.NewPCG(t.Seed, math.MaxUint64-1))}

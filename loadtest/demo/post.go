@@ -136,7 +136,7 @@ func PostLive(ctx context.Context, o PostOptions, rate float64) (flows uint64, e
 // MaxLiveRate is the most flows per second that PostLive posts.
 const MaxLiveRate = 10_000
 
-// outcome is what became of a batch.
+// outcome is the outcome of a batch.
 type outcome uint8
 
 const (
@@ -164,7 +164,7 @@ func newPoster(o *PostOptions) (*poster, error) {
 	return p, nil
 }
 
-// deliver sends a batch until it is answered, at most so many times, or without end if that is 0. A
+// deliver sends a batch until it is answered, at most attempts times, or without end if that is 0. A
 // server that was never there is an error at once.
 func (p *poster) deliver(ctx context.Context, flows []flow.Flow, name loadtest.BatchName, attempts int) (outcome, error) {
 	separator := byte('[')
@@ -200,7 +200,7 @@ const (
 )
 
 // pauseAfter returns how long to wait after the given attempt, counted from 1. It doubles from one to
-// the next, and chance spreads who waits.
+// the next, and a random part spreads the clients.
 func pauseAfter(attempt int) time.Duration {
 	longest := min(firstPause<<min(attempt-1, 16), maxPause)
 	return longest/2 + rand.N(longest/2)

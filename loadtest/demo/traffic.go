@@ -65,20 +65,20 @@ func (t *Traffic) Flows(dst []flow.Flow, h flow.Hour) []flow.Flow {
 	for i := range t.talks {
 		// Every talk draws as much in every hour, so that the incident changes no other talk.
 		k := &t.talks[i]
-		luck := luck{
+		drawn := draws{
 			present: random.Float64(),
 			volume:  spread(random, 0.2) * moods[k.caller] * moods[k.callee],
 			loss:    random.Float64(),
 			split:   random.Uint64(),
 		}
-		r := k.report(vpcs[k.vpc].activity(k.rhythm, h), t.incident(k, h), &luck)
+		r := k.report(vpcs[k.vpc].activity(k.rhythm, h), t.incident(k, h), &drawn)
 		dst = t.reported(dst, k, &r, h)
 	}
 	return dst
 }
 
-// luck is what chance has to say about a talk in an hour.
-type luck struct {
+// draws are the random numbers of a talk in an hour.
+type draws struct {
 	present, loss float64 // from 0 up to 1
 	volume        float64 // around 1
 	split         uint64
@@ -93,19 +93,19 @@ type report struct {
 
 // report returns the reports of k when it is so active, and the incident makes so many times as much of
 // it.
-func (k *talk) report(activity, incident float64, luck *luck) report {
-	if luck.present >= k.often*(0.4+0.6*activity) || incident == 0 {
+func (k *talk) report(activity, incident float64, drawn *draws) report {
+	if drawn.present >= k.often*(0.4+0.6*activity) || incident == 0 {
 		return report{}
 	}
-	sent := k.bytes * activity * incident * luck.volume
+	sent := k.bytes * activity * incident * drawn.volume
 	// The usual loss is what the sender sends once more, and counts twice.
-	lost := 0.003 * luck.loss
+	lost := 0.003 * drawn.loss
 	if k.lossy {
-		lost = 0.05 + 0.1*luck.loss
+		lost = 0.05 + 0.1*drawn.loss
 	}
 	r := report{
 		request: uint64(sent) + 1, reply: uint64(sent*k.replies) + 1,
-		callerFlows: 1 + int(luck.split%3), calleeFlows: 1 + int(luck.split>>8%3), offset: int(luck.split >> 16 % 1000),
+		callerFlows: 1 + int(drawn.split%3), calleeFlows: 1 + int(drawn.split>>8%3), offset: int(drawn.split >> 16 % 1000),
 	}
 	r.requestArrived = r.request - uint64(float64(r.request)*lost)
 	r.replyArrived = r.reply - uint64(float64(r.reply)*lost)

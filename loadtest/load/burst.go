@@ -28,7 +28,7 @@ type BurstOptions struct {
 	For time.Duration
 }
 
-// BurstResult is what came of a burst.
+// BurstResult is the result of a burst.
 type BurstResult struct {
 	// Requests counts the requests answered, with whatever status.
 	Requests uint64

@@ -24,7 +24,7 @@ type Footprint struct {
 const (
 	// footprintEvery is how often a footprint is taken at first.
 	footprintEvery = time.Second
-	// maxFootprints is how many are kept: when there are so many, each two become one, and from
+	// maxFootprints is how many are kept: when that number is reached, each two become one, and from
 	// then on they are taken half as often.
 	maxFootprints = 600
 )

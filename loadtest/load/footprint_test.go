@@ -53,7 +53,7 @@ func TestFootprintOfARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := bubbleRun()
 		o.For, o.ServerData = 10*time.Second, data
-		r, err := runIn(t.Context(), newPipeServer(func(int, bool) bool { return true }).outside(), o)
+		r, err := runIn(t.Context(), newPipeServer(func(int, bool) bool { return true }).environment(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestFootprintOfARun(t *testing.T) {
 	})
 	o := bubbleRun()
 	o.ServerData = filepath.Join(data, "a")
-	if _, err := runIn(t.Context(), newPipeServer(nil).outside(), o); err == nil || !strings.HasPrefix(err.Error(), "--server-data ") {
+	if _, err := runIn(t.Context(), newPipeServer(nil).environment(), o); err == nil || !strings.HasPrefix(err.Error(), "--server-data ") {
 		t.Errorf("error %v for a file in place of a folder", err)
 	}
 }

@@ -70,10 +70,10 @@ type Step struct {
 // a *loadtest.InvalidError for options that cannot be used and an error if the server cannot be
 // reached. When ctx ends, it returns the steps so far.
 func Max(ctx context.Context, o MaxOptions) (*MaxReport, error) {
-	return maxIn(ctx, realOutside, o)
+	return maxIn(ctx, realEnvironment, o)
 }
 
-func maxIn(ctx context.Context, world outside, o MaxOptions) (*MaxReport, error) {
+func maxIn(ctx context.Context, env environment, o MaxOptions) (*MaxReport, error) {
 	o.Verify, o.Rate, o.For = false, o.Start, o.Step
 	t, err := o.check()
 	if err != nil {
@@ -83,7 +83,7 @@ func maxIn(ctx context.Context, world outside, o MaxOptions) (*MaxReport, error)
 	if err != nil {
 		return nil, err
 	}
-	m := maximizer{MaxOptions: o, target: &t, gen: gen, outside: world}
+	m := maximizer{MaxOptions: o, target: &t, gen: gen, env: env}
 	probe := m.load(0, o.Step)
 	if err := probe.checkReady(); err != nil {
 		return nil, err
@@ -129,15 +129,15 @@ func (o *MaxOptions) floor() float64 { return fewestPosts / o.Step.Seconds() }
 // maximizer makes the loads of a search, which share the generator.
 type maximizer struct {
 	MaxOptions
-	target  *loadtest.Target
-	gen     *loadtest.Generator
-	outside outside
+	target *loadtest.Target
+	gen    *loadtest.Generator
+	env    environment
 }
 
 func (m *maximizer) load(rate float64, length time.Duration) *load {
 	o := m.Options
 	o.Rate, o.For = rate, length
-	return &load{Options: o, target: m.target, gen: m.gen, outside: m.outside}
+	return &load{Options: o, target: m.target, gen: m.gen, env: m.env}
 }
 
 // try puts the rate that the search is at on the server.

@@ -32,7 +32,7 @@ func TestMaxFindsWhatAServerHolds(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		r, err := maxIn(t.Context(), server.outside(), o)
+		r, err := maxIn(t.Context(), server.environment(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestMaxFindsNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := bubbleMax()
 				o.Connections, o.Reads = 1, c.reads
-				r, err := maxIn(t.Context(), newPipeServer(c.before).outside(), o)
+				r, err := maxIn(t.Context(), newPipeServer(c.before).environment(), o)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -92,7 +92,7 @@ func TestMaxInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		o := bubbleMax()
 		o.Each = func(s *Step) { cancel() }
-		r, err := maxIn(ctx, newPipeServer(func(int, bool) bool { return true }).outside(), o)
+		r, err := maxIn(ctx, newPipeServer(func(int, bool) bool { return true }).environment(), o)
 		if err != nil || !r.Interrupted || r.Best != nil || len(r.Steps) != 1 {
 			t.Errorf("report %+v, error %v", r, err)
 		}
@@ -100,7 +100,7 @@ func TestMaxInterrupted(t *testing.T) {
 }
 
 func TestMaxErrors(t *testing.T) {
-	world := newPipeServer(nil).outside()
+	env := newPipeServer(nil).environment()
 	for _, c := range []struct {
 		option string
 		change func(*MaxOptions)
@@ -115,7 +115,7 @@ func TestMaxErrors(t *testing.T) {
 	} {
 		o := bubbleMax()
 		c.change(&o)
-		_, err := maxIn(t.Context(), world, o)
+		_, err := maxIn(t.Context(), env, o)
 		if err == nil || !strings.HasPrefix(err.Error(), "--"+c.option+" ") {
 			t.Errorf("error %v, want one of --%s", err, c.option)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// recorder keeps what came of the requests of some connections. A run has one for each
+// recorder keeps the results of the requests of some connections. A run has one for each
 // processor, not one for each connection, so that its memory does not grow with those.
 type recorder struct {
 	mu     sync.Mutex
@@ -19,7 +19,7 @@ type recorder struct {
 	late   uint64
 }
 
-// tally is what came of the writes, or of the reads.
+// tally is the result of the writes, or of the reads.
 type tally struct {
 	latency           *hdrhistogram.Histogram // in microseconds, of requests answered with 200
 	ok                uint64                  // requests answered with 200
@@ -41,7 +41,7 @@ func newTally() tally {
 
 func newRecorder() *recorder { return &recorder{writes: newTally(), reads: newTally()} }
 
-// result is what came of one request.
+// result is the result of one request.
 type result struct {
 	read    bool
 	late    bool

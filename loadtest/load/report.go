@@ -11,7 +11,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Report is what came of a run. Times are in seconds, sizes in bytes.
+// Report is the result of a run. Times are in seconds, sizes in bytes.
 type Report struct {
 	Settings Settings  `json:"settings"`
 	Started  time.Time `json:"started"`
@@ -58,7 +58,7 @@ type Side struct {
 	Requests  uint64  `json:"requests"`
 	OK        uint64  `json:"ok"`
 	PerSecond float64 `json:"ok_per_second"`
-	// Flows are those in the posts; of reads there are none.
+	// Flows are those in the posts; reads have 0.
 	Flows          uint64  `json:"flows"`
 	FlowsPerSecond float64 `json:"flows_per_second"`
 	// Bytes is the size of the bodies that went to the server with writes, as they were sent,

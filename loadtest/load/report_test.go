@@ -162,7 +162,7 @@ func TestProgress(t *testing.T) {
 		o := bubbleRun()
 		o.Reads, o.For, o.Progress = 0.5, 10*time.Second, &drawn
 		server := newPipeServer(func(request int, _ bool) bool { return request != 1 })
-		if _, err := runIn(t.Context(), server.outside(), o); err != nil {
+		if _, err := runIn(t.Context(), server.environment(), o); err != nil {
 			t.Fatal(err)
 		}
 		text := drawn.String()

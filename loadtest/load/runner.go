@@ -16,7 +16,7 @@ import (
 	"flowd/loadtest/verify"
 )
 
-// Run puts a load on a server and reports what came of it. It returns a *loadtest.InvalidError for
+// Run puts a load on a server and reports the result. It returns a *loadtest.InvalidError for
 // options that cannot be used, and an error if the server cannot be reached or, with Verify,
 // not be read. What the server does wrong under load is no error but in the report: see
 // Report.Verification. If the server cannot be read any more after the load, the report of the
@@ -25,10 +25,10 @@ import (
 // When ctx ends, no request is sent any more; those under way are finished, and what was sent
 // is reported and verified as ever. If it ends during the verification, Run returns its error.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	return runIn(ctx, realOutside, o)
+	return runIn(ctx, realEnvironment, o)
 }
 
-func runIn(ctx context.Context, world outside, o Options) (*Report, error) {
+func runIn(ctx context.Context, env environment, o Options) (*Report, error) {
 	t, err := o.check()
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func runIn(ctx context.Context, world outside, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &load{Options: o, target: &t, gen: gen, outside: world}
+	l := &load{Options: o, target: &t, gen: gen, env: env}
 	if err := l.checkReady(); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func runIn(ctx context.Context, world outside, o Options) (*Report, error) {
 		return l.run(ctx)
 	}
 	l.account = verify.NewAccount(gen)
-	v := verify.New(l.account, &t, l.outside.dial, o.Timeout)
+	v := verify.New(l.account, &t, l.env.dial, o.Timeout)
 	defer v.Close()
 	if err := v.ReadBase(ctx); err != nil {
 		return nil, err
@@ -64,13 +64,13 @@ func runIn(ctx context.Context, world outside, o Options) (*Report, error) {
 	return report, err
 }
 
-// outside is the world as a load sees it. Tests put another in its place.
-type outside struct {
+// environment is what a load uses of the system. Tests replace it.
+type environment struct {
 	dial       loadtest.DialFunc
 	newSleeper func() (sleep func(time.Duration), free func(), err error)
 }
 
-var realOutside = outside{dial: loadtest.DialTCP, newSleeper: newSleeper}
+var realEnvironment = environment{dial: loadtest.DialTCP, newSleeper: newSleeper}
 
 // load is one run of a workload, shared by its connections.
 type load struct {
@@ -78,7 +78,7 @@ type load struct {
 	target  *loadtest.Target
 	gen     *loadtest.Generator
 	account *verify.Account // nil when nothing is verified
-	outside outside
+	env     environment
 
 	pacer     Pacer
 	mix       Mix
@@ -141,7 +141,7 @@ func (l *load) connect() ([]*worker, error) {
 // checkReady asks the server whether it is ready, so that a wrong address or a server that
 // still starts is told at once and not as the failure of every request.
 func (l *load) checkReady() error {
-	c := loadtest.NewConn(l.target, l.outside.dial)
+	c := loadtest.NewConn(l.target, l.env.dial)
 	defer c.Close()
 	a, err := c.RoundTrip(loadtest.AppendGet(nil, l.target, "/readyz"), nil, time.Now().Add(l.Timeout))
 	if err != nil {

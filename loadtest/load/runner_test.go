@@ -32,8 +32,8 @@ func newPipeServer(before func(request int, read bool) bool) *pipeServer {
 	return &pipeServer{before: before, busy: make(chan struct{}, 1)}
 }
 
-func (s *pipeServer) outside() outside {
-	return outside{
+func (s *pipeServer) environment() environment {
+	return environment{
 		dial: func(context.Context, string) (net.Conn, error) {
 			near, far := net.Pipe()
 			go s.serve(far)
@@ -92,7 +92,7 @@ func TestStallShowsInRequestsDueMeanwhile(t *testing.T) {
 			}
 			return true
 		})
-		r, err := runIn(t.Context(), server.outside(), bubbleRun())
+		r, err := runIn(t.Context(), server.environment(), bubbleRun())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestStallShowsInRequestsDueMeanwhile(t *testing.T) {
 func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newPipeServer(func(int, bool) bool { take(10 * time.Millisecond); return true })
-		r, err := runIn(t.Context(), server.outside(), bubbleRun())
+		r, err := runIn(t.Context(), server.environment(), bubbleRun())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestClosedLoop(t *testing.T) {
 		server := newPipeServer(func(int, bool) bool { take(10 * time.Millisecond); return true })
 		o := bubbleRun()
 		o.Rate = 0
-		r, err := runIn(t.Context(), server.outside(), o)
+		r, err := runIn(t.Context(), server.environment(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func TestInterrupt(t *testing.T) {
 			}
 			return true
 		})
-		r, err := runIn(ctx, server.outside(), bubbleRun())
+		r, err := runIn(ctx, server.environment(), bubbleRun())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +177,7 @@ func TestRequestsWithoutAnswer(t *testing.T) {
 		})
 		o := bubbleRun()
 		o.Rate, o.For = 1, 20*time.Second
-		r, err := runIn(t.Context(), server.outside(), o)
+		r, err := runIn(t.Context(), server.environment(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,15 +198,15 @@ func TestRequestsWithoutAnswer(t *testing.T) {
 func TestIdleConnectionIsReopened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newPipeServer(func(int, bool) bool { return true })
-		world, dials := server.outside(), 0
-		dial := world.dial
-		world.dial = func(ctx context.Context, addr string) (net.Conn, error) {
+		env, dials := server.environment(), 0
+		dial := env.dial
+		env.dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			dials++
 			return dial(ctx, addr)
 		}
 		o := bubbleRun()
 		o.Rate, o.For = 0.1, time.Minute
-		r, err := runIn(t.Context(), world, o)
+		r, err := runIn(t.Context(), env, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +219,7 @@ func TestIdleConnectionIsReopened(t *testing.T) {
 }
 
 func TestRunErrors(t *testing.T) {
-	world := newPipeServer(nil).outside()
+	env := newPipeServer(nil).environment()
 	for _, c := range []struct {
 		option string
 		change func(*Options)
@@ -240,7 +240,7 @@ func TestRunErrors(t *testing.T) {
 	} {
 		o := bubbleRun()
 		c.change(&o)
-		_, err := runIn(t.Context(), world, o)
+		_, err := runIn(t.Context(), env, o)
 		if err == nil || !strings.HasPrefix(err.Error(), "--"+c.option+" ") {
 			t.Errorf("error %v, want one of --%s", err, c.option)
 		}
@@ -283,7 +283,7 @@ func TestServerThatIsNotReady(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := bubbleRun()
 			o.Verify = name == "reads fail"
-			_, err := runIn(t.Context(), outside{dial: c.script.dial, newSleeper: newSleeper}, o)
+			_, err := runIn(t.Context(), environment{dial: c.script.dial, newSleeper: newSleeper}, o)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}

@@ -2,8 +2,8 @@ package load
 
 // search finds the highest rate that holds, from the outcomes of the rates that it asks for:
 // it doubles until a rate fails, halves the gap between the best that held and the worst that
-// failed, and in the end lets the best prove itself for longer. It is a pure state machine;
-// who measures is somebody else.
+// failed, and in the end lets the best prove itself for longer. It is a pure state machine:
+// the caller measures.
 type search struct {
 	phase     phase
 	rate      float64 // to be tried next

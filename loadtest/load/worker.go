@@ -41,11 +41,11 @@ func newWorker(l *load, rec *recorder) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	sleep, free, err := l.outside.newSleeper()
+	sleep, free, err := l.env.newSleeper()
 	if err != nil {
 		return nil, err
 	}
-	c := loadtest.NewConn(l.target, l.outside.dial)
+	c := loadtest.NewConn(l.target, l.env.dial)
 	return &worker{load: l, rec: rec, conn: c, sleep: sleep, free: free, post: post}, nil
 }
 
@@ -140,14 +140,14 @@ func (w *worker) exchange(due, now time.Time, read bool) result {
 	}
 	if !read {
 		res.flows, res.bytes = len(w.post.Samples), int64(len(w.body))
-		w.settle(&res, detail)
+		w.enter(&res, detail)
 	}
 	return res
 }
 
-// settle enters the batch that was just sent into the account. A 4xx and a 503 say that the
-// batch was not taken. Without an answer, and with any other, it is not known.
-func (w *worker) settle(res *result, answer []byte) {
+// enter enters the batch that was just sent into the account. A 4xx and a 503 say that the
+// batch was not accepted. Without an answer, and with any other, it is not known.
+func (w *worker) enter(res *result, answer []byte) {
 	var notSent *loadtest.NotSentError
 	switch {
 	case res.err == nil && res.status == http.StatusOK:

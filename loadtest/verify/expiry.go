@@ -45,7 +45,7 @@ func (v *Verifier) missFlows(has, least, most uint64) {
 	v.short.most.Flows += beyond(most, has)
 }
 
-// absentHour takes hour number i for expired, which settle decides.
+// absentHour assumes that hour number i expired, which resolve decides.
 func (v *Verifier) absentHour(i int) {
 	d := Difference{Hour: v.hourNumber(i), Least: v.account.others[i].bytes, Most: v.account.others[i].bytes}
 	totals := v.account.others[i].tuples
@@ -85,7 +85,7 @@ func (v *Verifier) compareLine(i int, rows uint64, sum Bytes) {
 	line := v.now.hours[uint32(hour)]
 	// A server that holds an hour in two parts may count the tuples of the larger one.
 	if line.Tuples > rows || line.Tuples == 0 && rows > 0 || line.Bytes != sum {
-		v.reportTotals("hour %d: GET /hours has %d tuples with %v, the rows of the hour are %d with %v",
+		v.report("hour %d: GET /hours has %d tuples with %v, the rows of the hour are %d with %v",
 			hour, line.Tuples, line.Bytes, rows, sum)
 	}
 	least := v.before.hours[uint32(hour)].Flows + v.account.flows[i]
@@ -93,7 +93,7 @@ func (v *Verifier) compareLine(i int, rows uint64, sum Bytes) {
 	v.missFlows(line.Flows, least, most)
 	v.found.CountedTwice.Flows += beyond(line.Flows, most)
 	if line.Flows > most || line.Flows < least && !v.expires() {
-		v.reportTotals("hour %d: GET /hours has %s, it was given %s", hour, loadtest.Plural(int(line.Flows), "flow"),
+		v.report("hour %d: GET /hours has %s, it was given %s", hour, loadtest.Plural(int(line.Flows), "flow"),
 			given(count64(least), count64(most)))
 	}
 }
@@ -103,15 +103,15 @@ type count64 uint64
 
 func (n count64) String() string { return fmt.Sprint(uint64(n)) }
 
-// settle decides whether what is missing is what expired.
-func (v *Verifier) settle() {
+// resolve decides whether the missing flows are those that expired.
+func (v *Verifier) resolve() {
 	v.found.Expired = v.expired()
 	v.missElsewhere()
 	v.found.Lost = v.short.least.beyond(v.found.Expired)
 	if !v.expires() || v.found.Expired.between(v.short.least, v.short.most) {
 		return
 	}
-	v.reportTotals("the ledger's expired flows grew by %v, and what is gone from the hours is %s",
+	v.report("the ledger's expired flows grew by %v, and what is gone from the hours is %s",
 		v.found.Expired, given(v.short.least, v.short.most))
 	v.found.DifferenceCount += v.short.count
 	for _, d := range v.short.listed {

@@ -103,8 +103,8 @@ func TestWrongExpiryIsFound(t *testing.T) {
 	}
 }
 
-// The books are compared with the totals also where those are right.
-func TestWrongBooksAreFound(t *testing.T) {
+// The server totals are compared with the rows also where those are right.
+func TestWrongServerTotalsAreFound(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*faulty.Ledger)
 		want   string

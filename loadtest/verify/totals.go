@@ -16,8 +16,8 @@ import (
 	"flowd/loadtest"
 )
 
-// books are what a server says of itself beside its totals: what hours it has, and what became of
-// all flows that ever came. They are read by types of our own, as the rows are.
+// serverTotals are the sums that a server reports beside its rows: the hours that it has, and the outcome of
+// all flows that it ever received. They are read by types of our own, as the rows are.
 type serverTotals struct {
 	hours  map[uint32]hourLine
 	ledger ledger
@@ -41,7 +41,7 @@ type ledger struct {
 	} `json:"hours"`
 }
 
-// ledgerAccount is what came, and what became of it.
+// ledgerAccount is the flows that were received, and their outcome.
 type ledgerAccount struct {
 	Received  Amount `json:"received"`
 	Stored    Amount `json:"stored"`
@@ -50,8 +50,8 @@ type ledgerAccount struct {
 	Expired   Amount `json:"expired"`
 }
 
-// spent adds up what became of the flows.
-func (a *ledgerAccount) spent() Amount {
+// outcomes adds up the flows by their outcome.
+func (a *ledgerAccount) outcomes() Amount {
 	sum := a.Stored
 	sum.add(a.Duplicate)
 	sum.add(a.Rejected)
@@ -67,26 +67,26 @@ func (a *ledgerAccount) kept() Amount {
 }
 
 const (
-	// maxTotalsBytes bounds the text of one of the books.
+	// maxTotalsBytes bounds the text of one answer.
 	maxTotalsBytes = 256 << 20
 )
 
-// readServerTotals asks for the books. They are nil if the server keeps none.
+// readServerTotals asks for the server totals. They are nil if the server has no such routes.
 func (v *Verifier) readServerTotals() (*serverTotals, error) {
-	var b serverTotals
+	var totals serverTotals
 	var hours []hourLine
-	kept, err := v.readJSON("/ledger", &b.ledger)
+	kept, err := v.readJSON("/ledger", &totals.ledger)
 	if err == nil && kept {
 		kept, err = v.readJSON("/hours", &hours)
 	}
 	if err != nil || !kept {
 		return nil, err
 	}
-	b.hours = make(map[uint32]hourLine, len(hours))
+	totals.hours = make(map[uint32]hourLine, len(hours))
 	for _, h := range hours {
-		b.hours[h.Hour] = h
+		totals.hours[h.Hour] = h
 	}
-	return &b, nil
+	return &totals, nil
 }
 
 // readJSON asks for a route and reads the answer into dst. It is not found if the server has no
@@ -118,7 +118,7 @@ func (v *Verifier) readJSON(route string, dst any) (found bool, err error) {
 // steadyTries is how often the hours are read before they are found to expire too fast.
 const steadyTries = 20
 
-// steady calls read at a moment at which nothing expires, with the books of that moment in
+// steady calls read at a moment at which nothing expires, with the server totals of that moment in
 // v.now. It is called again when something has expired meanwhile.
 func (v *Verifier) steady(ctx context.Context, read func() error) error {
 	for range steadyTries {
@@ -149,17 +149,17 @@ func (v *Verifier) steady(ctx context.Context, read func() error) error {
 // HasServerTotals tells whether the server had GET /hours and GET /ledger before the load.
 func (v *Verifier) HasServerTotals() bool { return v.before != nil }
 
-// hasServerTotals tells whether the books were there before the load, and are now.
+// hasServerTotals tells whether the server had its totals before the load, and has them now.
 func (v *Verifier) hasServerTotals() bool { return v.before != nil && v.now != nil }
 
-// compareServerTotals compares the books with each other, and the whole with the flows that were sent.
+// compareServerTotals compares the server totals with each other, and their sum with the flows that were sent.
 func (v *Verifier) compareServerTotals() {
 	if !v.hasServerTotals() {
 		return
 	}
 	v.compareBalance("the ledger", &v.now.ledger.ledgerAccount)
 	if b := v.now.ledger.Balanced; b != nil && !*b {
-		v.reportTotals("the ledger says of itself that it is not balanced")
+		v.report("the ledger says of itself that it is not balanced")
 	}
 	listed := make(map[uint32]bool, len(v.now.ledger.Hours))
 	var stored Amount
@@ -169,16 +169,16 @@ func (v *Verifier) compareServerTotals() {
 		stored.add(h.Stored)
 		v.compareBalance(fmt.Sprintf("the ledger of hour %d", h.Hour), &h.ledgerAccount)
 		if line := v.now.hours[h.Hour]; line.Amount != h.Stored {
-			v.reportTotals("hour %d: the ledger has stored %v, GET /hours has %v", h.Hour, h.Stored, line.Amount)
+			v.report("hour %d: the ledger has stored %v, GET /hours has %v", h.Hour, h.Stored, line.Amount)
 		}
 	}
 	for _, hour := range slices.Sorted(maps.Keys(v.now.hours)) {
 		if !listed[hour] {
-			v.reportTotals("hour %d: GET /hours has %v, and the ledger does not have the hour", hour, v.now.hours[hour].Amount)
+			v.report("hour %d: GET /hours has %v, and the ledger does not have the hour", hour, v.now.hours[hour].Amount)
 		}
 	}
 	if stored != v.now.ledger.Stored {
-		v.reportTotals("the ledger has stored %v in its hours, and %v in the whole", stored, v.now.ledger.Stored)
+		v.report("the ledger has stored %v in its hours, and %v in the whole", stored, v.now.ledger.Stored)
 	}
 	if v.Alone {
 		v.compareWhole()
@@ -186,8 +186,8 @@ func (v *Verifier) compareServerTotals() {
 }
 
 func (v *Verifier) compareBalance(whose string, a *ledgerAccount) {
-	if spent := a.spent(); spent != a.Received {
-		v.reportTotals("%s is not balanced: received %v, and what became of it is %v", whose, a.Received, spent)
+	if sum := a.outcomes(); sum != a.Received {
+		v.report("%s is not balanced: received %v, and what became of it is %v", whose, a.Received, sum)
 	}
 }
 
@@ -210,7 +210,7 @@ func (v *Verifier) compareWhole() {
 		least.Bytes, most.Bytes = least.Bytes.beyond(before), most.Bytes.beyond(before)
 	}
 	if !has.between(least, most) {
-		v.reportTotals("the ledger has %v stored and expired, it was given %s", has, given(least, most))
+		v.report("the ledger has %v stored and expired, it was given %s", has, given(least, most))
 	}
 }
 
@@ -230,8 +230,8 @@ func given[T interface {
 	return fmt.Sprintf("at least %v, and with the posts that had no answer at most %v", least, most)
 }
 
-// reportTotals lists what is wrong with the books, if it is one of the first.
-func (v *Verifier) reportTotals(format string, args ...any) {
+// report lists an error of the server totals, if it is one of the first.
+func (v *Verifier) report(format string, args ...any) {
 	v.found.TotalsErrorCount++
 	if len(v.found.TotalsErrors) < maxDifferences {
 		v.found.TotalsErrors = append(v.found.TotalsErrors, fmt.Sprintf(format, args...))

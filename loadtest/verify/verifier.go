@@ -69,8 +69,8 @@ type Verifier struct {
 	// Alone is true if no other client sends to the server, so that its whole ledger can be compared.
 	Alone bool
 
-	// before are the books before the load, now those of the moment being compared. Both are nil
-	// if the server keeps none. base is the bytes of the load's tuples before the load, by hour.
+	// before are the server totals before the load, now those of the moment being compared. Both are nil
+	// if the server has no such totals. base is the bytes of the load's tuples before the load, by hour.
 	before, now *serverTotals
 	base        []Bytes
 
@@ -137,7 +137,7 @@ func (v *Verifier) Compare(ctx context.Context, p Posts) (*Verification, error) 
 				return err
 			}
 		}
-		v.settle()
+		v.resolve()
 		v.compareServerTotals()
 		return nil
 	})

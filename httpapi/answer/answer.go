@@ -162,7 +162,7 @@ func (a *Answer) SupportsBodyWriteTo() bool { return true }
 func (a *Answer) WriteTo(w io.Writer) (n int64, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			a.sender.Panicked(cause, a.target)
+			a.sender.options.Panicked(cause, a.target)
 			err = fmt.Errorf("panic: %v", cause)
 		}
 		if a.failed = err; err != nil && a.form == closed {
@@ -235,7 +235,7 @@ func (a *Answer) Close() error {
 	if errors.Is(a.failed, query.ErrGone) {
 		s.givenUp.Inc()
 	}
-	if level := a.level(); s.Lines.Enabled(level) {
+	if level := a.level(); s.options.Lines.Enabled(level) {
 		a.log(level, took)
 	}
 	a.release()
@@ -253,7 +253,7 @@ func (a *Answer) log(level slog.Level, took time.Duration) {
 	}
 	remote := a.request.Conn.RemoteAddr()
 	kind := logs.Kind{Message: text, Status: fasthttp.StatusOK, Client: a.request.Conn.AddressText()}
-	a.sender.Lines.Log(level, kind, func() []slog.Attr {
+	a.sender.options.Lines.Log(level, kind, func() []slog.Attr {
 		attrs := []slog.Attr{logs.Text("target", a.target), slog.String("remote", remote.String()), slog.Duration("took", took)}
 		if a.failed != nil {
 			attrs = append(attrs, logs.Long("error", a.failed.Error()))

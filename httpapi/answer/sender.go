@@ -67,7 +67,7 @@ type Options struct {
 
 // Sender sends answers, and bounds how many are under way. Its methods may be called by many goroutines at once.
 type Sender struct {
-	Options
+	options Options
 	max     atomic.Int64
 	queries underWay
 	epoch   time.Time // what answers count from when to look after their clients
@@ -81,7 +81,7 @@ type Sender struct {
 // NewSender returns a sender, and registers its metrics.
 func NewSender(o Options) *Sender {
 	s := &Sender{
-		Options: o, epoch: time.Now(),
+		options: o, epoch: time.Now(),
 		cutAnswers:    o.Metrics.NewCounter(`flowd_http_answers_cut_total`),
 		brokenAnswers: o.Metrics.NewCounter(`flowd_http_answers_broken_total`),
 		givenUp:       o.Metrics.NewCounter(`flowd_http_queries_given_up_total`),
@@ -105,7 +105,7 @@ func (s *Sender) count() int { return s.queries.count() }
 func (s *Sender) Answer(ctx *fasthttp.RequestCtx, from Request, h Heading, ask func(*Answer, *Heading) (format.Source, error)) {
 	a, p := s.open(ctx, from)
 	if p != nil {
-		s.Rejects.Answer(ctx, p)
+		s.options.Rejects.Answer(ctx, p)
 		return
 	}
 	defer a.abandon()
@@ -120,7 +120,7 @@ func (s *Sender) Answer(ctx *fasthttp.RequestCtx, from Request, h Heading, ask f
 		s.givenUp.Inc()
 		ctx.SetConnectionClose()
 	}
-	s.Rejects.Answer(ctx, Problem(err))
+	s.options.Rejects.Answer(ctx, Problem(err))
 }
 
 // open begins an answer to ctx, or returns why there are too many.

@@ -84,8 +84,8 @@ func ClientOf(ctx *fasthttp.RequestCtx, right *access.Right) *reservation.Client
 	c := ctx.Conn().(*Conn)
 	if c.client == nil || c.right != right {
 		was := c.client
-		c.client, c.right = c.set.Clients.Join(clientName(ctx, right)), right
-		c.set.Clients.Leave(was)
+		c.client, c.right = c.set.options.Clients.Join(clientName(ctx, right)), right
+		c.set.options.Clients.Leave(was)
 	}
 	return c.client
 }

@@ -78,9 +78,9 @@ func (c *Conn) state(s fasthttp.ConnState) {
 	switch s {
 	case fasthttp.StateActive: // the first byte of a request is there
 		c.active, c.done = true, time.Time{}
-		c.await = c.set.Read
+		c.await = c.set.options.Read
 	case fasthttp.StateIdle: // the answer is written
-		c.await = c.set.Idle
+		c.await = c.set.options.Idle
 		c.beginRequest()
 		c.unread.Store(false)
 	}
@@ -138,7 +138,7 @@ func (c *Conn) read(p []byte) (int, error) {
 
 // Write is net.Conn's. Each write may take WriteTimeout.
 func (c *Conn) Write(p []byte) (int, error) {
-	due := c.set.Write
+	due := c.set.options.Write
 	if c.done.IsZero() {
 		due += time.Since(c.set.epoch)
 		c.answered = 0

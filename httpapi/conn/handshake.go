@@ -105,13 +105,13 @@ func (c *Conn) failed(err error) {
 	}
 	c.unread.Store(failure != failureTimeout && failure != failureCutShort)
 	kind := logs.Kind{Message: "no secure connection", Reason: handshakeFailureNames[failure], Client: AddressText(c.RemoteAddr())}
-	c.set.Lines.Log(level, kind, func() []slog.Attr {
+	c.set.options.Lines.Log(level, kind, func() []slog.Attr {
 		return []slog.Attr{logs.Text("error", err.Error()), slog.String("remote", c.RemoteAddr().String())}
 	})
 }
 
 // answerInClear answers a client that does not speak TLS. An answer that cannot be written is dropped.
 func (c *Conn) answerInClear(p *reject.Problem) {
-	c.set.Rejects.Count(p)
+	c.set.options.Rejects.Count(p)
 	_, _ = c.Conn.Write(p.Raw())
 }

@@ -59,7 +59,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			}
 		case passing(err):
 			if pause == 0 {
-				l.conns.Lines.Log(slog.LevelWarn, logs.Kind{Message: "cannot accept connections; trying again"}, func() []slog.Attr {
+				l.conns.options.Lines.Log(slog.LevelWarn, logs.Kind{Message: "cannot accept connections; trying again"}, func() []slog.Attr {
 					return []slog.Attr{slog.Any("error", err)}
 				})
 			}
@@ -97,8 +97,8 @@ func (l *Listener) admit(nc net.Conn) *Conn {
 	c := s.serve(nc)
 	over, ok := s.add(c)
 	if ok {
-		if s.TLS != nil {
-			c.secure(s.TLS)
+		if s.options.TLS != nil {
+			c.secure(s.options.TLS)
 		}
 		return c
 	}
@@ -106,12 +106,12 @@ func (l *Listener) admit(nc net.Conn) *Conn {
 	switch over {
 	case reject.AddressShare:
 		answer = reject.Overloaded(over, fmt.Sprintf("This address has %d connections, which is its share of max-connections (%d); use "+
-			"fewer, or set max-connections-per-address to what one address may have.", s.ofAddress(c.address), s.Max)).Raw()
+			"fewer, or set max-connections-per-address to what one address may have.", s.ofAddress(c.address), s.options.Max)).Raw()
 	case reject.AddressConnections:
 		answer = reject.Overloaded(over, fmt.Sprintf("This address has as many connections as it may, %d; use fewer, or raise "+
 			"max-connections-per-address.", s.perAddress.Load())).Raw()
 	}
-	s.Rejects.CountReason(over)
+	s.options.Rejects.CountReason(over)
 	l.rejectOver(nc, answer)
 	return nil
 }
@@ -128,7 +128,7 @@ func (l *Listener) rejectOver(nc net.Conn, answer []byte) {
 			<-l.rejectors
 		})
 	default:
-		if l.conns.TLS == nil {
+		if l.conns.options.TLS == nil {
 			_ = nc.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 			_, _ = nc.Write(answer)
 		}
@@ -140,7 +140,7 @@ func (l *Listener) rejectOver(nc net.Conn, answer []byte) {
 // that rejected clients cannot have more handshakes in a second than there are rejectors.
 func (l *Listener) rejectPatiently(nc net.Conn, answer []byte) {
 	deadline := time.Now().Add(patientTime)
-	if l.conns.TLS == nil {
+	if l.conns.options.TLS == nil {
 		answerAndClose(nc, nc, answer, deadline)
 		return
 	}
@@ -152,7 +152,7 @@ func (l *Listener) rejectPatiently(nc net.Conn, answer []byte) {
 }
 
 func (l *Listener) rejectSecured(nc net.Conn, answer []byte, deadline time.Time) {
-	talk := l.conns.TLS.Server(nc)
+	talk := l.conns.options.TLS.Server(nc)
 	defer talk.Close()
 	if nc.SetDeadline(deadline) == nil && talk.Handshake() == nil {
 		answerAndClose(nc, talk, answer, deadline)

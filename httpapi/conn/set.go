@@ -47,8 +47,8 @@ type Options struct {
 // Set is the set of open connections. A connection is in it until nothing serves it any more. Its methods may be
 // called by many goroutines at once.
 type Set struct {
-	Options
-	epoch time.Time // what connections count their deadlines from
+	options Options
+	epoch   time.Time // what connections count their deadlines from
 	// slack is how much earlier than it should a deadline may come, so that not every request
 	// has to move it.
 	slack      time.Duration
@@ -65,7 +65,7 @@ type Set struct {
 
 // NewSet returns an empty set.
 func NewSet(o Options) *Set {
-	s := &Set{Options: o, epoch: time.Now(), slack: min(o.Read, o.Write, o.Idle) / 16}
+	s := &Set{options: o, epoch: time.Now(), slack: min(o.Read, o.Write, o.Idle) / 16}
 	s.perAddress.Store(int64(o.PerAddress))
 	s.crowded = reject.Overloaded(reject.TooManyConnections, fmt.Sprintf(
 		"There are %d connections already; use fewer, or raise max-connections.", o.Max)).Raw()
@@ -77,7 +77,7 @@ func (s *Set) SetPerAddress(most int) { s.perAddress.Store(int64(most)) }
 
 // serve returns the connection on the socket nc, which is not in the set.
 func (s *Set) serve(nc net.Conn) *Conn {
-	return &Conn{Conn: nc, set: s, address: addressKey(nc.RemoteAddr()), await: s.Read}
+	return &Conn{Conn: nc, set: s, address: addressKey(nc.RemoteAddr()), await: s.options.Read}
 }
 
 // Follow tells a connection what fasthttp does with it. A closed one leaves the set.
@@ -88,7 +88,7 @@ func (s *Set) Follow(nc net.Conn, state fasthttp.ConnState) {
 	}
 	c.state(state)
 	if state == fasthttp.StateClosed { // nothing serves it any more
-		s.Clients.Leave(c.client)
+		s.options.Clients.Leave(c.client)
 		s.remove(c)
 	}
 }
@@ -102,10 +102,10 @@ func (s *Set) add(c *Conn) (reject.Reason, bool) {
 	switch {
 	case perAddress > 0 && c.address.IsValid() && s.addresses[c.address] >= perAddress:
 		return reject.AddressConnections, false
-	case len(s.open) >= s.Max:
+	case len(s.open) >= s.options.Max:
 		return reject.TooManyConnections, false
 	case perAddress == 0 && c.address.IsValid() &&
-		!limit.MayHold(uint64(s.addresses[c.address]), uint64(s.Max-len(s.open))):
+		!limit.MayHold(uint64(s.addresses[c.address]), uint64(s.options.Max-len(s.open))):
 		return reject.AddressShare, false
 	}
 	if s.open == nil {

@@ -86,15 +86,15 @@ func TestConnectionsPerAddress(t *testing.T) {
 					&net.TCPAddr{IP: net.ParseIP("2001:db8:0:1::1")}, &net.UnixAddr{},
 				}).Draw(t, "addr")
 				c := set.serve(fromAddr{addr: addr})
-				full := len(open) >= set.Max
+				full := len(open) >= set.options.Max
 				own := c.address.IsValid() && each > 0 && model[c.address] >= each
-				held, left := model[c.address], set.Max-len(open)-1
+				held, left := model[c.address], set.options.Max-len(open)-1
 				share := c.address.IsValid() && each == 0 && held > 0 && held+1 > 4*left
 				over, ok := set.add(c)
 				switch {
 				case ok != !(full || own || share):
 					t.Fatalf("let in: %t, with %d of %d of all and %d of %d of its address",
-						ok, len(open), set.Max, model[c.address], each)
+						ok, len(open), set.options.Max, model[c.address], each)
 				case !ok && (own != (over == reject.AddressConnections) || share && !full != (over == reject.AddressShare)):
 					t.Fatalf("rejected for %s", (&reject.Problem{Reason: over}).Name())
 				case !ok:

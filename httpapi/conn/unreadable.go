@@ -20,13 +20,13 @@ func (s *Set) Problem(err error) *reject.Problem {
 	case errors.As(err, &small):
 		return &reject.Problem{
 			Status: fasthttp.StatusRequestHeaderFieldsTooLarge, Reason: reject.HeaderTooLarge,
-			Detail: "The request line and the headers are longer than " + humanize.Limit(int64(s.HeaderBytes)) +
+			Detail: "The request line and the headers are longer than " + humanize.Limit(int64(s.options.HeaderBytes)) +
 				" together; send less, or raise max-header-bytes.",
 		}
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &reject.Problem{
 			Status: fasthttp.StatusRequestTimeout, Reason: reject.Timeout,
-			Detail: "The request did not arrive within " + s.Read.String() +
+			Detail: "The request did not arrive within " + s.options.Read.String() +
 				"; send it faster or in smaller parts, or raise read-timeout.",
 		}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):

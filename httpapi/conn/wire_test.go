@@ -202,7 +202,7 @@ func TestClientCertificateExpires(t *testing.T) {
 	s := serveSecureSet(t, clientCA)
 	agent := clientCA.Issue("agent", nil)
 	_, _, served := s.open(agent.Pair())
-	known := s.TLS.current.Load().authorities
+	known := s.options.TLS.current.Load().authorities
 	if got := served.tls.holds(known, agent.Leaf.NotAfter); !got.Equal(agent.Leaf) {
 		t.Errorf("%v until it expires", got)
 	}

@@ -16,10 +16,10 @@ import (
 // acquireBytes rejects a body of n bytes that is more than its sender may send now.
 func (in *request) acquireBytes(n int) *reject.Problem {
 	s := in.ingester
-	if s.Buckets.Unbounded() {
+	if s.options.Buckets.Unbounded() {
 		return nil
 	}
-	wait := s.Buckets.TakeBytes(in.client.Name, n, in.clock())
+	wait := s.options.Buckets.TakeBytes(in.client.Name, n, in.clock())
 	if wait == 0 {
 		in.chargedBytes = n
 		return nil
@@ -27,19 +27,19 @@ func (in *request) acquireBytes(n int) *reject.Problem {
 	s.limitedBytes.Inc()
 	if wait == limit.Never {
 		return overBurst(fmt.Sprintf("The body has %d bytes, and no client may send more than %d at once; send less at once, "+
-			"or raise rate-bytes-burst.", n, s.Buckets.Rates().BytesBurst))
+			"or raise rate-bytes-burst.", n, s.options.Buckets.Rates().BytesBurst))
 	}
 	return overRate(wait, fmt.Sprintf("This client has sent as many bytes as it may, %d a second; send it again later, "+
-		"or raise rate-bytes.", s.Buckets.Rates().Bytes))
+		"or raise rate-bytes.", s.options.Buckets.Rates().Bytes))
 }
 
 // acquireFlows rejects a batch of more flows than its sender may send now.
 func (in *request) acquireFlows() *reject.Problem {
 	s, n := in.ingester, in.batch.Len()
-	if s.Buckets.Unbounded() {
+	if s.options.Buckets.Unbounded() {
 		return nil
 	}
-	wait := s.Buckets.TakeFlows(in.client.Name, n, in.clock())
+	wait := s.options.Buckets.TakeFlows(in.client.Name, n, in.clock())
 	if wait == 0 {
 		in.chargedFlows = n
 		return nil
@@ -47,10 +47,10 @@ func (in *request) acquireFlows() *reject.Problem {
 	s.limitedFlows.Inc()
 	if wait == limit.Never {
 		return overBurst(fmt.Sprintf("The batch has %d flows, and no client may send more than %d at once; send it in parts, "+
-			"or raise rate-flows-burst.", n, s.Buckets.Rates().FlowsBurst))
+			"or raise rate-flows-burst.", n, s.options.Buckets.Rates().FlowsBurst))
 	}
 	return overRate(wait, fmt.Sprintf("This client has sent as many flows as it may, %d a second; send it again later, "+
-		"or raise rate-flows.", s.Buckets.Rates().Flows))
+		"or raise rate-flows.", s.options.Buckets.Rates().Flows))
 }
 
 func overRate(wait time.Duration, detail string) *reject.Problem {
@@ -105,7 +105,7 @@ func (in *request) fill() *reject.Problem {
 	if !in.now.IsZero() {
 		wait = max(wait-time.Since(in.now), 0)
 	}
-	if in.batch = s.Engine.Acquire(wait); in.batch == nil {
+	if in.batch = s.options.Engine.Acquire(wait); in.batch == nil {
 		return s.behind(reject.QueueFull, moreThanCan)
 	}
 	if err := flowjson.Decode(in.batch, bytes.TrimPrefix(in.body.Data, byteOrderMark), in.head.format, limits.Flows); err != nil {
@@ -122,7 +122,7 @@ const moreThanCan = "More comes in than can be added up; send it again later, or
 // behind says that batches come faster than they can be taken, and when it should be better.
 func (s *Ingester) behind(r reject.Reason, detail string) *reject.Problem {
 	p := reject.Overloaded(r, detail)
-	p.Value = limit.RetryAfter(s.drain.Wait(s.shares.Waiting()+s.Slots, time.Now()))
+	p.Value = limit.RetryAfter(s.drain.Wait(s.shares.Waiting()+s.options.Slots, time.Now()))
 	return p
 }
 
@@ -134,7 +134,7 @@ func (in *request) leave() {
 	}
 	// A client that is sent away by one limit, or by the server's state, does not use up another.
 	if in.outcome == outcomeOverload || in.outcome == outcomeUnavailable {
-		in.ingester.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
-		in.ingester.Buckets.GiveFlows(in.client.Name, in.chargedFlows)
+		in.ingester.options.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
+		in.ingester.options.Buckets.GiveFlows(in.client.Name, in.chargedFlows)
 	}
 }

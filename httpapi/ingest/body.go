@@ -33,7 +33,7 @@ func (in *request) readBody() *reject.Problem {
 	if length < 0 {
 		stream = conn.ChunkedBody(in.ctx, stream)
 	}
-	err := s.bodies.Fill(&in.body, stream, length, s.BodyBytes)
+	err := s.bodies.Fill(&in.body, stream, length, s.options.BodyBytes)
 	if err == nil && length < 0 {
 		err = conn.ChunksEnd(in.ctx)
 	}
@@ -48,7 +48,7 @@ func (in *request) readBody() *reject.Problem {
 		return s.bodyTooLarge()
 	default:
 		in.ctx.SetConnectionClose()
-		return s.Conns.Problem(err)
+		return s.options.Conns.Problem(err)
 	}
 }
 
@@ -61,7 +61,7 @@ func (in *request) wantBody() *reject.Problem {
 		if p := in.acquireBytes(length); p != nil {
 			return p
 		}
-		in.ingester.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
+		in.ingester.options.Buckets.GiveBytes(in.client.Name, in.chargedBytes)
 		in.chargedBytes = 0
 	}
 	return bodyWanted
@@ -73,7 +73,7 @@ func (s *Ingester) noMemory() *reject.Problem {
 		return memoryShort()
 	}
 	return reject.Overloaded(reject.InflightBytes, fmt.Sprintf("The bodies of all requests together would pass %s, or those of this client "+
-		"its share of that; send it again later, or raise max-inflight-bytes.", humanize.Limit(s.InflightBytes)))
+		"its share of that; send it again later, or raise max-inflight-bytes.", humanize.Limit(s.options.InflightBytes)))
 }
 
 // memoryShort rejects a batch since the process's memory comes near to its limit.
@@ -86,6 +86,6 @@ func (s *Ingester) bodyTooLarge() *reject.Problem {
 	return &reject.Problem{
 		Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.BodyTooLarge,
 		Detail: fmt.Sprintf("The body is larger than %s; send smaller batches, or raise max-body-bytes.",
-			humanize.Limit(int64(s.BodyBytes))),
+			humanize.Limit(int64(s.options.BodyBytes))),
 	}
 }

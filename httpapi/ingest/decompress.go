@@ -48,7 +48,7 @@ func newZstdReader() *zstd.Decoder {
 
 // decompress replaces the body by what it holds.
 func (in *request) decompress() *reject.Problem {
-	if p := in.makeRoom(min(reservation.Growth*len(in.body.Data), in.ingester.DecodedBytes)); p != nil {
+	if p := in.makeRoom(min(reservation.Growth*len(in.body.Data), in.ingester.options.DecodedBytes)); p != nil {
 		return p
 	}
 	// A decoder that panicked would not be taken back.
@@ -77,7 +77,7 @@ func (in *request) gunzip(r *gzipReader) *reject.Problem {
 	r.src.Reset(in.body.Data)
 	err := r.gz.Reset(&r.src)
 	if err == nil {
-		err = in.ingester.bodies.Fill(&in.plain, &r.gz, -1, in.ingester.DecodedBytes)
+		err = in.ingester.bodies.Fill(&in.plain, &r.gz, -1, in.ingester.options.DecodedBytes)
 	}
 	switch err {
 	case nil:
@@ -94,7 +94,7 @@ func (in *request) gunzip(r *gzipReader) *reject.Problem {
 // unzstd decompresses the body, which may be several zstd frames in a row, into plain. The
 // decoder works in one go, so when there was too little memory it begins again with more.
 func (in *request) unzstd(d *zstd.Decoder) *reject.Problem {
-	limit := in.ingester.DecodedBytes
+	limit := in.ingester.options.DecodedBytes
 	var header zstd.Header
 	if header.Decode(in.body.Data) == nil && header.HasFCS {
 		if header.FrameContentSize > uint64(limit) {
@@ -171,6 +171,6 @@ func (s *Ingester) decodedTooLarge() *reject.Problem {
 	return &reject.Problem{
 		Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.DecodedTooLarge,
 		Detail: fmt.Sprintf("The body is larger than %s once decompressed; send smaller batches, or raise "+
-			"max-decoded-bytes.", humanize.Limit(int64(s.DecodedBytes))),
+			"max-decoded-bytes.", humanize.Limit(int64(s.options.DecodedBytes))),
 	}
 }

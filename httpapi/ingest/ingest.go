@@ -89,7 +89,7 @@ func (s *Ingester) Post(ctx *fasthttp.RequestCtx, right *access.Right) {
 		in.outcome = outcomeNone
 	default:
 		in.outcome = outcomeOf(p)
-		s.Rejects.Answer(ctx, p)
+		s.options.Rejects.Answer(ctx, p)
 	}
 }
 
@@ -126,7 +126,7 @@ func (in *request) run() *reject.Problem {
 	in.flows = in.batch.Len()
 	batch := in.batch
 	in.batch = nil
-	receipt, err := in.ingester.Engine.Append(batch, head.origin)
+	receipt, err := in.ingester.options.Engine.Append(batch, head.origin)
 	if err != nil {
 		return appendProblem(err, &head.origin)
 	}
@@ -140,7 +140,7 @@ func (in *request) close() {
 	in.ingester.bodies.Release(in.plain)
 	in.client.Requests.Add(-1)
 	if in.batch != nil {
-		in.ingester.Engine.Release(in.batch)
+		in.ingester.options.Engine.Release(in.batch)
 	}
 	in.leave()
 	if in.outcome != outcomeNone {
@@ -172,7 +172,7 @@ func (in *request) accept() {
 // readHead reads the headers of a POST into head, and rejects what can be rejected without its body.
 func (s *Ingester) readHead(h *fasthttp.RequestHeader, head *head) *reject.Problem {
 	head.length = h.ContentLength()
-	if p := reject.Unready(s.Engine.Status(), reject.Writing); p != nil {
+	if p := reject.Unready(s.options.Engine.Status(), reject.Writing); p != nil {
 		return p
 	}
 	var p *reject.Problem
@@ -194,7 +194,7 @@ func (s *Ingester) readHead(h *fasthttp.RequestHeader, head *head) *reject.Probl
 			Header: headerAcceptEncoding, Value: acceptEncoding,
 		}
 	}
-	if head.length > s.BodyBytes {
+	if head.length > s.options.BodyBytes {
 		return s.bodyTooLarge()
 	}
 	return nil

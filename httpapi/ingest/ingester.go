@@ -63,7 +63,7 @@ type Options struct {
 
 // Ingester takes batches. Its methods may be called by many goroutines at once.
 type Ingester struct {
-	Options
+	options    Options
 	current    atomic.Pointer[Current]
 	shares     *limit.Shares
 	drain      limit.Drain
@@ -83,7 +83,7 @@ type Ingester struct {
 func New(o Options) *Ingester {
 	set := o.Metrics
 	s := &Ingester{
-		Options:    o,
+		options:    o,
 		shares:     limit.NewShares(o.Slots),
 		bodies:     reservation.Memory{Limit: o.InflightBytes, Room: o.Engine.Room},
 		durability: []byte(o.Durability),

@@ -152,8 +152,12 @@ func (s *server) waitHealthy(ctx context.Context, path string) error {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for {
-		if _, err := s.get(ctx, path); err == nil {
-			return nil
+		if resp, err := s.open(ctx, path); err == nil {
+			_ = resp.Body.Close() // of no use
+			// A server with tokens that is ready refuses those that have none.
+			if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized {
+				return nil
+			}
 		}
 		select {
 		case <-tick.C:

@@ -72,6 +72,9 @@ func flood(ctx context.Context, b *bench, dir string) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(b.Dir, 0o777); err != nil {
+		return nil, err
+	}
 	data, err := os.MkdirTemp(b.Dir, "flowd-flood-")
 	if err != nil {
 		return nil, err

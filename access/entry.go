@@ -11,10 +11,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// entryKeys are the keys of a token.
+// entryKeys are the keys of an entry.
 var entryKeys = []string{"name", "sha256", "certificate", "scopes", "vpcs", "expires"}
 
-// entry reads a token and keeps it, if nothing is wrong with it.
+// entry parses an entry, and records its right if nothing is wrong with it.
 func (r *reader) entry(node *yaml.Node) {
 	values := r.mapping(node, "a token", entryKeys)
 	if values == nil {
@@ -28,7 +28,7 @@ func (r *reader) entry(node *yaml.Node) {
 	_, byDigest := values["sha256"]
 	_, byCertificate := values["certificate"]
 	if byDigest == byCertificate {
-		r.wrong(node.Line, `needs one of the keys "sha256", for who sends a token, and "certificate"`)
+		r.wrong(node.Line, `needs one of the keys "sha256", for a client that sends a token, and "certificate"`)
 	}
 	right := &Right{
 		Name:    r.name(values["name"]),
@@ -59,7 +59,7 @@ func (r *reader) scalar(node *yaml.Node, key string) (string, bool) {
 	return node.Value, true
 }
 
-// once keeps that something stands on a line, and tells whether it is there for the first time.
+// once records the line of a value that must be unique, and reports whether it is the first one.
 func (r *reader) once(line int, key, value string) bool {
 	if first, twice := r.lines[key+" "+value]; twice {
 		r.wrong(line, "%s: the same stands on line %d already", key, first)
@@ -85,10 +85,10 @@ func (r *reader) name(node *yaml.Node) string {
 // maxName is the longest name of a right in bytes.
 const maxName = 64
 
-// secret matches what must not be a name, since names are shown: the texts of a token and of a digest.
+// secret matches texts of the form of a token or a digest. They must not be names, since names are shown.
 var secret = regexp.MustCompile(`^flowd_[A-Za-z0-9_-]{20,}$|^[0-9A-Fa-f]{64}$`)
 
-// wrongName says why name cannot be that of a right.
+// wrongName says why name cannot be the name of a right. It is empty for a valid one.
 func wrongName(name string) string {
 	notVisible := func(r rune) bool { return r <= ' ' || r > '~' }
 	switch {
@@ -104,8 +104,8 @@ func wrongName(name string) string {
 	return ""
 }
 
-// sequence gives the texts of a list to take. What is wrong with one of them is told for its own line.
-func (r *reader) sequence(node *yaml.Node, key, example string, take func(text string) error) {
+// sequence calls add for each text of a list. It records an error of add for the line of that text.
+func (r *reader) sequence(node *yaml.Node, key, example string, add func(text string) error) {
 	if node.Kind != yaml.SequenceNode || node.Style&yaml.TaggedStyle != 0 {
 		r.wrong(node.Line, "%s: is a list such as %s", key, example)
 		return
@@ -115,7 +115,7 @@ func (r *reader) sequence(node *yaml.Node, key, example string, take func(text s
 		if !plain {
 			continue
 		}
-		if err := take(text); err != nil {
+		if err := add(text); err != nil {
 			r.wrong(item.Line, "%s: %v", key, err)
 		}
 	}
@@ -160,13 +160,13 @@ func (r *reader) expires(node *yaml.Node) time.Time {
 		r.wrong(node.Line, "expires: %s is not a time such as 2027-01-01T00:00:00Z or 2027-01-01T00:00:00+01:00", shown(text))
 		return end
 	}
-	if end.Unix() < 0 { // one of them is Go's word for never
+	if end.Unix() < 0 { // the zero time.Time, which means never, is one of them
 		r.wrong(node.Line, "expires: %s is before 1970", shown(text))
 	}
 	return end.UTC()
 }
 
-// digest keeps the right of a token.
+// digest records the right of a token.
 func (r *reader) digest(node *yaml.Node, right *Right) {
 	text, given := r.scalar(node, "sha256")
 	if !given {
@@ -182,7 +182,7 @@ func (r *reader) digest(node *yaml.Node, right *Right) {
 	}
 }
 
-// certificate keeps the right of a certificate.
+// certificate records the right of a certificate.
 func (r *reader) certificate(node *yaml.Node, right *Right) {
 	text, given := r.scalar(node, "certificate")
 	if !given {

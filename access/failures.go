@@ -10,16 +10,15 @@ import (
 )
 
 const (
-	// failuresAtOnce is how many claims of an address may fail before it is slowed.
+	// failuresAtOnce is the number of checks of an address that may fail before it is slowed.
 	failuresAtOnce = 10
-	// failuresPerSecond is how many may fail after that.
+	// failuresPerSecond is the number that may fail per second after that.
 	failuresPerSecond = 1
-	// failingAddresses is how many addresses are remembered by default: about 2 MiB.
+	// failingAddresses is the default number of addresses that are remembered: about 2 MiB.
 	failingAddresses = 10_000
 )
 
-// failures remembers whose claims failed of late, by address. Only claims that fail come here, so one lock
-// is enough.
+// failures rate-limits failed checks by address. Only checks that fail reach it, so one lock is enough.
 type failures struct {
 	lock    sync.Mutex
 	buckets *simplelru.LRU[netip.Addr, *rate.Limiter]
@@ -33,7 +32,8 @@ func newFailures(addresses int) *failures {
 	return &failures{buckets: buckets}
 }
 
-// wait counts a failure of addr, and returns 0, or how long it is until the next one is looked at.
+// wait counts a failure of addr. It returns 0, or the time until the next failure of addr is answered with
+// its own reason.
 func (f *failures) wait(addr netip.Addr, now time.Time) time.Duration {
 	addr = client(addr)
 	f.lock.Lock()
@@ -50,8 +50,8 @@ func (f *failures) wait(addr netip.Addr, now time.Time) time.Duration {
 	return max(time.Duration(missing/failuresPerSecond*float64(time.Second)), time.Nanosecond)
 }
 
-// client returns what stands for all addresses of a client: of IPv6 the first one of its /64, since whoever
-// has one of them has all.
+// client returns the address that stands for all addresses of a client. For IPv6 it is the first address of
+// the /64, since a host that has one address of a /64 can use all of them.
 func client(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {

@@ -14,28 +14,28 @@ import (
 )
 
 const (
-	// MaxFile is the longest tokens file in bytes. To read one takes some thirty times its size in memory.
+	// MaxFile is the longest tokens file in bytes. Reading one takes about thirty times its size in memory.
 	MaxFile = 32 << 20
-	// MaxTokens is how many tokens and certificates a file may have.
+	// MaxTokens is the most tokens and certificates that a file may have.
 	MaxTokens = 100_000
 
-	// maxProblems is how many problems are told one by one.
+	// maxProblems is the most problems that are reported one by one.
 	maxProblems = 100
 )
 
 // Problem is one thing wrong with a tokens file.
 type Problem struct {
-	// Place is where it stands: "tokens.yaml:7".
+	// Place is the file and line of the problem: "tokens.yaml:7".
 	Place string
 	// Text says what is wrong, and what is expected instead.
 	Text string
 }
 
-// Error is what is wrong with a tokens file; Problems is never empty. Beyond the first hundred problems the
-// last one says how many more there are.
+// Error holds everything that is wrong with a tokens file; Problems is never empty. Beyond the first
+// hundred problems the last one gives the number of the others.
 type Error struct{ Problems []Problem }
 
-// Error has one line for each problem, each beginning with its place.
+// Error returns one line for each problem, each beginning with its place.
 func (e *Error) Error() string {
 	var lines []string
 	for _, p := range e.Problems {
@@ -44,7 +44,7 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Parse reads a tokens file, which is called name in errors:
+// Parse parses a tokens file, which errors call name:
 //
 //	tokens:
 //	  - name: agents-eu
@@ -56,11 +56,12 @@ func (e *Error) Error() string {
 //	    certificate: collector.example.net
 //	    scopes: [ingest, query]
 //
-// A certificate is named by its common name, or by its whole subject as in "CN=collector,O=Example"
-// (RFC 2253): a text with a = is a subject. A file of nobody is refused, since an empty list would let
-// everybody in.
+// A certificate is named by its common name, or by its whole subject as in "CN=collector,O=Example" (RFC
+// 2253): a text with a = is a subject. A file without entries is an error, since an empty list would let
+// every client in.
 //
-// The error is an *Error with all that is wrong. It shows no text that is long enough for a token or a digest.
+// The error is an *Error with everything that is wrong. It quotes no text that is long enough for a token
+// or a digest.
 func Parse(name string, data []byte) (*List, error) {
 	r := &reader{
 		file: name, lines: map[string]int{},
@@ -76,19 +77,19 @@ func Parse(name string, data []byte) (*List, error) {
 	return newList(r.tokens, r.names, r.subjects), nil
 }
 
-// reader reads a tokens file.
+// reader parses a tokens file.
 type reader struct {
 	file     string
 	problems []Problem
-	more     int // problems that are counted only
+	more     int // problems beyond maxProblems, which are only counted
 
 	tokens          []tokenRight
 	names, subjects map[string]*Right
-	// lines says where each name, digest and certificate stands: "name agents-eu".
+	// lines has the line of each name, digest and certificate, by keys such as "name agents-eu".
 	lines map[string]int
 }
 
-// wrong keeps a problem.
+// wrong records a problem.
 func (r *reader) wrong(line int, format string, args ...any) {
 	if len(r.problems) == maxProblems {
 		r.more++
@@ -97,7 +98,7 @@ func (r *reader) wrong(line int, format string, args ...any) {
 	r.problems = append(r.problems, Problem{r.file + ":" + strconv.Itoa(line), fmt.Sprintf(format, args...)})
 }
 
-// read reads the file: one document, a mapping with the one key tokens.
+// read parses the file: one document, a mapping with the one key tokens.
 func (r *reader) read(data []byte) {
 	if len(data) > MaxFile {
 		r.problems = []Problem{{r.file, fmt.Sprintf("is no tokens file: it is longer than %d MiB", MaxFile>>20)}}
@@ -114,11 +115,11 @@ func (r *reader) read(data []byte) {
 	tokens := keys["tokens"]
 	switch {
 	case tokens == nil:
-		r.wrong(root.Line, `needs key "tokens", a list of who may do what`)
+		r.wrong(root.Line, `needs key "tokens", a list of tokens and what each may do`)
 	case tokens.Kind != yaml.SequenceNode:
 		r.wrong(tokens.Line, `tokens: is a list; each of it begins with "- name: "`)
 	case len(tokens.Content) == 0:
-		r.wrong(tokens.Line, "tokens: %s", nobody)
+		r.wrong(tokens.Line, "tokens: %s", noEntries)
 	case len(tokens.Content) > MaxTokens:
 		r.wrong(tokens.Line, "tokens: there are %d; there may be %d", len(tokens.Content), MaxTokens)
 	default:
@@ -128,18 +129,18 @@ func (r *reader) read(data []byte) {
 	}
 }
 
-const nobody = "there are none, so nobody could do anything; for everybody to do everything start without a tokens file"
+const noEntries = "there are none, so no client could do anything; to let any client do everything, start without a tokens file"
 
-// yamlLine matches the place in an error of the YAML package, which has no type for it.
+// yamlLine matches the line in an error of the YAML package, which has no type for it.
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// document returns the root of the one document in data, or nil if it has none.
+// document returns the root of the one document in data, or nil if data has none.
 func (r *reader) document(data []byte) *yaml.Node {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, more yaml.Node
 	err := decoder.Decode(&document)
 	if errors.Is(err, io.EOF) {
-		r.wrong(1, "is empty: %s", nobody)
+		r.wrong(1, "is empty: %s", noEntries)
 		return nil
 	}
 	if err == nil {
@@ -154,7 +155,7 @@ func (r *reader) document(data []byte) *yaml.Node {
 			text = text[len(match[0]):]
 			line = max(atoi(match[1]), 1)
 		}
-		if strings.HasPrefix(text, "unknown anchor") { // it goes on with what stands in the file
+		if strings.HasPrefix(text, "unknown anchor") { // the rest of it quotes the file
 			text = "an alias (*) of something that is not there"
 		}
 		r.wrong(line, "is not YAML: %s", text)
@@ -169,8 +170,8 @@ func atoi(text string) int {
 	return n
 }
 
-// mapping returns the values of node by their keys, of which there are these. What is wrong with a key is a
-// problem, and then the key is left out; nil is no mapping.
+// mapping returns the values of node by key; keys are the allowed ones. It records a problem for each
+// invalid key, and leaves that key out. It returns nil if node is not a mapping.
 func (r *reader) mapping(node *yaml.Node, what string, keys []string) map[string]*yaml.Node {
 	if node.Kind != yaml.MappingNode {
 		r.wrong(node.Line, `%s has lines of the form "key: value" with %s`, what, strings.Join(keys, ", "))
@@ -198,10 +199,10 @@ func (r *reader) mapping(node *yaml.Node, what string, keys []string) map[string
 	return values
 }
 
-// longestShown is how long a text may be in bytes to be repeated in an error. Tokens and digests are longer.
+// longestShown is the length in bytes up to which an error may quote a text. Tokens and digests are longer.
 const longestShown = 32
 
-// shown returns text for an error, or its length alone if it could be a secret in the wrong place.
+// shown quotes text for an error, or gives only its length if it could be a misplaced secret.
 func shown(text string) string {
 	if len(text) > longestShown {
 		return fmt.Sprintf("a text of %d bytes", len(text))

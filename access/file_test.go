@@ -99,27 +99,27 @@ const (
 
 func TestParseProblems(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
-		{"nothing", "", "1: is empty: there are none, so nobody could do anything; for everybody to do everything start without a tokens file"},
-		{"a comment alone", "# tokens:\n", "1: is empty: there are none, so nobody"},
+		{"nothing", "", "1: is empty: there are none, so no client could do anything; to let any client do everything, start without a tokens file"},
+		{"a comment alone", "# tokens:\n", "1: is empty: there are none, so no client"},
 		{"null", "---\n", `2: a tokens file has lines of the form "key: value" with tokens`},
-		{"no tokens", "tokens: []", "1: tokens: there are none, so nobody"},
+		{"no tokens", "tokens: []", "1: tokens: there are none, so no client"},
 		{"null tokens", "tokens:\n", `1: tokens: is a list; each of it begins with "- name: "`},
 		{"a mapping of tokens", "tokens:\n  a: b\n", `2: tokens: is a list;`},
 		{"a list at once", "- name: a\n", `1: a tokens file has lines of the form "key: value" with tokens`},
-		{"no key", "{}", `1: needs key "tokens", a list of who may do what`},
-		{"another key", "tokns: []\n", `1: unknown key "tokns"; a tokens file has tokens|1: needs key "tokens", a list of who may do what`},
+		{"no key", "{}", `1: needs key "tokens", a list of tokens and what each may do`},
+		{"another key", "tokns: []\n", `1: unknown key "tokns"; a tokens file has tokens|1: needs key "tokens", a list of tokens and what each may do`},
 		{"two documents", entryOf(digestLine, scopesLine) + "---\ntokens: []\n", "5: a second document begins here; tokens are one document"},
 		{"no YAML", "tokens:\n  - [\n", "2: is not YAML: did not find expected node content"},
 		{"an alias of nothing", "tokens: *" + NewToken()[6:16] + "\n", "1: is not YAML: an alias (*) of something that is not there"},
 		{"an entry of one word", "tokens:\n  - a\n", `2: a token has lines of the form "key: value" with name, sha256, certificate, scopes, vpcs, expires`},
 		{"no entry", "tokens:\n  -\n", `2: a token has lines of the form`},
-		{"an entry without keys", "tokens:\n  - {}\n", `2: needs key "name"|2: needs key "scopes"|2: needs one of the keys "sha256", for who sends a token, and "certificate"`},
+		{"an entry without keys", "tokens:\n  - {}\n", `2: needs key "name"|2: needs key "scopes"|2: needs one of the keys "sha256", for a client that sends a token, and "certificate"`},
 		{"an unknown key", entryOf(digestLine, scopesLine, "vpc: [a]"), `5: unknown key "vpc"; a token has name, sha256, certificate, scopes, vpcs, expires`},
 		{"a merge", "tokens:\n  - &a {name: a, sha256: D1, scopes: [query]}\n  - {<<: *a, name: b, sha256: D2, scopes: [query]}\n", `3: unknown key "<<"; a token has`},
 		{"a token", entryOf("token: "+NewToken(), scopesLine), `3: unknown key "token": the file has no tokens, but of each its SHA-256, under key "sha256"|2: needs one of the keys`},
 		{"a key twice", entryOf(digestLine, scopesLine, "scopes: [query]"), `5: key "scopes" stands on line 4 already`},
 		{"a key that is a list", entryOf(digestLine, scopesLine, "[a]: b"), `5: a key is a plain word`},
-		{"both kinds", entryOf(digestLine, "certificate: c", scopesLine), `2: needs one of the keys "sha256", for who sends a token, and "certificate"`},
+		{"both kinds", entryOf(digestLine, "certificate: c", scopesLine), `2: needs one of the keys "sha256", for a client that sends a token, and "certificate"`},
 		{"an empty name", `tokens: [{name: "", sha256: D1, scopes: [query]}]`, "1: name: is empty; 1 to 64 visible ASCII characters are required"},
 		{"a long name", "tokens: [{name: " + strings.Repeat("n", 65) + ", sha256: D1, scopes: [query]}]", "1: name: is 65 bytes long; 1 to 64 visible ASCII characters are required"},
 		{"a name of two words", "tokens: [{name: a b, sha256: D1, scopes: [query]}]", "1: name: has a space, or a character that is not visible ASCII"},
@@ -249,7 +249,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if list.Len() == 0 {
-			t.Fatal("a file of nobody was taken, which would let everybody in")
+			t.Fatal("a file without entries was accepted, which would let every client in")
 		}
 		names := map[string]bool{}
 		var rights []*Right

@@ -9,48 +9,49 @@ import (
 	"time"
 )
 
-// Gate lets requests in, or refuses them. All of its methods may be called at once.
+// Gate authorizes requests, or refuses them. All methods may be called concurrently.
 type Gate struct {
 	list      atomic.Pointer[List]
-	everybody *Right // where the gate is open
+	anyClient *Right // the result of Check while the gate is open
 	refused   [reasons]atomic.Uint64
 	failures  *failures
 }
 
-// Options are what a Gate is made of.
+// Options configure a Gate.
 type Options struct {
-	// Addresses is how many addresses' failures are remembered, of those that failed last: 0 is 10,000.
+	// Addresses is the number of addresses whose failures are remembered, those that failed last; 0 means
+	// 10,000.
 	Addresses int
 }
 
 // NewGate returns an open gate.
 func NewGate(o Options) *Gate {
-	return &Gate{everybody: &Right{Scopes: allScopes}, failures: newFailures(o.Addresses)}
+	return &Gate{anyClient: &Right{Scopes: allScopes}, failures: newFailures(o.Addresses)}
 }
 
-// Replace puts l in force for every Check that begins from now on. nil and a list of nobody open the gate.
+// Replace puts l in force for every Check that begins from now on. A nil or empty list opens the gate.
 func (g *Gate) Replace(l *List) { g.list.Store(l) }
 
-// Open tells whether everybody has every right, since there is no list of who has which.
+// Open reports whether every client has every right, because no list is in force.
 func (g *Gate) Open() bool { return g.list.Load().Len() == 0 }
 
-// Claim is what a request has to show. However it is printed, no header is in it.
+// Claim is the credentials of one request. No verb prints its header.
 type Claim struct {
-	// Addr is the client's. IPv6 addresses of one /64 are one client.
+	// Addr is the client's address. IPv6 addresses of one /64 are one client.
 	Addr netip.Addr
-	// Authorization is the value of that header, and lent for the call; empty if there is none. Of a
-	// request that has several it is all of them with commas between (RFC 9110, 5.2), which is malformed.
+	// Authorization is the value of that header, empty without one. Check reads it only during the call.
+	// Several headers are joined by commas (RFC 9110, 5.2), which is malformed.
 	Authorization []byte
-	// Certificate is the one that the client proved to be its own, verified, or nil.
+	// Certificate is the verified certificate of the client, which proved to have its key; or nil.
 	Certificate *x509.Certificate
-	// Now is the time, by which rights end. Zero is the time of the call.
+	// Now is the time by which rights expire. Zero means the time of the call.
 	Now time.Time
 }
 
-// Format writes whose claim it is and in which form, whatever the verb.
+// Format writes the address, and which credentials there are, whatever the verb.
 func (c Claim) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.text()) }
 
-// MarshalText is what logs and JSON have of a claim: the same.
+// MarshalText returns the same text for logs and JSON.
 func (c Claim) MarshalText() ([]byte, error) { return []byte(c.text()), nil }
 
 func (c *Claim) text() string {
@@ -58,28 +59,29 @@ func (c *Claim) text() string {
 	return fmt.Sprintf("%v %s a header, %s a certificate", c.Addr, has[len(c.Authorization) > 0], has[c.Certificate != nil])
 }
 
-// Refusal is why a claim is refused.
+// Refusal says why a claim is refused.
 type Refusal struct {
 	Reason Reason
-	// RetryAfter is when the next claim that fails is looked at, of a claim that was Slowed.
+	// RetryAfter is the time until the next failure is answered with its own reason. It is set only with
+	// Slowed.
 	RetryAfter time.Duration
 }
 
-// Reason is why a claim is refused. Its text is that of the metrics.
+// Reason is why a claim is refused. Its text is the label of the metrics.
 type Reason uint8
 
 const (
-	// NoToken is a request without a token, and without a certificate.
+	// NoToken is a request with neither a token nor a certificate.
 	NoToken Reason = iota
 	// MalformedAuthorization is a header that is not "Bearer" and one token.
 	MalformedAuthorization
 	// UnknownToken is a token that is not in the list.
 	UnknownToken
-	// ExpiredToken is a token, or a certificate, whose right has ended.
+	// ExpiredToken is a token or a certificate whose right has expired.
 	ExpiredToken
 	// UnknownCertificate is a certificate that is not in the list.
 	UnknownCertificate
-	// Slowed is a claim that fails for any reason but NoToken, after too many of those from its address.
+	// Slowed is a claim that fails for any reason but NoToken, after too many such failures of its address.
 	Slowed
 	reasons
 )
@@ -92,18 +94,18 @@ var reasonNames = [reasons]string{
 // String returns the reason as in "unknown-token".
 func (r Reason) String() string { return reasonNames[r] }
 
-// Failures returns how many claims were refused for that reason.
+// Failures returns the number of claims that were refused for that reason.
 func (g *Gate) Failures(r Reason) uint64 { return g.refused[r].Load() }
 
-// Check returns the right that c has, or why it has none. A token goes before a certificate.
+// Check returns the right of c, or why it has none. A token has precedence over a certificate.
 //
-// Claims that fail with a token or a certificate are slowed by address: beyond ten, one in a second is told
-// why, and the others are refused as Slowed. What holds is let in all the same: whoever shares an address
-// with somebody else's failures need not suffer for them.
+// Claims that fail with a token or a certificate are rate-limited by address: after ten failures, one per
+// second is answered with its own reason, and the others are refused as Slowed. Valid claims always pass,
+// so a client does not suffer from the failures of another one behind the same address.
 func (g *Gate) Check(c Claim) (*Right, *Refusal) {
 	list := g.list.Load()
 	if list.Len() == 0 {
-		return g.everybody, nil
+		return g.anyClient, nil
 	}
 	if c.Now.IsZero() {
 		c.Now = time.Now()
@@ -113,7 +115,7 @@ func (g *Gate) Check(c Claim) (*Right, *Refusal) {
 		return right, nil
 	}
 	refusal := &Refusal{Reason: reason}
-	// Without a token nothing was guessed; it is how a client learns that it needs one.
+	// A request without a token guesses nothing; it is how a client learns that it needs one.
 	if reason != NoToken {
 		if wait := g.failures.wait(c.Addr, c.Now); wait > 0 {
 			*refusal = Refusal{Slowed, wait}

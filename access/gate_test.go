@@ -91,7 +91,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// freshGate returns a gate with the list of g, at which nobody has failed yet.
+// freshGate returns a gate with the list of g, at which no client has failed yet.
 func freshGate(g *Gate) *Gate {
 	fresh := NewGate(Options{})
 	fresh.Replace(g.list.Load())

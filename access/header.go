@@ -1,7 +1,8 @@
 package access
 
-// bearer returns the token of an Authorization header: nothing if there is no header. It shares the memory
-// of header. It is well-formed if it is one token of this scheme (RFC 6750, 2.1; RFC 9110, 11.4):
+// bearer returns the token of an Authorization header, or nothing if there is no header. The token shares
+// the memory of header. The header is well-formed if it is one token of this scheme (RFC 6750, 2.1; RFC
+// 9110, 11.4):
 //
 //	credentials = "Bearer" 1*SP 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 func bearer(header []byte) (token []byte, wellFormed bool) {
@@ -24,7 +25,7 @@ func bearer(header []byte) (token []byte, wellFormed bool) {
 		}
 	}
 	token = header[len(scheme):]
-	for token[0] == ' ' { // the last byte is none
+	for token[0] == ' ' { // ends before the end of token: its last byte is not a space
 		token = token[1:]
 	}
 	end := len(token)
@@ -39,10 +40,10 @@ func bearer(header []byte) (token []byte, wellFormed bool) {
 	return token, end > 0
 }
 
-// isSpace tells whether c is white space that may stand around a header's value.
+// isSpace reports whether c is white space that may surround a header's value.
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
-// inToken tells whether a token may have c before the = at its end.
+// inToken reports whether a token may contain c before the = at its end.
 func inToken(c byte) bool {
 	switch {
 	case c-'0' <= 9, c|0x20 >= 'a' && c|0x20 <= 'z':

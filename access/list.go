@@ -9,24 +9,24 @@ import (
 	"slices"
 )
 
-// List is who has which right. It is not changed once it is made, and may be read by many at once. A nil
-// one, and one of nobody, stands for no list at all: then everybody has every right.
+// List maps tokens and certificates to their rights. It is immutable, so any number of goroutines may read
+// it. A nil or empty List means that there is no tokens file: every client has every right.
 type List struct {
-	// tokens are in the order of their digests, and first says where those are that begin with the same
-	// eight bytes: nearly always it is one.
+	// tokens are sorted by digest. first is an index by the first eight bytes of the digest: nearly always
+	// one token has them.
 	tokens   []tokenRight
 	first    map[uint64]int
 	names    map[string]*Right // certificates by common name
 	subjects map[string]*Right // certificates by whole subject
 }
 
-// tokenRight is the right of a token, of which no more is known than its digest.
+// tokenRight is the right of a token. Only the digest of the token is known.
 type tokenRight struct {
 	digest [sha256.Size]byte
 	right  *Right
 }
 
-// Len returns how many tokens and certificates have a right.
+// Len returns the number of tokens and certificates that have a right.
 func (l *List) Len() int {
 	if l == nil {
 		return 0
@@ -34,14 +34,14 @@ func (l *List) Len() int {
 	return len(l.tokens) + len(l.names) + len(l.subjects)
 }
 
-// Format writes how many there are, whatever the verb: digests are not for logs.
+// Format writes the numbers of tokens and certificates, whatever the verb: digests must not get into logs.
 func (l List) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "%d tokens, %d certificates", len(l.tokens), len(l.names)+len(l.subjects))
 }
 
 func beginning(digest *[sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:]) }
 
-// newList returns the list of these rights, of which none is there twice.
+// newList returns the list of these rights, which must have no duplicates.
 func newList(tokens []tokenRight, names, subjects map[string]*Right) *List {
 	slices.SortFunc(tokens, func(a, b tokenRight) int { return slices.Compare(a.digest[:], b.digest[:]) })
 	first := make(map[uint64]int, len(tokens))
@@ -66,7 +66,7 @@ func (l *List) check(c *Claim) (*Right, Reason) {
 		if right = l.ofCertificate(c.Certificate); right == nil {
 			return nil, UnknownCertificate
 		}
-		if c.Now.After(c.Certificate.NotAfter) { // it was verified when the connection began
+		if c.Now.After(c.Certificate.NotAfter) { // the chain was verified only when the connection began
 			return nil, ExpiredToken
 		}
 	default:
@@ -78,8 +78,8 @@ func (l *List) check(c *Claim) (*Right, Reason) {
 	return right, 0
 }
 
-// ofToken returns the right of token, or nil. How long it takes tells at most how many digests begin as that
-// of token does, which nobody can choose without knowing SHA-256 by heart.
+// ofToken returns the right of token, or nil. Its duration reveals at most how many digests begin with the
+// same eight bytes as that of token, which no client can choose without inverting SHA-256.
 func (l *List) ofToken(token []byte) *Right {
 	digest := sha256.Sum256(token)
 	at, known := l.first[beginning(&digest)]
@@ -98,8 +98,8 @@ func (l *List) ofToken(token []byte) *Right {
 	return right
 }
 
-// ofCertificate returns the right of a certificate, or nil: that of its whole subject goes before that of
-// its common name.
+// ofCertificate returns the right of a certificate, or nil. The right of its whole subject has precedence
+// over that of its common name.
 func (l *List) ofCertificate(c *x509.Certificate) *Right {
 	if len(l.subjects) > 0 {
 		var memory [512]byte

@@ -1,12 +1,12 @@
-// Package access decides who may do what: it reads the tokens file, and holds each request's token or
-// certificate to it.
+// Package access authorizes requests: it parses the tokens file, and checks each request's token or
+// certificate against it.
 //
 //	tokens file ── Parse ── List ── Replace ──┐
 //	                                          v
 //	address, Authorization, certificate ── Gate.Check ── Right, or Refusal
 //
-// What is secret goes in and never comes out: no error, log line or text of this package has a token, a
-// header or a digest of one.
+// Secrets go in and never come out: no error, log line or text of this package contains a token, a header
+// or the digest of one.
 package access
 
 import (
@@ -17,45 +17,45 @@ import (
 	"time"
 )
 
-// Right is what the holder of a token, or of a certificate, may do. It is not changed once it is made.
+// Right is what the holder of a token or of a certificate may do. It is immutable.
 type Right struct {
-	// Name says in logs and metrics whose right it is: 1 to 64 visible ASCII characters, which no other
-	// right of the list has. It is empty where everybody has every right.
+	// Name identifies the holder in logs and metrics: 1 to 64 visible ASCII characters, unique in the list.
+	// It is empty while every client has every right.
 	Name   string
 	Scopes Scopes
-	// VPCs are those whose flows may be written and read.
+	// VPCs are those whose flows the holder may write and read.
 	VPCs VPCs
-	// Expires is from when on it is no right any more. Zero is never.
+	// Expires is the time from which the right no longer holds. Zero means never.
 	Expires time.Time
 }
 
-// expired tells whether r has ended.
+// expired reports whether r has expired.
 func (r *Right) expired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
 
-// Scopes is a set of what may be done.
+// Scopes is a set of permissions.
 type Scopes uint8
 
 const (
-	// Ingest is to write flows.
+	// Ingest permits writing flows.
 	Ingest Scopes = 1 << iota
-	// Query is to read flows, and what is made of them.
+	// Query permits reading flows, and everything derived from them.
 	Query
-	// Metrics is to read the metrics of the server.
+	// Metrics permits reading the metrics of the server.
 	Metrics
-	// Admin is to reload the settings, and to profile the server.
+	// Admin permits reloading the settings, and profiling the server.
 	Admin
 
-	// allScopes has every one.
+	// allScopes has every scope.
 	allScopes = Ingest | Query | Metrics | Admin
 )
 
-// scopeNames are the scopes as a tokens file has them, in the order of their bits.
+// scopeNames are the names of scopes in a tokens file, in the order of their bits.
 var scopeNames = []string{"ingest", "query", "metrics", "admin"}
 
-// Has tells whether all of t are in s.
+// Has reports whether all scopes of t are in s.
 func (s Scopes) Has(t Scopes) bool { return s&t == t }
 
-// String returns the scopes as in "ingest,query", and "none" if there is none.
+// String returns the scopes as in "ingest,query", or "none" for the empty set.
 func (s Scopes) String() string {
 	names := s.names()
 	if len(names) == 0 {
@@ -76,7 +76,7 @@ func (s Scopes) names() []string {
 
 var errNoScope = errors.New("there is none, so nothing could be done; there are ingest, query, metrics and admin")
 
-// ParseScopes returns the set of names, of which there must be at least one, each once.
+// ParseScopes returns the set of names. At least one name is required, and each only once.
 func ParseScopes(names []string) (Scopes, error) {
 	var set Scopes
 	for _, name := range names {
@@ -90,7 +90,7 @@ func ParseScopes(names []string) (Scopes, error) {
 	return set, nil
 }
 
-// add puts the scope of that name into s.
+// add adds the scope of that name to s.
 func (s *Scopes) add(name string) error {
 	i := slices.Index(scopeNames, name)
 	switch {

@@ -12,14 +12,14 @@ import (
 	"unicode/utf8"
 )
 
-// A subject is compared by its parts in the order of the certificate, as
+// A subject is compared by its attributes in the order of the certificate, in this form:
 //
 //	length of the type (1 byte), type | length of the value (2 bytes), value | the next part ...
 //
-// where a type is an OID as in DER. Nothing in a value can be taken for the end of it, whatever a
-// certificate has in it.
+// where a type is an OID as in DER. The lengths keep a value from being mistaken for the end of its
+// attribute, whatever bytes a certificate contains.
 
-// attributeTypes are the OIDs of the names that types have in RFC 2253, and of a few that openssl writes.
+// attributeTypes maps the names of types in RFC 2253, and a few more that openssl writes, to their OIDs.
 var attributeTypes = map[string]asn1.ObjectIdentifier{
 	"CN":           {2, 5, 4, 3},
 	"SERIALNUMBER": {2, 5, 4, 5},
@@ -46,11 +46,12 @@ const (
 	tagSet      = 0x31
 )
 
-// maxValue is the longest value of a part in bytes, and the longest common name.
+// maxValue is the longest value of an attribute in bytes, and the longest common name.
 const maxValue = 256
 
-// appendSubject appends the subject of a certificate, which is raw as DER. It is false for one that no
-// tokens file can name: with several values in one part, or with values in other encodings than UTF-8 and ASCII.
+// appendSubject appends the subject of a certificate; raw is its DER. It returns false for a subject that
+// no tokens file can name: one with several values in one attribute, or with values in other encodings than
+// UTF-8 and ASCII.
 func appendSubject(dst, raw []byte) ([]byte, bool) {
 	parts, rest, ok := element(raw, tagSequence)
 	if !ok || len(rest) > 0 {
@@ -88,7 +89,7 @@ func appendPart[text []byte | string](dst, kind []byte, value text) ([]byte, boo
 	return append(dst, value...), true
 }
 
-// textValue returns the text that is all of der.
+// textValue returns the text of the one element that der consists of.
 func textValue(der []byte) ([]byte, bool) {
 	if len(der) == 0 {
 		return nil, false
@@ -101,13 +102,14 @@ func textValue(der []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// element returns the contents of the first element of der, which must have this tag, and what follows it.
+// element returns the contents of the first element of der, which must have this tag, and the bytes behind
+// it.
 func element(der []byte, tag byte) (contents, rest []byte, ok bool) {
 	if len(der) < 2 || der[0] != tag {
 		return nil, nil, false
 	}
 	n, der := int(der[1]), der[2:]
-	if n >= 0x80 { // so many bytes of length follow
+	if n >= 0x80 { // n-0x80 bytes of length follow
 		size := n - 0x80
 		if size < 1 || size > 2 || len(der) < size {
 			return nil, nil, false
@@ -124,7 +126,7 @@ func element(der []byte, tag byte) (contents, rest []byte, ok bool) {
 	return der[:n], der[n:], true
 }
 
-// wrongCommonName says why no certificate can be meant by name.
+// wrongCommonName says why name cannot be a common name. It is empty for a valid one.
 func wrongCommonName(name string) string {
 	switch {
 	case name == "":
@@ -139,7 +141,8 @@ func wrongCommonName(name string) string {
 
 var errSubject = errors.New(`is no subject such as CN=agents-eu,O=Example: openssl x509 -noout -subject -nameopt RFC2253 prints it as is needed here`)
 
-// parseSubject reads a subject as in RFC 2253, in which the part that is last in the certificate comes first.
+// parseSubject parses a subject in the form of RFC 2253, in which the last attribute of the certificate
+// comes first.
 func parseSubject(text string) (string, error) {
 	var parts [][]byte
 	for more := true; more; {
@@ -165,7 +168,7 @@ func parseSubject(text string) (string, error) {
 	return string(slices.Concat(parts...)), nil
 }
 
-// attributeType returns the OID that name stands for, as in DER.
+// attributeType returns the DER of the OID that name stands for.
 func attributeType(name string) ([]byte, error) {
 	oid, known := attributeTypes[strings.ToUpper(name)]
 	if !known {
@@ -188,8 +191,8 @@ func attributeType(name string) ([]byte, error) {
 	return kind, nil
 }
 
-// attributeValue returns the value at the beginning of text, and what follows the comma behind it, if there
-// is one.
+// attributeValue returns the value at the beginning of text, the text behind the comma that ends it, and
+// whether there is such a comma.
 func attributeValue(text string) (value, rest string, more bool, err error) {
 	text = strings.TrimLeft(text, " ")
 	if strings.HasPrefix(text, "#") {
@@ -202,7 +205,7 @@ func attributeValue(text string) (value, rest string, more bool, err error) {
 		return string(value), rest, more, nil
 	}
 	var plain []byte
-	end := 0 // of what is not space that may be left out
+	end := 0 // of plain without its trailing spaces that are not escaped
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == ',':
@@ -229,7 +232,7 @@ func attributeValue(text string) (value, rest string, more bool, err error) {
 	return string(plain[:end]), "", false, checkValue(plain[:end])
 }
 
-// escaped returns the byte that text begins with, behind a backslash, and its length in text.
+// escaped returns the byte that text, which follows a backslash, stands for, and its length in text.
 func escaped(text string) (c byte, length int) {
 	if text == "" {
 		return 0, 0

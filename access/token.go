@@ -16,21 +16,22 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// NewToken returns a token that nobody else has: 32 random bytes in base64url behind "flowd_", by which
-// tools that look for secrets in the wrong places can know it.
+// NewToken returns a new unique token: 32 random bytes in base64url after the prefix "flowd_", by which
+// secret scanners recognise it.
 func NewToken() string {
 	var secret [32]byte
 	_, _ = rand.Read(secret[:]) // it never fails
 	return "flowd_" + base64.RawURLEncoding.EncodeToString(secret[:])
 }
 
-// Entry returns what a tokens file has of token, whose holder gets right, in lines that begin with indent:
+// Entry returns the entry of a tokens file that gives right to the holder of token, each line indented by
+// indent:
 //
 //   - name: agents-eu
 //     sha256: ...
 //     scopes: [ingest]
 //
-// The token itself is not in it. The error says what is wrong with right.
+// The entry does not contain the token itself. The error says what is wrong with right.
 func Entry(token string, right *Right, indent string) ([]byte, error) {
 	digest := sha256.Sum256([]byte(token))
 	entry := entryText{
@@ -58,7 +59,7 @@ func Entry(token string, right *Right, indent string) ([]byte, error) {
 	return []byte(lines), nil
 }
 
-// grants tells whether the holder of token has right, with an end in whole seconds.
+// grants reports whether the holder of token has right, whose end counts in whole seconds.
 func (l *List) grants(token string, right *Right) bool {
 	given := *right
 	given.Expires = right.Expires.UTC().Truncate(time.Second)
@@ -66,7 +67,7 @@ func (l *List) grants(token string, right *Right) bool {
 	return got != nil && reflect.DeepEqual(*got, given)
 }
 
-// entryText is the form of an entry.
+// entryText is an entry as it is encoded in YAML.
 type entryText struct {
 	Name    string     `yaml:"name"`
 	SHA256  string     `yaml:"sha256"`
@@ -75,7 +76,7 @@ type entryText struct {
 	Expires *time.Time `yaml:"expires,omitempty"`
 }
 
-// patterns returns what ParseVPCs makes v of, nothing for all VPCs.
+// patterns returns the patterns that ParseVPCs parses as v; none for all VPCs.
 func (v *VPCs) patterns() []string {
 	patterns := append([]string(nil), v.Names...)
 	for _, prefix := range v.Prefixes {
@@ -86,8 +87,9 @@ func (v *VPCs) patterns() []string {
 
 var errNoPlace = errors.New("has a form to which nothing can be added without changing the rest; add the entry by hand")
 
-// Append returns a tokens file with an entry more, behind all that is in data; what is there stays as it is
-// written. No data is a new file. The error is an *Error if data is no tokens file, or says what is wrong with right.
+// Append returns the tokens file data with one more entry at its end. It leaves the text of data unchanged.
+// Empty data becomes a new file. The error is an *Error if data is not a tokens file; otherwise it says
+// what is wrong with right.
 func Append(name string, data []byte, token string, right *Right) ([]byte, error) {
 	var first yaml.Node
 	isNew := errors.Is(yaml.NewDecoder(bytes.NewReader(data)).Decode(&first), io.EOF)
@@ -122,7 +124,7 @@ func Append(name string, data []byte, token string, right *Right) ([]byte, error
 	return text, nil
 }
 
-// has tells whether one of the rights has that name.
+// has reports whether one of the rights has that name.
 func (l *List) has(name string) bool {
 	for _, t := range l.tokens {
 		if t.right.Name == name {

@@ -9,19 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// VPCs is a set of VPCs, by their names and by how they begin. With neither it is all of them.
+// VPCs is a set of VPCs, by name and by prefix. With neither it is the set of all VPCs.
 //
-// Both are in ascending order, and nothing in them begins with one of Prefixes but that prefix itself:
-// ParseVPCs makes them so.
+// Both are in ascending order, and no element begins with one of Prefixes, except for that prefix itself.
+// ParseVPCs ensures this.
 type VPCs struct{ Names, Prefixes []string }
 
-// maxVPC is the longest name of a VPC in bytes, as flows have them.
+// maxVPC is the longest name of a VPC in bytes, as in flows.
 const maxVPC = 256
 
-// All tells whether v is all VPCs.
+// All reports whether v is the set of all VPCs.
 func (v *VPCs) All() bool { return len(v.Names) == 0 && len(v.Prefixes) == 0 }
 
-// Allow tells whether vpc is in v. It allocates nothing, and looks at few of many names.
+// Allow reports whether vpc is in v. It allocates nothing, and takes time logarithmic in the number of
+// names.
 func (v *VPCs) Allow(vpc []byte) bool {
 	if v.All() {
 		return true
@@ -32,14 +33,14 @@ func (v *VPCs) Allow(vpc []byte) bool {
 	return v.begins(vpc)
 }
 
-// begins tells whether vpc begins with one of the prefixes. That can only be the last one that is not behind
-// it in order: whatever stood between would begin with the prefix too.
+// begins reports whether vpc begins with one of the prefixes. Only the last prefix that is not greater than
+// vpc can match: any prefix between that one and vpc would begin with it too.
 func (v *VPCs) begins(vpc []byte) bool {
 	at, found := find(v.Prefixes, vpc)
 	return found || at > 0 && hasPrefix(vpc, v.Prefixes[at-1])
 }
 
-// find returns where vpc is in names, or would be.
+// find returns the index of vpc in names, or where it would be inserted, and whether it is there.
 func find(names []string, vpc []byte) (int, bool) {
 	low, high := 0, len(names)
 	for low < high {
@@ -62,8 +63,8 @@ var (
 	errAllVPCs = errors.New(`"*" is all VPCs, so there must be no other beside it`)
 )
 
-// ParseVPCs returns the set of patterns: names, beginnings of names with a * behind them, or a * alone,
-// which is all. There must be at least one.
+// ParseVPCs returns the set of patterns: names, prefixes of names with a * behind them, or a * alone, which
+// is all VPCs. At least one pattern is required.
 func ParseVPCs(patterns []string) (VPCs, error) {
 	set := vpcSet{seen: map[string]bool{}}
 	for _, pattern := range patterns {
@@ -74,13 +75,13 @@ func ParseVPCs(patterns []string) (VPCs, error) {
 	return set.vpcs()
 }
 
-// vpcSet gathers patterns.
+// vpcSet collects patterns.
 type vpcSet struct {
 	seen            map[string]bool
 	names, prefixes []string
 }
 
-// add takes a pattern.
+// add adds a pattern.
 func (s *vpcSet) add(pattern string) error {
 	if s.seen[pattern] {
 		return fmt.Errorf("%s stands there twice", shown(pattern))
@@ -101,7 +102,7 @@ func (s *vpcSet) add(pattern string) error {
 	return nil
 }
 
-// vpcs returns the set of what was added, in order and without what one of the prefixes covers.
+// vpcs returns the set of all added patterns, sorted, without those that one of the prefixes covers.
 func (s *vpcSet) vpcs() (VPCs, error) {
 	switch {
 	case len(s.seen) == 0:
@@ -127,7 +128,7 @@ func (s *vpcSet) vpcs() (VPCs, error) {
 	return v, nil
 }
 
-// wrongVPC says why name cannot be that of a VPC, nor the beginning of one.
+// wrongVPC says why name can be neither the name of a VPC nor a prefix of one. It is empty for a valid one.
 func wrongVPC(name string) string {
 	switch {
 	case name == "":

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Report is how the clocks stand to each other.
+// Report compares the clocks.
 type Report struct {
-	// Moved is by how much the wall clock was set, ahead if positive, since the last report.
+	// Moved is the amount by which the wall clock was set since the last report, positive if ahead.
 	Moved time.Duration
-	// Held is the time of gaps that are not those of restarts, and Remaining how long the program
-	// must run with the wall clock as it is until all of it is counted.
+	// Held is the length of the gaps that are not those of restarts, and Remaining the time that the program
+	// must run with an unchanged wall clock until all of them are counted.
 	Held, Remaining time.Duration
-	// Paused is the time of restarts that is not counted yet.
+	// Paused is the length of the gaps of restarts that are not counted yet.
 	Paused time.Duration
-	// Behind is how far the wall clock went back.
+	// Behind is the amount by which the wall clock went back.
 	Behind time.Duration
-	// Due says that an acceptance would count something.
+	// Due tells that an acceptance would count at least one gap.
 	Due bool
 }
 
-// Observe looks at the clocks. It is to be called often enough, as each second, for gaps to be noticed
-// close to when they came.
+// Observe compares the clocks. It must be called often, such as each second, so that gaps are noticed close
+// to the time at which they came.
 func (c *Clock) Observe() Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,7 +40,7 @@ func (c *Clock) Observe() Report {
 	return r
 }
 
-// State returns the state as of now. It has gaps that are due.
+// State returns the current state. It includes the gaps that are due.
 func (c *Clock) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,28 +55,28 @@ func duration(ms int64) time.Duration {
 	return time.Duration(min(max(ms, -most), most)) * time.Millisecond
 }
 
-// Acceptance counts gaps. It takes effect in two steps, so that the time which the program goes by is
-// never later than what a restart finds: its State is made durable, then Apply is called.
+// Acceptance counts gaps. It takes effect in two steps, so that the trusted time of the program is never
+// later than the one a restart finds: the caller makes its State durable, then calls Apply.
 type Acceptance struct {
-	// State is that of the clock once the gaps are counted.
+	// State is the state of the clock once the gaps are counted.
 	State State
 
 	clock *Clock
-	parts []part
+	gaps  []countedGap
 	all   bool
 }
 
-// part is how much of a gap is counted, and when the gap came.
-type part struct {
+// countedGap is the counted length of a gap, and when the gap came.
+type countedGap struct {
 	id         uint64
 	at, length int64
 }
 
-// Shift returns what a stamp becomes that was made before the acceptance took effect: what was stamped
-// after a gap is not older for it.
+// Shift converts a stamp from before the acceptance took effect: a stamp from after a gap does not become
+// older by it.
 func (a *Acceptance) Shift(s Stamp) Stamp {
 	at := s.Time
-	for _, p := range a.parts {
+	for _, p := range a.gaps {
 		if at >= p.at {
 			s.Time += p.length
 		} else {
@@ -86,28 +86,28 @@ func (a *Acceptance) Shift(s Stamp) Stamp {
 	return s
 }
 
-// Stamp is a moment, for an age to be told from it later. All are in milliseconds.
+// Stamp is a moment from which an age can be computed later. All fields are in milliseconds.
 type Stamp struct {
-	// Time is the trusted time then.
+	// Time is the trusted time of the moment.
 	Time int64
-	// Slack is by how much time was uncertain: Options.Hold if the wall clock had not proved itself, as
-	// after a start, or else 0. A pause before may have been that much longer than it seemed, which comes
-	// to light as a gap only when the clock is set right.
+	// Slack is the uncertainty of Time: Options.Hold if the wall clock had not proved itself, as after a
+	// start, or else 0. An earlier pause may have been longer than it seemed by that much, which shows up as
+	// a gap only when the clock is corrected.
 	Slack int64
-	// Gaps is how much time of gaps that came later was counted.
+	// Gaps is the length of the gaps after Time that were counted.
 	Gaps int64
 }
 
-// Age returns how long before now the moment was, in the best case, in milliseconds.
+// Age returns the least possible age of the moment at the time now, in milliseconds.
 func (s Stamp) Age(now int64) int64 { return now - s.Time - min(s.Slack, s.Gaps) }
 
-// Accept returns an acceptance of the gaps that have stood for long enough; or, if an operator says
-// that the wall clock is right, of all of them. An acceptance of none is one too.
+// Accept returns an acceptance of the gaps that have lasted long enough, or, if an operator says that the
+// wall clock is right, of all gaps. The acceptance may be of no gaps.
 func (c *Clock) Accept(all bool) *Acceptance {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance()
-	a := &Acceptance{clock: c, parts: c.due(all), all: all}
+	a := &Acceptance{clock: c, gaps: c.due(all), all: all}
 	trial := Clock{o: c.o, s: c.s, ids: slices.Clone(c.ids)}
 	trial.s.Gaps, trial.s.Undone = slices.Clone(c.s.Gaps), slices.Clone(c.s.Undone)
 	trial.count(a)
@@ -115,8 +115,8 @@ func (c *Clock) Accept(all bool) *Acceptance {
 	return a
 }
 
-// Standing returns an acceptance of none for a program that does not go on from s itself: its State is s as it
-// was at a later time, up to which a program ran on s and hold. To apply it does nothing.
+// Standing returns an acceptance of no gaps, for a program that does not itself continue from s. Its State
+// is s as of the time latest, up to which another program ran on s and hold. Applying it does nothing.
 func Standing(s State, latest int64, hold time.Duration) *Acceptance {
 	c := Clock{o: Options{Hold: hold}, s: s}
 	c.s.Gaps, c.s.Undone = slices.Clone(s.Gaps), slices.Clone(s.Undone)
@@ -124,15 +124,15 @@ func Standing(s State, latest int64, hold time.Duration) *Acceptance {
 	return &Acceptance{State: c.s}
 }
 
-// Length returns how much time the acceptance counts.
+// Length returns the time that the acceptance counts.
 func (a *Acceptance) Length() (sum time.Duration) {
-	for _, p := range a.parts {
+	for _, p := range a.gaps {
 		sum += duration(p.length)
 	}
 	return sum
 }
 
-// Apply lets the clock go by the acceptance.
+// Apply makes the clock count the gaps of the acceptance.
 func (a *Acceptance) Apply() {
 	c := a.clock
 	if c == nil {
@@ -145,9 +145,9 @@ func (a *Acceptance) Apply() {
 	c.publish()
 }
 
-// due returns what of the gaps is to be counted. Restarts are counted as soon as they come to more
-// than Hold together, or else many short ones would keep data for good.
-func (c *Clock) due(all bool) (parts []part) {
+// due returns the parts of gaps that must be counted. Gaps of restarts are counted as soon as their sum
+// exceeds Hold, since otherwise many short ones would keep data for ever.
+func (c *Clock) due(all bool) (counted []countedGap) {
 	var pauses int64
 	for _, g := range c.s.Gaps {
 		if g.Short {
@@ -166,14 +166,14 @@ func (c *Clock) due(all bool) (parts []part) {
 			pauses -= n
 		}
 		if n > 0 {
-			parts = append(parts, part{c.ids[i], g.At, n})
+			counted = append(counted, countedGap{c.ids[i], g.At, n})
 		}
 	}
-	return parts
+	return counted
 }
 
-// count moves the time of the gaps of a to the trusted time. What of a gap is gone meanwhile was
-// taken back by the wall clock, which thus is behind.
+// count moves the time of the gaps of a to the trusted time. A part that no longer exists was cancelled by
+// the wall clock, which is therefore behind by it.
 func (c *Clock) count(a *Acceptance) {
 	for _, gaps := range [][]Gap{c.s.Gaps, c.s.Undone} {
 		for i := range gaps {
@@ -183,7 +183,7 @@ func (c *Clock) count(a *Acceptance) {
 	if c.s.BackAt != 0 {
 		c.s.BackAt = a.Shift(Stamp{Time: c.s.BackAt}).Time
 	}
-	for _, p := range a.parts {
+	for _, p := range a.gaps {
 		c.s.Time += p.length
 		c.s.Counted += p.length
 		left := p.length

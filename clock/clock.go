@@ -1,11 +1,11 @@
-// Package clock keeps the time by which data is dropped, so that no clock that is set wrong and no
-// pause of the program drops any.
+// Package clock keeps the time by which data expires, so that neither a clock that is set wrong nor a pause
+// of the program makes any data expire.
 //
-// The trusted time goes on with the monotonic clock. Where the machine's wall clock moves away from
-// it, or stood elsewhere when the program started again, the difference is a gap: time that may have
-// passed, or may be a mistake. A gap is counted only after the wall clock has stood by it while the
-// program ran for Options.Hold, or when an operator accepts it. A wall clock that goes back takes gaps
-// away again; what it goes back beyond them is remembered, so that its return is not taken for time.
+// The trusted time advances with the monotonic clock. If the machine's wall clock moves away from it, or
+// differs from it when the program restarts, the difference is a gap: time that may have passed, or may be
+// a mistake. A gap is counted only after the wall clock has stayed with it while the program ran for
+// Options.Hold, or when an operator accepts it. A wall clock that goes back cancels gaps. What it goes back
+// beyond them is recorded, so that its return is not mistaken for time.
 package clock
 
 import (
@@ -15,85 +15,85 @@ import (
 	"time"
 )
 
-// Options say where the time comes from.
+// Options configure a Clock.
 type Options struct {
-	// Wall is the machine's clock; nil is time.Now.
+	// Wall is the machine's wall clock; nil means time.Now.
 	Wall func() time.Time
-	// Uptime grows with the time that passes while the program runs, whatever Wall is set to. Nil
-	// takes Wall for it, which then is believed while the program runs.
+	// Uptime grows with the time that passes while the program runs, independently of Wall. Nil derives it
+	// from Wall, which is then trusted while the program runs.
 	Uptime func() time.Duration
-	// Hold is how long Wall must stand by a gap, in time that the program runs, before the gap is
-	// counted. 0 counts each at once.
+	// Hold is the time that Wall must stay with a gap, while the program runs, before the gap is counted. 0
+	// counts each gap at once.
 	Hold time.Duration
 }
 
-// State is what a later run needs to go on. All times are in milliseconds; Time and Wall since the
-// Unix epoch.
+// State is the state from which a later run continues. All times are in milliseconds; Time and Wall since
+// the Unix epoch.
 type State struct {
-	// Time is the trusted time, Wall what the wall clock was expected to say then.
+	// Time is the trusted time, Wall the time that the wall clock was expected to show then.
 	Time, Wall int64
-	// Counted is how much of Time is gaps that were counted: the rest passed while the program ran.
+	// Counted is the part of Time that is counted gaps; during the rest the program ran.
 	Counted int64
-	// Ran is how long the program has run on this state. Below Options.Hold no wall clock has proved
-	// itself yet, so that what it is moved by is taken for its being set right.
+	// Ran is how long the program has run on this state. Below Options.Hold no wall clock has proved itself
+	// yet, so its moves are taken for corrections.
 	Ran int64
-	// Behind is how far the wall clock went back, beyond gaps, and has not returned; Stood is what that was
-	// when the wall clock had last stood for Options.Hold.
+	// Behind is how far the wall clock went back, beyond gaps, and has not returned. Stood is the value of
+	// Behind when the wall clock had last been steady for Options.Hold.
 	Behind, Stood int64
-	// Gaps are those that are not counted, the oldest first.
+	// Gaps are the gaps that are not counted yet, the oldest first.
 	Gaps []Gap
-	// Steady is how long the program ran since it started or the wall clock was last moved.
+	// Steady is how long the program has run since it started or the wall clock last moved.
 	Steady int64
-	// Undone is what the wall clock took away of gaps by going back, the latest last, and BackAt the
-	// trusted time of the first start at which it was behind, or 0: a pause may hide in that. Both are
-	// forgotten once Steady reaches Options.Hold.
+	// Undone is what the wall clock cancelled of gaps by going back, the latest last. BackAt is the trusted
+	// time of the first start at which the wall clock was behind, or 0: a pause may be hidden there. Both
+	// are reset once Steady reaches Options.Hold.
 	Undone []Gap
 	BackAt int64
 }
 
 // Gap is time that may have passed.
 type Gap struct {
-	// At is the trusted time when it came, so that what was written then or later did not live through
-	// it. Length is how long it is, Steady how long the program ran since. All are in milliseconds.
+	// At is the trusted time when the gap came: data written then or later did not age by it. Length is its
+	// length, Steady how long the program has run since. All are in milliseconds.
 	At, Length, Steady int64
-	// Short says that the program did not run meanwhile, and came back within Options.Hold, as with any
-	// restart.
+	// Short tells that the gap is a pause of the program of at most Options.Hold, as with any restart.
 	Short bool
 }
 
-// Settled is the state of a program that kept no other than the time at which it last wrote.
+// Settled returns the state of a program that stored no state, but only the time of its last write.
 func Settled(written int64) State {
 	return State{Time: written, Wall: written, Ran: int64(maxRan)}
 }
 
 const (
-	// tolerance is by how much the wall clock may differ from what is expected before that is a gap,
-	// so that clocks which drift do not fill the list.
+	// tolerance is the difference of the wall clock from its expected time that is not a gap yet, so that
+	// drifting clocks do not fill the list.
 	tolerance = time.Second
-	// maxGaps bounds State.Gaps. Beyond it the two newest become one.
+	// maxGaps bounds State.Gaps. Beyond it the two newest gaps are joined.
 	maxGaps = 64
-	// maxRan is where Ran ends: beyond any Hold.
+	// maxRan is the maximum of Ran: beyond any Hold.
 	maxRan = 100 * 365 * 24 * time.Hour / time.Millisecond
 )
 
-// Clock is the trusted time. Its methods may be called from any goroutine.
+// Clock keeps the trusted time. Its methods may be called from any goroutine.
 type Clock struct {
 	o Options
-	// offset is the trusted time less the uptime, in milliseconds, and running the same without gaps.
+	// offset is the trusted time minus the uptime, in milliseconds, and running the same without counted
+	// gaps.
 	offset, running atomic.Int64
-	// proved is from when on, by Running, the wall clock has stood for long enough.
+	// proved is the value of Running from which on the wall clock has been steady for long enough.
 	proved atomic.Int64
 
 	mu   sync.Mutex
-	up   int64 // when state was right, in milliseconds of Options.Uptime
+	up   int64 // time of s, in milliseconds of Options.Uptime
 	s    State
-	ids  []uint64 // of the gaps of s
-	last uint64   // id that was given
-	// moved is by how much the wall clock was set since the last report.
+	ids  []uint64 // of s.Gaps
+	last uint64   // id assigned
+	// moved is the amount by which the wall clock was set since the last report.
 	moved int64
 }
 
-// New returns a clock that begins with what the wall clock says.
+// New returns a clock that starts with the time of the wall clock.
 func New(o Options) *Clock {
 	if o.Wall == nil {
 		o.Wall = time.Now
@@ -110,15 +110,15 @@ func New(o Options) *Clock {
 	return c
 }
 
-// Now returns the trusted time in milliseconds since the Unix epoch. It never goes back while the
-// uptime does not.
+// Now returns the trusted time in milliseconds since the Unix epoch. It never goes back while the uptime
+// does not.
 func (c *Clock) Now() int64 { return c.offset.Load() + c.uptime() }
 
-// Running returns the trusted time less all gaps: a time in milliseconds that goes on while the program
-// runs, and stands still while it does not. It goes on from where it was in a later run.
+// Running returns the trusted time minus all counted gaps: a time in milliseconds that advances while the
+// program runs, and stands still while it does not. A later run continues from it.
 func (c *Clock) Running() int64 { return c.running.Load() + c.uptime() }
 
-// Stamp returns the stamp of now.
+// Stamp returns the stamp of the current time.
 func (c *Clock) Stamp() Stamp {
 	up := c.uptime()
 	s := Stamp{Time: c.offset.Load() + up}
@@ -128,8 +128,7 @@ func (c *Clock) Stamp() Stamp {
 	return s
 }
 
-// StampAt returns the stamp of a later time, at which the program ran on s and hold, as it does for
-// Options.Hold.
+// StampAt returns the stamp of a later time, up to which the program ran on s with hold as Options.Hold.
 func (s *State) StampAt(time int64, hold time.Duration) Stamp {
 	stamp := Stamp{Time: time}
 	if s.Steady+time-s.Time < hold.Milliseconds() {
@@ -138,7 +137,7 @@ func (s *State) StampAt(time int64, hold time.Duration) Stamp {
 	return stamp
 }
 
-// Wall returns what the machine's clock says, in milliseconds since the Unix epoch.
+// Wall returns the time of the machine's wall clock in milliseconds since the Unix epoch.
 func (c *Clock) Wall() int64 { return c.o.Wall().UnixMilli() }
 
 // Hold returns Options.Hold.
@@ -147,15 +146,15 @@ func (c *Clock) Hold() time.Duration { return c.o.Hold }
 func (c *Clock) uptime() int64 { return c.o.Uptime().Milliseconds() }
 func (c *Clock) hold() int64   { return c.o.Hold.Milliseconds() }
 
-// publish lets Now go on from the state. The caller holds mu, or has c alone.
+// publish makes the state visible to Now, Running and Stamp. The caller holds mu, or has c alone.
 func (c *Clock) publish() {
 	c.offset.Store(c.s.Time - c.up)
 	c.running.Store(c.s.Time - c.s.Counted - c.up)
 	c.proved.Store(c.s.Time - c.s.Counted + c.hold() - c.s.Steady)
 }
 
-// Resume goes on from s, which an earlier run left. Latest is a later trusted time that is known of
-// that run, as of its last record; 0 if none is.
+// Resume continues from s, which an earlier run stored. latest is a later trusted time that is known of
+// that run, such as that of its last record; 0 if there is none.
 func (c *Clock) Resume(s State, latest int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,14 +163,14 @@ func (c *Clock) Resume(s State, latest int64) {
 	for range s.Gaps {
 		c.ids = append(c.ids, c.nextID())
 	}
-	// What comes after a pause is later than all that came before it.
+	// The time after a pause is later than all times before it.
 	c.pass(max(0, latest-s.Time) + 1)
 	c.up = c.uptime()
 	c.move(c.Wall()-c.s.Wall, true)
 	c.publish()
 }
 
-// pass lets time pass in which the program ran.
+// pass adds time during which the program ran.
 func (c *Clock) pass(ms int64) {
 	c.s.Time += ms
 	c.s.Wall += ms
@@ -185,7 +184,7 @@ func (c *Clock) pass(ms int64) {
 	}
 }
 
-// advance brings the state to now.
+// advance updates the state to the current time.
 func (c *Clock) advance() {
 	now := c.uptime()
 	c.pass(max(0, now-c.up))
@@ -197,8 +196,8 @@ func (c *Clock) advance() {
 	c.publish()
 }
 
-// move takes account of the wall clock's standing by d elsewhere than expected. Paused says that the
-// program did not run since.
+// move records that the wall clock differs by d from its expected time. paused tells that the program did
+// not run since the last update.
 func (c *Clock) move(d int64, paused bool) {
 	c.s.Wall += d
 	c.s.Steady = 0
@@ -207,7 +206,7 @@ func (c *Clock) move(d int64, paused bool) {
 		if left := c.cancel(-d); !young {
 			c.s.Behind += left
 		}
-		// Back at where it was behind and had stood, or short of it by a pause, which is not part of its return.
+		// It is back where it had stood behind, or short of that by a pause, which is not part of its return.
 		if c.s.Behind > 0 && c.s.Behind < c.s.Stood {
 			c.s.Behind = c.s.Stood - c.redo(c.s.Stood-c.s.Behind, false)
 		}
@@ -218,7 +217,7 @@ func (c *Clock) move(d int64, paused bool) {
 	if young && !restart {
 		return
 	}
-	// One that is far behind, and moves by no more than a restart takes, stays there.
+	// A wall clock that is far behind, and moves by no more than a restart takes, stays behind.
 	at := c.s.Time
 	if stays := restart && c.s.Behind > c.hold(); !stays {
 		back := c.returned(d, paused)
@@ -240,9 +239,9 @@ func (c *Clock) move(d int64, paused bool) {
 	}
 }
 
-// returned is how much of d is the wall clock's return from where it went back to, which lets no time pass. It
-// returns to where it came from, or to where it was behind and had stood: what goes beyond that place, and
-// not all of the way, is a pause, if there was one since.
+// returned returns the part of d by which the wall clock returns from where it went back to; during that
+// part no time passed. It returns to where it came from, or to where it was behind and had stood. A move
+// beyond that place, but not all of the way, is a pause, if there was one since.
 func (c *Clock) returned(d int64, paused bool) int64 {
 	if c.s.Stood > 0 && (paused || c.s.BackAt != 0) && d < c.s.Behind-tolerance.Milliseconds() {
 		return min(d, max(0, c.s.Behind-c.s.Stood))
@@ -250,15 +249,15 @@ func (c *Clock) returned(d int64, paused bool) int64 {
 	return min(d, c.s.Behind)
 }
 
-// mayHide notes that a pause may hide in a start at which the wall clock was behind.
+// mayHide records that a pause may be hidden in a start at which the wall clock was behind.
 func (c *Clock) mayHide(paused bool) {
 	if paused && c.s.BackAt == 0 {
 		c.s.BackAt = c.s.Time
 	}
 }
 
-// redo gives gaps back what the wall clock took from them, and returns what is left. The pause that a
-// gap was is where it was, however late the clock is set right.
+// redo restores gaps that the wall clock had cancelled, and returns the rest of ms. The pause behind a gap
+// keeps its time, however late the clock is corrected.
 func (c *Clock) redo(ms int64, short bool) (left int64) {
 	for n := len(c.s.Undone); ms > 0 && n > 0; n-- {
 		g := &c.s.Undone[n-1]
@@ -272,7 +271,7 @@ func (c *Clock) redo(ms int64, short bool) (left int64) {
 	return ms
 }
 
-// cancel takes ms off the newest gaps, and returns what is left.
+// cancel subtracts ms from the newest gaps, and returns the rest.
 func (c *Clock) cancel(ms int64) (left int64) {
 	for n := len(c.s.Gaps); ms > 0 && n > 0; n-- {
 		g := &c.s.Gaps[n-1]
@@ -287,7 +286,7 @@ func (c *Clock) cancel(ms int64) (left int64) {
 	return ms
 }
 
-// undo remembers what was taken from a gap. Whether that was short is told by what gives it back.
+// undo records the cancelled part of a gap. Whether the gap was short is decided by redo.
 func (c *Clock) undo(g Gap) {
 	if c.o.Hold == 0 {
 		return

@@ -2,11 +2,11 @@ package config
 
 import "reflect"
 
-// Check reads a settings file by itself, without flags and environment: what it does not give is
-// a default. It returns the settings that the file gives, in the order of the help.
+// Check parses a settings file alone, without flags and environment: settings that the file does not give
+// have their defaults. It returns the settings that the file gives, in the order of the help.
 //
-// The error is an *Error with all that is wrong. The Config is never nil; with an error it has
-// what is right.
+// The error is an *Error with everything that is wrong. The Config is never nil; with an error it holds the
+// valid settings.
 func Check(path string) (*Config, []Setting, error) {
 	l := NewLoader(nil)
 	l.keep(loadFile(path))
@@ -20,7 +20,7 @@ func Check(path string) (*Config, []Setting, error) {
 	return c, given, l.check(c)
 }
 
-// config returns the settings that the sources of l, which were read, make.
+// config returns the settings that result from the sources of l, which must have been read.
 func (l *Loader) config() *Config {
 	c := new(Config)
 	for _, s := range settings() {
@@ -34,7 +34,7 @@ func (l *Loader) config() *Config {
 		if text == "" && !given {
 			continue
 		}
-		// Each was decoded once before, when it was read; tests decode the defaults.
+		// Each text was decoded once before, when it was read; tests decode the defaults.
 		if err := s.decode(text, reflect.ValueOf(c).Elem().Field(s.field)); err != nil {
 			l.problems = append(l.problems, Problem{l.source(s.key), err.Error()})
 		}
@@ -43,8 +43,8 @@ func (l *Loader) config() *Config {
 	return c
 }
 
-// check returns all that is wrong with c, which the sources of l have made, as an *Error. Settings
-// are compared with each other only once each is right alone.
+// check returns everything that is wrong with c, which results from the sources of l, as an *Error.
+// Settings are compared with each other only if each one alone is valid.
 func (l *Loader) check(c *Config) error {
 	problems := l.problems
 	if len(problems) == 0 {

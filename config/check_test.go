@@ -24,7 +24,7 @@ func TestCheck(t *testing.T) {
 
 func TestCheckOfWrongFiles(t *testing.T) {
 	for _, test := range []struct{ file, want string }{
-		{"listen: :80\n", "flowd.yaml:1: listen is :80, which is beyond loopback, but there is no tokens-file, so that everybody who reaches it could do everything: " +
+		{"listen: :80\n", "flowd.yaml:1: listen is :80, which is beyond loopback, but there is no tokens-file, so that any client that reaches it could do everything: " +
 			"give tokens-file, or an address of loopback such as 127.0.0.1:8080, or insecure if that is what you want"},
 		{"listen: :80\ninsecure: yes\nmax-flows: 0\ntokens-file: t\n", "flowd.yaml:2: insecure: \"yes\" is not true or false\nflowd.yaml:3: max-flows: \"0\" is out of range: 1 to 1000000"},
 		{"config: other.yaml\n", `flowd.yaml:1: key "config" names this file; give it by flag or by environment`},

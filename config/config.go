@@ -1,24 +1,23 @@
-// Package config holds the settings of the server: one struct with their defaults, their
-// ranges and their help, and the sources that they come from. A setting is taken from the
-// first of these that has it:
+// Package config holds the settings of the server: one struct with their defaults, their ranges and their
+// help, and the sources that they come from. The value of a setting comes from the first of these that
+// gives it:
 //
 //  1. its flag:                 --max-flows=1000
 //  2. its environment variable: FLOWD_MAX_FLOWS=1000
 //  3. the YAML file of --config: max-flows: 1000
 //  4. its default
 //
-// Every source is checked, also where a stronger one covers it, and everything that is wrong
-// is reported at once, each with its place. It imports nothing else of this program.
+// Every source is checked, even if a stronger one overrides it, and all problems are reported at once, each
+// with its place. It imports no other package of this program.
 package config
 
 import "time"
 
-// Config is every setting of the server. Add one here and it is a flag, an environment
-// variable, a key of the file, a line of the help and a line of "flowd config".
+// Config holds every setting of the server. A field added here becomes a flag, an environment variable, a
+// key of the file, a line of the help and a line of "flowd config".
 //
-// The tags: name is the key in every source, default its value in the absence of all of them,
-// range the smallest and the largest value allowed, reload whether it may change while the
-// server runs.
+// The tags: name is the key in every source, default the value without any source, range the smallest and
+// the largest allowed value, reload whether the value may change while the server runs.
 type Config struct {
 	Listen    Address   `name:"listen" default:"127.0.0.1:8080" placeholder:"127.0.0.1:8080" help:"Address to serve on; no host means all interfaces, port 0 any free one."`
 	Shards    Shards    `name:"shards" default:"0" range:"0..1024" help:"Goroutines that add flows up, a power of two; 0 is one per CPU, rounded up."`
@@ -27,8 +26,8 @@ type Config struct {
 	LogFormat LogFormat `name:"log-format" default:"text" placeholder:"text" help:"How log lines are written: text or json."`
 
 	AdminListen     AdminAddress `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"127.0.0.1:8081" group:"Access:" help:"Address of the admin listener, which has /-/reload and /debug/pprof/; off is none. Where it is not given and the port is taken, the server does without."`
-	TokensFile      string       `name:"tokens-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"YAML file of the tokens and of what each may do; without it everybody may do everything, and only loopback may be listened on."`
-	Insecure        Switch       `name:"insecure" default:"false" group:"Access:" help:"Listen beyond loopback without tokens-file, so that everybody who reaches the port may do everything."`
+	TokensFile      string       `name:"tokens-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"YAML file of the tokens and of what each may do; without it any client may do everything, and only loopback may be listened on."`
+	Insecure        Switch       `name:"insecure" default:"false" group:"Access:" help:"Listen beyond loopback without tokens-file, so that any client that reaches the port may do everything."`
 	TLSCertFile     string       `name:"tls-cert-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"PEM file of the certificate to serve HTTPS with, and of those between it and its authority; read again when it changes."`
 	TLSKeyFile      string       `name:"tls-key-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"PEM file of the private key of tls-cert-file; read again when it changes."`
 	TLSClientCAFile string       `name:"tls-client-ca-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"PEM file of the authorities of client certificates, which tokens-file may give rights to, as it does to tokens."`
@@ -80,5 +79,5 @@ type Config struct {
 	DrainDelay      time.Duration `name:"drain-delay" default:"0s" range:"0s..10m" group:"Stopping:" reload:"yes" help:"How long to go on serving at a stop, with /readyz at 503, so that load balancers move away first."`
 }
 
-// envPrefix begins the name of every environment variable of the server.
+// envPrefix is the prefix of every environment variable of the server.
 const envPrefix = "FLOWD_"

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// conflict is settings that are right one by one and wrong together.
+// conflict describes settings that are valid one by one but not together.
 type conflict struct {
-	// keys are those settings; the problem stands where the first of them was given.
+	// keys are those settings. The problem is reported at the place of the first one that a source gives.
 	keys []string
 	why  string
 }
 
-// conflicts finds what is wrong between settings of c, which has no setting that is wrong alone.
+// conflicts returns the problems between settings of c. Each setting alone must be valid.
 func (l *Loader) conflicts(c *Config) []Problem {
 	all := c.bodyConflicts()
 	all = append(all, c.logConflicts()...)
@@ -34,7 +34,7 @@ func (l *Loader) conflicts(c *Config) []Problem {
 	return problems
 }
 
-// given returns the source of the first of keys that somebody gave a value.
+// given returns the source of the first of keys that a source gives a value.
 func (l *Loader) given(keys []string) string {
 	for _, key := range keys {
 		if l.Given(key) {
@@ -44,7 +44,7 @@ func (l *Loader) given(keys []string) string {
 	return sourceDefault
 }
 
-// bodyConflicts compares the sizes of bodies.
+// bodyConflicts compares the size limits of bodies.
 func (c *Config) bodyConflicts() (found []conflict) {
 	if c.MaxDecodedBytes < c.MaxBodyBytes {
 		found = append(found, conflict{[]string{"max-decoded-bytes", "max-body-bytes"}, fmt.Sprintf(
@@ -59,7 +59,7 @@ func (c *Config) bodyConflicts() (found []conflict) {
 	return found
 }
 
-// logConflicts compares the log on disk with what goes into it.
+// logConflicts compares the settings of the log with those of its content.
 func (c *Config) logConflicts() (found []conflict) {
 	if c.Durability == DurabilityNone {
 		return nil
@@ -78,15 +78,14 @@ func (c *Config) logConflicts() (found []conflict) {
 	return found
 }
 
-// largestRecord returns what one batch may take in a segment of the log, in bytes. In the log's
-// form a flow is never longer than in JSON, and with three names of 256 bytes and three numbers
-// it is shorter than 1 KiB. The heads of record, frame and segment, and the name of the batch,
-// take less than 128 KiB.
+// largestRecord returns the most bytes that one batch may take in a segment of the log. A flow in the log
+// is never longer than in JSON, and with three names of 256 bytes and three numbers it is shorter than 1
+// KiB. The headers of record, frame and segment, and the name of the batch, take less than 128 KiB.
 func (c *Config) largestRecord() Size {
 	return min(c.MaxDecodedBytes, Size(c.MaxFlows)<<10) + 128<<10
 }
 
-// tlsConflicts finds files of TLS that miss another.
+// tlsConflicts finds TLS files that require another one.
 func (c *Config) tlsConflicts() (found []conflict) {
 	if c.TLSCertFile != "" && c.TLSKeyFile == "" {
 		found = append(found, conflict{[]string{"tls-cert-file"}, fmt.Sprintf(
@@ -104,17 +103,18 @@ func (c *Config) tlsConflicts() (found []conflict) {
 			"tls-client-ca-file is %s, but there is no TLS for clients to show a certificate in: give tls-cert-file and tls-key-file too",
 			c.TLSClientCAFile)})
 	}
-	// Who gives an authority expects that nobody else comes in.
+	// An operator that sets an authority expects that only its clients get in.
 	if c.TokensFile == "" {
 		found = append(found, conflict{[]string{"tls-client-ca-file"}, fmt.Sprintf(
-			"tls-client-ca-file is %s, but there is no tokens-file, so that everybody may do everything, with a certificate or without: "+
+			"tls-client-ca-file is %s, but there is no tokens-file, so that any client may do everything, with a certificate or without: "+
 				"give tokens-file too, which says what the certificates may do", c.TLSClientCAFile)})
 	}
 	return found
 }
 
-// listenConflicts finds addresses that everybody may reach, and two that are one. Where nobody
-// gave admin-listen, the server does without one that is taken, by itself or by others.
+// listenConflicts finds addresses beyond loopback without access control, and two addresses that overlap.
+// If no source gives admin-listen, the server does without an admin listener whose address is taken, by
+// itself or by another process.
 func (c *Config) listenConflicts(adminGiven bool) (found []conflict) {
 	listeners := []struct{ key, address string }{{"listen", string(c.Listen)}}
 	if c.AdminListen != AdminOff {
@@ -123,7 +123,7 @@ func (c *Config) listenConflicts(adminGiven bool) (found []conflict) {
 	for _, l := range listeners {
 		if c.TokensFile == "" && !bool(c.Insecure) && !IsLoopback(l.address) {
 			found = append(found, conflict{[]string{l.key}, fmt.Sprintf(
-				"%s is %s, which is beyond loopback, but there is no tokens-file, so that everybody who reaches it could do everything: "+
+				"%s is %s, which is beyond loopback, but there is no tokens-file, so that any client that reaches it could do everything: "+
 					"give tokens-file, or an address of loopback such as 127.0.0.1:8080, or insecure if that is what you want", l.key, l.address)})
 		}
 	}
@@ -134,8 +134,8 @@ func (c *Config) listenConflicts(adminGiven bool) (found []conflict) {
 	return found
 }
 
-// IsLoopback tells whether only this machine reaches the host of address. Of names that is known
-// of localhost alone: what others stand for may change at any time.
+// IsLoopback reports whether only this machine reaches the host of address. localhost is the only name of
+// which that is certain: the addresses of other names may change at any time.
 func IsLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -148,11 +148,11 @@ func IsLoopback(address string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// overlap tells whether one connection could go to both addresses.
+// overlap reports whether one connection could go to both addresses.
 func overlap(a, b string) bool {
 	hostA, portA, ok := split(a)
 	hostB, portB, okB := split(b)
-	if !ok || !okB || portA != portB || portA == 0 { // port 0 is another one each time
+	if !ok || !okB || portA != portB || portA == 0 { // port 0 means a different port each time
 		return false
 	}
 	if hostA == hostB {
@@ -161,7 +161,7 @@ func overlap(a, b string) bool {
 	return covers(hostA, hostB) || covers(hostB, hostA)
 }
 
-// covers tells whether a stands for all interfaces, and b is one of them.
+// covers reports whether a stands for all interfaces, and b is one of them.
 func covers(a, b string) bool {
 	if a == "::" { // for IPv4 too
 		return true
@@ -170,7 +170,7 @@ func covers(a, b string) bool {
 	return a == "0.0.0.0" && (err != nil || ip.Is4())
 }
 
-// split returns the host of address in one form for all that are the same, and its port.
+// split returns the host of address in a canonical form, and its port.
 func split(address string) (host string, port uint64, ok bool) {
 	host, text, err := net.SplitHostPort(address)
 	if err != nil {
@@ -189,7 +189,7 @@ func split(address string) (host string, port uint64, ok bool) {
 	return host, port, err == nil
 }
 
-// boundConflicts finds bounds that are of no use beside others.
+// boundConflicts finds bounds that another bound makes useless.
 func (c *Config) boundConflicts() (found []conflict) {
 	if c.RateFlows > 0 && c.RateFlowsBurst > 0 && c.RateFlowsBurst < c.MaxFlows {
 		found = append(found, conflict{[]string{"rate-flows-burst", "max-flows", "rate-flows"}, fmt.Sprintf(

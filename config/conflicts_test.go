@@ -31,7 +31,7 @@ func TestConflicts(t *testing.T) {
 		{"--tls-key-file=a.key", "--tls-key-file: tls-key-file is a.key, but there is no tls-cert-file: give both, or neither"},
 		{"--tls-cert-file=a.pem --tls-key-file=a.key", ""},
 		{"--tls-client-ca-file=ca.pem --tokens-file=t", "--tls-client-ca-file: tls-client-ca-file is ca.pem, but there is no TLS for clients to show a certificate in: give tls-cert-file and tls-key-file too"},
-		{"--tls-client-ca-file=ca.pem --tls-cert-file=a.pem --tls-key-file=a.key", "--tls-client-ca-file: tls-client-ca-file is ca.pem, but there is no tokens-file, so that everybody may do everything, with a certificate or without: give tokens-file too, which says what the certificates may do"},
+		{"--tls-client-ca-file=ca.pem --tls-cert-file=a.pem --tls-key-file=a.key", "--tls-client-ca-file: tls-client-ca-file is ca.pem, but there is no tokens-file, so that any client may do everything, with a certificate or without: give tokens-file too, which says what the certificates may do"},
 		{"--tls-client-ca-file=ca.pem --tls-cert-file=a.pem --tls-key-file=a.key --tokens-file=t", ""},
 
 		{"--rate-flows=1 --rate-flows-burst=49999", "--rate-flows-burst: rate-flows-burst (49999) is less than max-flows (50000), so that a batch of as many flows could never come in"},
@@ -68,7 +68,7 @@ func TestBeyondLoopback(t *testing.T) {
 		"127.0.0.1.example:8080", "localhost.example:8080", "127.1:8080", "[::ffff:10.0.0.7]:8080", ":0",
 	} {
 		for _, key := range []string{"listen", "admin-listen"} {
-			want := fmt.Sprintf("--%s: %s is %s, which is beyond loopback, but there is no tokens-file, so that everybody who reaches it could do everything: "+
+			want := fmt.Sprintf("--%s: %s is %s, which is beyond loopback, but there is no tokens-file, so that any client that reaches it could do everything: "+
 				"give tokens-file, or an address of loopback such as 127.0.0.1:8080, or insecure if that is what you want", key, key, address)
 			// The default of the other must not be in its way.
 			flag, other := "--"+key+"="+address, "--admin-listen=off"

@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// given is what a source has: the value of a setting, or something that is none.
+// given is one item of a source: the value of a setting, or something that is not a setting.
 type given struct {
 	key, text string
-	// place is where it stands: "FLOWD_SHARDS", "flowd.yaml:7".
+	// place is where the source has it: "FLOWD_SHARDS", "flowd.yaml:7".
 	place string
-	// wrong says why it is no value of a setting; then key and text are empty.
+	// wrong says why it is not the value of a setting; then key and text are empty.
 	wrong string
 }
 
-// serviceLink matches the variables that Kubernetes sets in every container for each service of
-// its namespace; a service called flowd must not stop the server of that name.
+// serviceLink matches the variables that Kubernetes sets in every container for each service of its
+// namespace. They must not stop the server if a service is called flowd.
 var serviceLink = regexp.MustCompile(
 	`^FLOWD(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
-// isServiceLink tells whether Kubernetes set this variable. FLOWD_PORT alone could be somebody's
-// misspelt setting, so there the value must look like Kubernetes' own: tcp://10.0.0.1:8080.
+// isServiceLink reports whether Kubernetes set this variable. FLOWD_PORT alone could be a misspelt setting,
+// so its value must look like that of Kubernetes: tcp://10.0.0.1:8080.
 func isServiceLink(name, value string) bool {
 	if strings.HasPrefix(name, envPrefix) && strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://") {
 		return true
@@ -29,7 +29,7 @@ func isServiceLink(name, value string) bool {
 	return serviceLink.MatchString(name)
 }
 
-// readEnviron finds the settings in environ, which is in the form of os.Environ, by name.
+// readEnviron returns the settings in environ, which has the form of os.Environ, sorted by name.
 func readEnviron(environ []string) []given {
 	keys := map[string]string{}
 	var names []string

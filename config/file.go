@@ -15,7 +15,7 @@ import (
 // maxFile is the longest settings file in bytes; all settings together need about 1 KiB.
 const maxFile = 1 << 20
 
-// loadFile reads the settings of a YAML file.
+// loadFile parses the settings of a YAML file.
 func loadFile(path string) []given {
 	data, err := readFile(path)
 	if err != nil {
@@ -41,7 +41,7 @@ func readFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// cause strips the path off an error of package os, since the place names it already.
+// cause strips the path from an error of package os, since the place of the problem names it.
 func cause(err error) error {
 	var path *os.PathError
 	if errors.As(err, &path) {
@@ -50,11 +50,11 @@ func cause(err error) error {
 	return err
 }
 
-// yamlLine matches the place in an error of the YAML package, which has no type for it.
+// yamlLine matches the line in an error of the YAML package, which has no type for it.
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// readYAML finds the settings in a YAML document: one mapping of keys to scalars. A scalar is
-// taken as it is written, so that 010 is ten in every source. path is for the places.
+// readYAML returns the settings in a YAML document: one mapping of keys to scalars. A scalar is used as it
+// is written, so that 010 is ten in every source. path is used for the places.
 func readYAML(path string, data []byte) []given {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, more yaml.Node
@@ -87,7 +87,7 @@ func readYAML(path string, data []byte) []given {
 
 func readMapping(path string, root *yaml.Node) []given {
 	var values []given
-	lines := map[string]int{} // where each key stands
+	lines := map[string]int{} // line of each key
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		if value.Kind == yaml.AliasNode {
@@ -105,8 +105,8 @@ func readMapping(path string, root *yaml.Node) []given {
 	return values
 }
 
-// wrongPair says why key and value are not a setting, or nothing when they are. lines has the
-// keys before it.
+// wrongPair says why key and value are not a setting, or returns nothing if they are. lines has the lines
+// of the preceding keys.
 func wrongPair(key, value *yaml.Node, lines map[string]int) string {
 	if key.Kind != yaml.ScalarNode {
 		return "a key is a plain word"

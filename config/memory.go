@@ -5,18 +5,18 @@ import (
 	"math"
 )
 
-// Memory is the memory that the process may have.
+// Memory describes the memory that the process may have.
 type Memory struct {
-	// Bytes is what Go should keep to; 0 is that it is not known.
+	// Bytes is the limit that Go should respect; 0 if it is not known.
 	Bytes int64
-	// Source says in words where that comes from.
+	// Source describes the origin of the limit.
 	Source string
-	// Shared says that others may want a part of it, as it is the machine's: then no more is planned with
-	// than without knowing it.
+	// Shared tells that other processes may need a part of it, as of the memory of the machine. Then
+	// AutoSizes do not exceed their values for unknown memory.
 	Shared bool
 }
 
-// What AutoSizes are, as parts of the memory, and where it is not known.
+// The fractions of the memory that AutoSizes get, and their values if the memory is not known.
 const (
 	budgetPart      = 3
 	budgetUnknown   = Size(1 << 30)
@@ -24,10 +24,10 @@ const (
 	inflightUnknown = Size(256 << 20)
 )
 
-// SetMemory says what memory the process may have, before anything is parsed.
+// SetMemory sets the memory of the process. It must be called before anything is parsed.
 func (l *Loader) SetMemory(m Memory) { l.memory = m }
 
-// resolve works out what was left to auto. It notes how, for Report.
+// resolve computes the sizes that are set to auto. It records how, for Report.
 func (l *Loader) resolve(c *Config) {
 	m := l.memory
 	if l.auto == nil {
@@ -50,7 +50,8 @@ func (l *Loader) resolve(c *Config) {
 			if size > inflightUnknown {
 				size, how = inflightUnknown, "auto: at most that, of "+m.String()
 			}
-			// Where that is too little for one request, as much as it may need, if most of the memory is left.
+			// If that is too little for one request, use what a request may need, provided that most of the
+			// memory is left.
 			if need := c.largestRequest(); need > size && need <= part(m.Bytes, 2) {
 				size, how = need, "auto: what one request may need, of "+m.String()
 			}
@@ -59,7 +60,7 @@ func (l *Loader) resolve(c *Config) {
 	}
 }
 
-// part returns one of n parts of a number of bytes, in whole MiB where it has some.
+// part returns an n-th of a number of bytes, rounded to whole MiB if it has some.
 func part(bytes int64, n int64) Size {
 	size := Size(bytes / n)
 	if size > 1<<20 {
@@ -68,12 +69,12 @@ func part(bytes int64, n int64) Size {
 	return size
 }
 
-// largestRequest returns the most memory that the body of one request may take. Memory for a body comes in
-// powers of two, so it may be twice the body. While it grows, the memory before is held too; and while it is
-// decompressed, so is the compressed body.
+// largestRequest returns the most memory that the body of one request may take. Buffers for bodies have
+// sizes that are powers of two, so a buffer may be twice the body. While a buffer grows, the previous one
+// is held too; and while a body is decompressed, so is the compressed one.
 func (c *Config) largestRequest() Size { return 2*c.MaxBodyBytes + 3*c.MaxDecodedBytes }
 
-// String returns m in words.
+// String describes m.
 func (m Memory) String() string {
 	if m.Bytes <= 0 || m.Bytes == math.MaxInt64 {
 		return "memory without a known limit"
@@ -81,7 +82,7 @@ func (m Memory) String() string {
 	return fmt.Sprintf("%s, which is %s", roughly(Size(m.Bytes)), m.Source)
 }
 
-// roughly writes s in whole MiB if it has many.
+// roughly writes s, in whole MiB if it has many.
 func roughly(s Size) string {
 	if s >= 10<<20 {
 		s = s >> 20 << 20

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Change is a setting with another value than before, both in the form that every source takes.
+// Change is a setting with its old and its new value, both in the form that every source accepts.
 type Change struct {
 	Key  string `json:"key"`
 	From string `json:"from"`
 	To   string `json:"to"`
 }
 
-// Diff returns the settings in which next differs from old, in the order of the help: those that
-// change while the server runs, and those that wait for its restart. Both are checked settings.
+// Diff returns the settings in which next differs from old, in the order of the help: those that change
+// while the server runs, and those that require a restart. Both must be checked settings.
 //
-// Some can be reloaded from one value to another, but not be given up, as that would open what
-// was closed: without tokens-file everybody may do everything. Nor does TLS come or go.
+// Some settings can be reloaded with another value but not removed, since that would open access: without
+// tokens-file any client may do everything. TLS cannot be switched on or off by a reload either.
 func Diff(old, next *Config) (changed, restart []Change) {
 	from, to := reflect.ValueOf(old).Elem(), reflect.ValueOf(next).Elem()
 	for _, s := range settings() {
@@ -34,7 +34,8 @@ func Diff(old, next *Config) (changed, restart []Change) {
 	return changed, restart
 }
 
-// needsRestart tells whether a setting that can be reloaded cannot be from old to next.
+// needsRestart reports whether a setting that can be reloaded requires a restart for the change from old to
+// next.
 func needsRestart(key string, old, next *Config) bool {
 	switch key {
 	case "tokens-file":
@@ -45,21 +46,20 @@ func needsRestart(key string, old, next *Config) bool {
 	return false
 }
 
-// Reloaded is what a second look at the sources of the settings found.
+// Reloaded is the result of reading the sources again.
 type Reloaded struct {
-	// Config is what is in force from now on: what was before, with Changed.
+	// Config is the new settings in force: the previous ones with Changed applied.
 	Config *Config
-	// Changed are the settings that have another value now, Restart those that will have one once
-	// the server is started again; see Diff.
+	// Changed are the settings that have a new value now, Restart those that will have one after a restart
+	// of the server; see Diff.
 	Changed, Restart []Change
 }
 
-// Reload reads the sources again: the flags and the environment as they were, and the file as it
-// is now. running is what is in force, and stays as it is.
+// Reload reads the sources again: the flags and the environment as at the start, and the current file.
+// running is the settings in force; Reload does not change it.
 //
-// The error is an *Error, and then nothing may change. It has all that is wrong with the file, as
-// at a start; and what would be wrong between settings that change now and those that wait for a
-// restart.
+// The error is an *Error, and then nothing may change. It has everything that is wrong with the file, as at
+// a start, and the conflicts between settings that change now and those that require a restart.
 func (l *Loader) Reload(running *Config) (*Reloaded, error) {
 	fresh := NewLoader(l.environ)
 	fresh.flags, fresh.memory = l.flags, l.memory
@@ -75,7 +75,7 @@ func (l *Loader) Reload(running *Config) (*Reloaded, error) {
 	r := &Reloaded{Config: merge(running, next, changed), Changed: changed, Restart: restart}
 	var problems []Problem
 	for _, p := range fresh.conflicts(r.Config) {
-		if p.Place == sourceDefault { // what was given before is given no more
+		if p.Place == sourceDefault { // no source gives the setting any more
 			p.Place = l.file()
 		}
 		p.Text += fmt.Sprintf("; what changes at a restart only (%s) is as before until then, so restart the server", keysOf(restart))
@@ -87,8 +87,8 @@ func (l *Loader) Reload(running *Config) (*Reloaded, error) {
 	return r, nil
 }
 
-// unreadableAgain says why the settings file cannot be read a second time. A pipe is empty then,
-// and all that it had said would be given up.
+// unreadableAgain says why the settings file cannot be read a second time. A pipe is empty by then, and
+// reading it would reset all settings that it gave.
 func unreadableAgain(path string) string {
 	if path == "" {
 		return ""
@@ -103,7 +103,7 @@ func unreadableAgain(path string) string {
 	return ""
 }
 
-// merge returns base with the settings of next that changed.
+// merge returns base with the changed settings of next.
 func merge(base, next *Config, changed []Change) *Config {
 	merged := *base
 	for _, change := range changed {

@@ -2,18 +2,18 @@ package config
 
 import "reflect"
 
-// sourceDefault is the source of a value that nobody gave.
+// sourceDefault is the source of a value that no source gives.
 const sourceDefault = "default"
 
-// Setting is a setting in force, and where it comes from.
+// Setting is a setting in force, and its source.
 type Setting struct {
 	Key string `json:"key"`
-	// Value is in a form that every source takes, or empty for a setting without a value.
+	// Value is in a form that every source accepts, or empty for a setting without a value.
 	Value string `json:"value"`
 	// Source is "default", a line of the file as "flowd.yaml:7", a variable as "FLOWD_SHARDS",
 	// or a flag as "--shards".
 	Source string `json:"source"`
-	// Auto says how the value was worked out, where that was left to the server.
+	// Auto says how the server computed the value, if that was left to it.
 	Auto string `json:"auto,omitempty"`
 }
 
@@ -31,7 +31,7 @@ func (l *Loader) Report(c *Config) []Setting {
 	return report
 }
 
-// Given tells whether somebody gave the setting with this key a value, be it that of its default.
+// Given reports whether a source gives the setting with this key a value, even if that is its default.
 func (l *Loader) Given(key string) bool { return l.source(key) != sourceDefault }
 
 func (l *Loader) source(key string) string {

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// setting is a field of Config: its key, and the values that it takes.
+// setting describes a field of Config: its key, and the values that it accepts.
 type setting struct {
 	key   string
 	env   string
 	field int
 	typ   reflect.Type
-	// low and high are the range as its tag has it; both are empty where there is none.
+	// low and high are the range as the tag has it; both are empty without a range.
 	low, high string
-	// preset is the default, or empty where there is none.
+	// preset is the default, or empty without one.
 	preset string
-	// reload tells that it may change while the server runs.
+	// reload tells that the setting may change while the server runs.
 	reload bool
 }
 
@@ -40,7 +40,7 @@ func settings() []setting {
 	return all
 }
 
-// settingOf finds the setting with this key.
+// settingOf returns the setting with this key.
 func settingOf(key string) (setting, bool) {
 	for _, s := range settings() {
 		if s.key == key {
@@ -55,14 +55,14 @@ func envName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
 }
 
-// auto tells whether the server may work s out.
+// auto reports whether s may be left to the server.
 func (s setting) auto() bool { return s.typ == reflect.TypeFor[AutoSize]() }
 
-// decode reads text into target, a value of s's type. The error says what is wrong with text
-// and what the setting takes, not where text came from.
+// decode parses text into target, a value of the type of s. The error says what is wrong with text and what
+// the setting accepts, but not where text came from.
 func (s setting) decode(text string, target reflect.Value) error {
-	// An empty text is nearly always a variable that was not set where it should have been. Only
-	// a folder means something by it.
+	// An empty text is nearly always a variable that was not set where it should have been. Only a folder
+	// gives it a meaning.
 	if text == "" && s.typ != reflect.TypeFor[Folder]() {
 		return errors.New("is empty; leave it out for the default, or give a value")
 	}
@@ -83,7 +83,7 @@ func (s setting) decode(text string, target reflect.Value) error {
 	return nil
 }
 
-// decodeText reads text into target by target's type, without regard to any range.
+// decodeText parses text into target by the type of target, without regard to any range.
 func decodeText(text string, target reflect.Value) error {
 	switch to := target.Addr().Interface().(type) {
 	case encoding.TextUnmarshaler:
@@ -108,7 +108,7 @@ func decodeText(text string, target reflect.Value) error {
 	return nil
 }
 
-// encode writes value in the form that decode takes.
+// encode writes value in the form that decode accepts.
 func encode(value reflect.Value) string {
 	d, ok := value.Interface().(time.Duration)
 	if !ok {

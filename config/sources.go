@@ -9,16 +9,16 @@ import (
 
 // Problem is one thing wrong with the settings.
 type Problem struct {
-	// Place is where it stands: "flowd.yaml:7", "FLOWD_SHARDS", "--queue-wait".
+	// Place is where the problem is: "flowd.yaml:7", "FLOWD_SHARDS", "--queue-wait".
 	Place string
 	// Text says what is wrong, and what is expected instead.
 	Text string
 }
 
-// Error is everything wrong with the settings; Problems is never empty.
+// Error holds everything that is wrong with the settings; Problems is never empty.
 type Error struct{ Problems []Problem }
 
-// Error has one line for each problem, each beginning with its place.
+// Error returns one line for each problem, each beginning with its place.
 func (e *Error) Error() string {
 	var lines []string
 	for _, p := range e.Problems {
@@ -27,8 +27,8 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Loader fills a Config that is part of a command line parsed by kong. It serves one parse, and
-// after it any number of Reload.
+// Loader fills a Config that is part of a command line parsed by kong. It serves one parse, and any number
+// of calls of Reload after that.
 //
 //	flags ─── kong ── Decode ──┐
 //	environment ── readEnviron ┼─ load: check all, keep the strongest ── Resolve ── kong ── Config
@@ -36,11 +36,11 @@ func (e *Error) Error() string {
 type Loader struct {
 	environ  []string
 	values   map[string]given
-	flags    map[string]string // the text of each that was given
+	flags    map[string]string // the texts of the flags given
 	problems []Problem
 
 	memory Memory
-	auto   map[string]string // how those settings were worked out that were left to that
+	auto   map[string]string // how the sizes set to auto were computed
 }
 
 // NewLoader returns a loader for an environment in the form of os.Environ.
@@ -48,7 +48,7 @@ func NewLoader(environ []string) *Loader {
 	return &Loader{environ: environ, values: map[string]given{}, flags: map[string]string{}}
 }
 
-// Options returns what kong.New needs to read a grammar that embeds Config.
+// Options returns the options with which kong.New can read a grammar that embeds Config.
 func (l *Loader) Options() []kong.Option {
 	options := []kong.Option{kong.Bind(l), kong.Resolvers(l), kong.ValueFormatter(help)}
 	for _, s := range settings() {
@@ -57,8 +57,7 @@ func (l *Loader) Options() []kong.Option {
 	return options
 }
 
-// help adds to a flag's help what its values are, whether a reload takes a new one, and its
-// environment variable.
+// help appends to the help of a flag its values, whether a reload changes it, and its environment variable.
 func help(value *kong.Value) string {
 	s, ok := settingOf(value.Name)
 	if !ok {
@@ -80,11 +79,11 @@ func (*Config) BeforeResolve(ctx *kong.Context, l *Loader) error {
 	return nil
 }
 
-// AfterApply is called by kong once all settings are in place. It returns an *Error when
-// anything was wrong in any source.
+// AfterApply is called by kong once all settings are in place. It returns an *Error if anything was wrong
+// in any source.
 func (c *Config) AfterApply(l *Loader) error { return l.check(c) }
 
-// load takes the flags that were given, and reads the other sources.
+// load stores the flags that were given, and reads the other sources.
 func (l *Loader) load(ctx *kong.Context) {
 	for _, path := range ctx.Path {
 		if path.Flag == nil {
@@ -97,8 +96,8 @@ func (l *Loader) load(ctx *kong.Context) {
 	l.read()
 }
 
-// read reads the environment and the file, checks all that they hold, and keeps for each setting
-// the value of the stronger source.
+// read reads the environment and the file, checks everything that they hold, and keeps for each setting the
+// value of the stronger source.
 func (l *Loader) read() {
 	l.keep(readEnviron(l.environ))
 	if file := l.file(); file != "" {
@@ -106,8 +105,8 @@ func (l *Loader) read() {
 	}
 }
 
-// file returns the path of the settings file, or nothing where nobody gave one. It is known once
-// the environment is read.
+// file returns the path of the settings file, or nothing if no source gives one. It is known once the
+// environment is read.
 func (l *Loader) file() string {
 	if path, given := l.flags["config"]; given {
 		return path
@@ -115,7 +114,7 @@ func (l *Loader) file() string {
 	return l.values["config"].text
 }
 
-// keep checks values, and takes those of settings that no stronger source has.
+// keep checks values, and stores those of settings that no stronger source gives.
 func (l *Loader) keep(values []given) {
 	for _, v := range values {
 		if v.wrong != "" {
@@ -137,8 +136,8 @@ func (l *Loader) keep(values []given) {
 	}
 }
 
-// Decode is kong's way to turn a text into a setting's value: of a flag, a default, or what
-// Resolve returned. A bad flag is kept for the report, so that kong goes on to the next one.
+// Decode parses the text of a setting for kong: that of a flag, of a default, or of a value that Resolve
+// returned. An invalid flag is recorded for the report, so that kong continues with the next one.
 func (l *Loader) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	text := "true" // of a switch without a value
 	if !ctx.Value.IsBool() || ctx.Scan.Peek().Type == kong.FlagValueToken {
@@ -158,7 +157,7 @@ func (l *Loader) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	return nil
 }
 
-// Resolve is kong's question for the value of a flag that was not given.
+// Resolve returns the value of a flag that was not given.
 func (l *Loader) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	v, ok := l.values[flag.Name]
 	if !ok {
@@ -167,5 +166,5 @@ func (l *Loader) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, e
 	return v.text, nil
 }
 
-// Validate is part of kong.Resolver; AfterApply has reported what was wrong.
+// Validate implements kong.Resolver; AfterApply has reported what was wrong.
 func (*Loader) Validate(*kong.Application) error { return nil }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// suggest returns ` (did you mean "listen"?)` for the candidate that is nearest to name, or
-// nothing when none is near.
+// suggest returns ` (did you mean "listen"?)` for the candidate closest to name, or nothing if none is
+// close.
 func suggest(name string, candidates []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, candidate := range candidates {
@@ -20,13 +20,13 @@ func suggest(name string, candidates []string) string {
 	return fmt.Sprintf(" (did you mean %q?)", best)
 }
 
-// fold makes max_flows, MAX-FLOWS and maxFlows equal to max-flows.
+// fold maps max_flows, MAX-FLOWS and maxFlows to max-flows.
 func fold(name string) string {
 	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
 }
 
-// distance counts the bytes to insert, delete or replace to turn a into b. What is longer than
-// any setting's name is far from all of them, which bounds the work for a hostile file.
+// distance returns the number of bytes to insert, delete or replace to turn a into b. Texts longer than any
+// key are far from all of them, which bounds the work for a hostile file.
 func distance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return len(a) + len(b)

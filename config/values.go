@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// Address is what to listen on, as host:port.
+// Address is an address to listen on, as host:port.
 type Address string
 
-// UnmarshalText takes host:port with a numeric port.
+// UnmarshalText accepts host:port with a numeric port.
 func (a *Address) UnmarshalText(text []byte) error {
 	_, port, err := net.SplitHostPort(string(text))
 	if err == nil {
@@ -27,13 +27,13 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// AdminAddress is what the admin listener listens on: host:port, or AdminOff.
+// AdminAddress is the address of the admin listener: host:port, or AdminOff.
 type AdminAddress string
 
-// AdminOff is no admin listener.
+// AdminOff disables the admin listener.
 const AdminOff AdminAddress = "off"
 
-// UnmarshalText takes host:port with a numeric port, and off.
+// UnmarshalText accepts host:port with a numeric port, and off.
 func (a *AdminAddress) UnmarshalText(text []byte) error {
 	if AdminAddress(text) == AdminOff {
 		*a = AdminOff
@@ -50,7 +50,7 @@ func (a *AdminAddress) UnmarshalText(text []byte) error {
 // Switch is on or off. As a flag it needs no value: --insecure is --insecure=true.
 type Switch bool
 
-// UnmarshalText takes true and false.
+// UnmarshalText accepts true and false.
 func (s *Switch) UnmarshalText(text []byte) error {
 	switch string(text) {
 	case "true", "false":
@@ -60,10 +60,10 @@ func (s *Switch) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not true or false", text)
 }
 
-// Folder is where the server keeps its files. An empty one is none: all is in memory only.
+// Folder is the folder of the server's files. An empty one means that all data is in memory only.
 type Folder string
 
-// UnmarshalText takes any path, and nothing for no folder.
+// UnmarshalText accepts any path, and an empty text for no folder.
 func (f *Folder) UnmarshalText(text []byte) error {
 	if bytes.IndexByte(text, 0) >= 0 {
 		return fmt.Errorf("%q is not a folder: no path has a zero byte", text)
@@ -87,7 +87,7 @@ const (
 	DurabilityNone Durability = "none"
 )
 
-// UnmarshalText takes fsync, interval and none.
+// UnmarshalText accepts fsync, interval and none.
 func (d *Durability) UnmarshalText(text []byte) error {
 	switch Durability(text) {
 	case DurabilityFsync, DurabilityInterval, DurabilityNone:
@@ -97,10 +97,10 @@ func (d *Durability) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not a durability: fsync, interval or none", text)
 }
 
-// Shards is a number of shards, a power of two. Zero is one per CPU, rounded up.
+// Shards is a number of shards, a power of two. Zero means one per CPU, rounded up.
 type Shards int
 
-// UnmarshalText takes zero and the powers of two.
+// UnmarshalText accepts zero and the powers of two.
 func (s *Shards) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 10, 31)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *Shards) UnmarshalText(text []byte) error {
 // LogLevel is the least level that is logged.
 type LogLevel string
 
-// UnmarshalText takes debug, info, warn and error.
+// UnmarshalText accepts debug, info, warn and error.
 func (l *LogLevel) UnmarshalText(text []byte) error {
 	switch string(text) {
 	case "debug", "info", "warn", "error":
@@ -126,7 +126,7 @@ func (l *LogLevel) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not a level: debug, info, warn or error", text)
 }
 
-// Level returns l for slog.
+// Level returns l as a level of slog.
 func (l LogLevel) Level() slog.Level {
 	var level slog.Level
 	if level.UnmarshalText([]byte(l)) != nil {
@@ -135,10 +135,10 @@ func (l LogLevel) Level() slog.Level {
 	return level
 }
 
-// ParquetFolder is how hours come into the folder that other programs read.
+// ParquetFolder is how hours get into the folder that other programs read.
 type ParquetFolder string
 
-// The ways.
+// The values of ParquetFolder.
 const (
 	ParquetLink ParquetFolder = "link"
 	ParquetCopy ParquetFolder = "copy"
@@ -164,7 +164,7 @@ const (
 	LogJSON LogFormat = "json"
 )
 
-// UnmarshalText takes text and json.
+// UnmarshalText accepts text and json.
 func (f *LogFormat) UnmarshalText(text []byte) error {
 	switch LogFormat(text) {
 	case LogText, LogJSON:
@@ -177,7 +177,7 @@ func (f *LogFormat) UnmarshalText(text []byte) error {
 // Size is a number of bytes.
 type Size int64
 
-// units are longest first, so that the "B" of "KiB" is not taken for bytes.
+// units are ordered longest first, so that the "B" of "KiB" does not match as bytes.
 var units = []struct {
 	suffix string
 	bytes  int64
@@ -186,7 +186,7 @@ var units = []struct {
 	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
 }
 
-// UnmarshalText takes a whole number of bytes, or of a unit: 4194304, 512KiB, 4 MiB, 4MB.
+// UnmarshalText accepts a whole number of bytes, or of a unit: 4194304, 512KiB, 4 MiB, 4MB.
 func (s *Size) UnmarshalText(text []byte) error {
 	number, unit := string(text), int64(1)
 	for _, u := range units {
@@ -213,14 +213,14 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
-// AutoSize is a Size that may be left to the server, which then works it out of the memory that it may
-// have. In a checked Config it is always what is in force.
+// AutoSize is a Size that may be left to the server, which then computes it from the memory that it may
+// have. In a checked Config it is always the value in force.
 type AutoSize Size
 
-// Auto is an AutoSize that is still to be worked out.
+// Auto is an AutoSize that is not computed yet.
 const Auto AutoSize = 0
 
-// UnmarshalText takes what a Size takes, and auto.
+// UnmarshalText accepts what a Size accepts, and auto.
 func (s *AutoSize) UnmarshalText(text []byte) error {
 	if string(text) == autoText {
 		*s = Auto

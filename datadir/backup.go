@@ -13,42 +13,42 @@ import (
 	"flowd/store/manifest"
 )
 
-// BackupOptions say what to copy and where to.
+// BackupOptions configure MakeBackup.
 type BackupOptions struct {
 	// FS is the file system of both folders.
 	FS disk.FS
-	// From is the data folder. To is the copy, which must not be there, or be an empty folder. Both
-	// are absolute, and To is not inside of From.
+	// From is the data folder. To is the copy, which must be missing or an empty folder. Both are absolute,
+	// and To is not inside of From.
 	From, To string
-	// Link makes a hard link to a file under another name, both absolute. Blocks and windows, which
-	// never change, are linked by it, and copied where it fails, and copied all if it is nil.
+	// Link makes a hard link to a file under another name, both absolute. Blocks and windows, which never
+	// change, are linked by it. They are copied if it fails or is nil.
 	Link func(from, to string) error
 }
 
-// Backup is a copy that was made.
+// Backup describes a completed copy.
 type Backup struct {
-	// Linked and Copied count files, and LinkedBytes and CopiedBytes their sizes. Links share their
+	// Linked and Copied count files, and LinkedBytes and CopiedBytes their sizes. Linked files share their
 	// bytes with the data folder.
 	Linked, Copied           int
 	LinkedBytes, CopiedBytes int64
-	// Manifests is how many were tried: one more than checkpoints came in between.
+	// Manifests is the number of manifests tried: one more than the number of checkpoints made meanwhile.
 	Manifests int
-	// Report is what Verify says of the copy.
+	// Report is the result of Verify for the copy.
 	Report *Report
 }
 
-// unfinishedSuffix is that of the copy's name until it is whole.
+// unfinishedSuffix is appended to the copy's name until it is complete.
 const unfinishedSuffix = ".unfinished"
 
-// MakeBackup copies a data folder, whether or not a server uses it. The copy has all that was
-// answered before the call, and is what a crash of the machine would have left some time after it:
-// batches are in it as a whole or not at all. It is complete, verified and durable when MakeBackup
-// returns nil; else there is no backup.
+// MakeBackup copies a data folder, whether or not a server uses it. The copy has everything that was
+// answered before the call, and is the state that a crash of the machine would have left some time after
+// it: each batch is in it completely or not at all. When MakeBackup returns nil, the copy is complete,
+// verified and durable; otherwise there is no backup.
 //
-// Blocks and windows are linked, or opened and copied at leisure: an open file stays, whatever the
-// server removes. Segments of the log are used again, so they must be copied before the next
-// manifest takes the place of the one that is copied. If one does, what is needed of the new one is
-// taken too, and the log is copied anew. A *DamageError is that From is damaged, or the copy.
+// Blocks and windows are linked, or opened and copied later: an open file stays readable even if the server
+// removes it. Segments of the log are reused, so they must be copied before the next manifest replaces the
+// copied one. If one does, its additional files are copied too, and the log is copied again. A *DamageError
+// means that From or the copy is damaged.
 func MakeBackup(ctx context.Context, o BackupOptions) (*Backup, error) {
 	o.From, o.To = path.Clean(o.From), path.Clean(o.To)
 	if err := Check(o.FS, o.From); err != nil {
@@ -57,7 +57,7 @@ func MakeBackup(ctx context.Context, o BackupOptions) (*Backup, error) {
 	if err := o.checkTo(); err != nil {
 		return nil, err
 	}
-	b := &copying{o: o, to: o.To + unfinishedSuffix, taken: map[string]taken{}, held: map[string]disk.File{}}
+	b := &copying{o: o, to: o.To + unfinishedSuffix, copied: map[string]copied{}, held: map[string]disk.File{}}
 	made, err := b.make(ctx)
 	if err != nil {
 		err = errors.Join(err, b.release())
@@ -66,8 +66,8 @@ func MakeBackup(ctx context.Context, o BackupOptions) (*Backup, error) {
 	return made, nil
 }
 
-// checkTo refuses a copy in the place of something else, and removes an empty folder there, so that
-// it is known now that it can be replaced.
+// checkTo rejects a To that already holds something else, and removes an empty folder there, so that an
+// error about replacing it comes now.
 func (o *BackupOptions) checkTo() error {
 	if strings.HasPrefix(o.To+"/", o.From+"/") {
 		return fmt.Errorf("%s is inside of %s: choose a place outside", o.To, o.From)
@@ -91,19 +91,19 @@ func (o *BackupOptions) checkTo() error {
 	return nil
 }
 
-// copying is a backup under way.
+// copying is the state of a backup in progress.
 type copying struct {
 	o  BackupOptions
 	to string // where the copy is built
 
-	taken map[string]taken     // what is in the copy, by name
-	held  map[string]disk.File // files to be copied, open, so that they cannot vanish
-	log   taken                // the segments
-	count int                  // of them
+	copied map[string]copied    // files in the copy, by name
+	held   map[string]disk.File // files to be copied later, open, so that they stay readable
+	log    copied               // the segments
+	count  int                  // number of segments
 }
 
-// taken is a file of the copy, or several.
-type taken struct {
+// copied describes one or several files of the copy.
+type copied struct {
 	bytes  int64
 	linked bool
 }
@@ -134,7 +134,7 @@ func (b *copying) make(ctx context.Context) (*Backup, error) {
 	}
 	report.Folder = b.o.To
 	made := &Backup{Manifests: tried, Report: report, Copied: b.count, CopiedBytes: b.log.bytes}
-	for _, t := range b.taken {
+	for _, t := range b.copied {
 		if t.linked {
 			made.Linked++
 			made.LinkedBytes += t.bytes
@@ -146,15 +146,15 @@ func (b *copying) make(ctx context.Context) (*Backup, error) {
 	return made, nil
 }
 
-// capture takes all that one manifest names, and the log from there on, and returns it, and how many
-// were tried.
+// capture copies everything that one manifest names, and the log from its position on. It returns the
+// manifest, and the number of manifests tried.
 func (b *copying) capture(ctx context.Context) (*manifest.Manifest, int, error) {
 	for tried := 1; tried <= attempts; tried++ {
 		m, from, err := readManifest(b.o.FS, b.o.From)
 		if err != nil {
 			return nil, tried, &DamageError{[]Finding{findingOf(manifest.Name, err)}}
 		}
-		err = b.takeFiles(ctx, m)
+		err = b.captureFiles(ctx, m)
 		if err == nil {
 			err = b.copyLog(ctx, from.Segment)
 		}
@@ -165,7 +165,7 @@ func (b *copying) capture(ctx context.Context) (*manifest.Manifest, int, error) 
 		switch {
 		case reading != nil:
 			return nil, tried, errors.Join(reading, err)
-		case again: // whatever went wrong
+		case again: // an error may come from the change
 		case err != nil:
 			return nil, tried, err
 		default:
@@ -196,7 +196,7 @@ func (b *copying) finish(m *manifest.Manifest) error {
 	return manifest.Write(b.o.FS, b.to, m)
 }
 
-// release closes what is held.
+// release closes the held files.
 func (b *copying) release() (err error) {
 	for name, file := range b.held {
 		err = errors.Join(err, file.Close())
@@ -205,7 +205,7 @@ func (b *copying) release() (err error) {
 	return err
 }
 
-// removeAll removes a folder and what is in it; that it is not there is no error.
+// removeAll removes a folder and its content. A missing folder is no error.
 func removeAll(fsys disk.FS, name string) error {
 	err := fsys.Remove(name)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {

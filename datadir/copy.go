@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// maxHeld is how many files are held open at most, to be copied later. Beyond it they are copied
-	// at once, before the log.
+	// maxHeld is the most files that are held open, to be copied later. Further files are copied at once,
+	// before the log.
 	maxHeld = 256
-	// copyBytes is what is copied at once.
+	// copyBytes is the number of bytes copied at once.
 	copyBytes = 1 << 20
 )
 
-// takeFiles links or holds the files that m names, and gives back those that an earlier manifest
-// named and m does not.
-func (b *copying) takeFiles(ctx context.Context, m *manifest.Manifest) error {
+// captureFiles links, holds or copies the files that m names, and removes from the copy those that only an
+// earlier manifest named.
+func (b *copying) captureFiles(ctx context.Context, m *manifest.Manifest) error {
 	var names []string
 	for i := range m.Hours {
 		if name := m.Hours[i].Block.Name; name != "" {
@@ -33,23 +33,23 @@ func (b *copying) takeFiles(ctx context.Context, m *manifest.Manifest) error {
 	if m.Windows != nil {
 		names = append(names, m.Windows.Name)
 	}
-	if err := b.giveBack(names); err != nil {
+	if err := b.discardUnnamed(names); err != nil {
 		return err
 	}
 	for _, name := range names {
-		_, have := b.taken[name]
+		_, have := b.copied[name]
 		if have || b.held[name] != nil {
 			continue
 		}
-		if err := b.take(ctx, name); err != nil {
+		if err := b.captureFile(ctx, name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// giveBack forgets what is not among names.
-func (b *copying) giveBack(names []string) error {
+// discardUnnamed closes held files and removes copied files that are not in names.
+func (b *copying) discardUnnamed(names []string) error {
 	named := map[string]bool{}
 	for _, name := range names {
 		named[name] = true
@@ -63,15 +63,15 @@ func (b *copying) giveBack(names []string) error {
 			return err
 		}
 	}
-	for name := range b.taken {
+	for name := range b.copied {
 		if named[name] {
 			continue
 		}
-		delete(b.taken, name)
+		delete(b.copied, name)
 		if err := b.o.FS.Remove(path.Join(b.to, name)); err != nil {
 			return err
 		}
-		// An hour's folder goes with its last file; else it stays, which is what the error says.
+		// The folder of an hour goes with its last file. Otherwise Remove fails, which is harmless.
 		if folder := path.Dir(name); folder != "." {
 			_ = b.o.FS.Remove(path.Join(b.to, folder))
 		}
@@ -79,8 +79,8 @@ func (b *copying) giveBack(names []string) error {
 	return nil
 }
 
-// take links a file, or holds it, or copies it.
-func (b *copying) take(ctx context.Context, name string) error {
+// captureFile links a file, or holds it, or copies it.
+func (b *copying) captureFile(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (b *copying) take(ctx context.Context, name string) error {
 	}
 	if b.o.Link != nil && b.o.Link(path.Join(b.o.From, name), path.Join(b.to, name)) == nil {
 		size, err := file.Size()
-		b.taken[name] = taken{size, true}
+		b.copied[name] = copied{size, true}
 		return errors.Join(err, file.Close())
 	}
 	if len(b.held) < maxHeld {
@@ -103,7 +103,7 @@ func (b *copying) take(ctx context.Context, name string) error {
 	return b.copyFile(ctx, name, file)
 }
 
-// copyHeld copies what is held.
+// copyHeld copies the held files.
 func (b *copying) copyHeld(ctx context.Context) error {
 	for name, file := range b.held {
 		delete(b.held, name)
@@ -133,12 +133,12 @@ func (b *copying) copyFile(ctx context.Context, name string, from disk.File) (er
 		return nil
 	})
 	if err == nil {
-		b.taken[name] = taken{bytes: size}
+		b.copied[name] = copied{bytes: size}
 	}
 	return err
 }
 
-// write makes a file of the copy with the bytes that fill writes, and syncs it.
+// write creates a file of the copy with the bytes that fill writes, and syncs it.
 func (b *copying) write(name string, fill func(io.Writer) error) error {
 	file, err := b.o.FS.Create(path.Join(b.to, name))
 	if err != nil {
@@ -154,9 +154,9 @@ func (b *copying) write(name string, fill func(io.Writer) error) error {
 	return errors.Join(err, file.Close())
 }
 
-// copyLog copies the log from a segment on, the last segment first, so that no group is missing
-// before one that was copied, though the server goes on. Segments without groups are left out behind
-// the last one with some.
+// copyLog copies the log from a segment on. It starts with the last segment, so that no group is missing
+// before a copied one, even while the server appends. Segments without groups behind the last one with
+// groups are left out.
 func (b *copying) copyLog(ctx context.Context, first uint64) error {
 	if err := removeAll(b.o.FS, path.Join(b.to, manifest.LogFolder)); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (b *copying) copyLog(ctx context.Context, first uint64) error {
 	if err := b.o.FS.MkdirAll(path.Join(b.to, manifest.LogFolder)); err != nil {
 		return err
 	}
-	b.log, b.count = taken{}, 0
+	b.log, b.count = copied{}, 0
 	names, err := list(b.o.FS, path.Join(b.o.From, manifest.LogFolder))
 	if err != nil || len(names) == 0 {
 		return err
@@ -185,7 +185,7 @@ func (b *copying) copyLog(ctx context.Context, first uint64) error {
 	return nil
 }
 
-// copySegment copies a segment. One without groups that is not needed is left out.
+// copySegment copies a segment. It leaves out one that has no groups and is not needed.
 func (b *copying) copySegment(number uint64, needed bool) error {
 	var info wal.SegmentInfo
 	var size int64

@@ -1,6 +1,6 @@
-// Package datadir looks at a data folder from outside: it tells what is in it, whether all of it
-// is as it was written, and makes a copy of it that a server starts from. It changes nothing in
-// the folder, and a server may use it meanwhile.
+// Package datadir examines a data folder from outside: it describes its content, verifies that everything
+// is as it was written, and makes a copy from which a server can start. It changes nothing in the folder,
+// and a server may use the folder meanwhile.
 //
 //	LOCK                                held by the server that uses the folder
 //	MANIFEST                            names what counts, and from where the log goes on
@@ -9,9 +9,9 @@
 //	windows-00000012                    dedupe windows: as blocks
 //	parquet/hour=482659/flows.parquet   the hour's block for other programs, see package view
 //
-// What a running server does to the folder between two looks is told from damage by the manifest:
-// nothing that one manifest names is changed before the next one is in its place. So who sees
-// something wrong reads the manifest again, and begins anew if it is another one.
+// The manifest distinguishes changes by a running server from damage: a server changes nothing that a
+// manifest names before the next manifest is in place. So after any inconsistency the manifest is read
+// again, and if it is another one, the examination starts over.
 package datadir
 
 import (
@@ -29,27 +29,29 @@ import (
 
 const parquetFolder = "parquet"
 
-// attempts is how many manifests are tried before giving up on a folder that changes all the time.
+// attempts is the number of manifests that are tried before giving up on a folder that changes all the
+// time.
 const attempts = 10
 
-// ErrNoData is that a folder has nothing that a server would have written.
+// ErrNoData means that a folder has nothing that a server would have written.
 var ErrNoData = errors.New("is no data folder of flowd")
 
-// Use is whether a server uses a folder.
+// Use tells whether a server uses a folder.
 type Use string
 
-// The uses. UseUnknown is where the lock may not be looked at, or not on this system.
+// The values of Use. UseUnknown means that the lock cannot be examined, for lack of permission or on this
+// system.
 const (
 	UseServer  Use = "server"
 	UseNone    Use = "none"
 	UseUnknown Use = "unknown"
 )
 
-// UseOf tells whether a server uses the folder. The lock cannot be looked at without taking it, so
-// it is held for an instant, in which a server that starts would find it taken.
+// UseOf reports whether a server uses the folder. The lock can be examined only by acquiring it, so UseOf
+// holds it for an instant, during which a server that starts would find it held.
 func UseOf(fsys disk.FS, dir string) Use {
 	name := path.Join(dir, manifest.LockName)
-	// Looked for first, since taking the lock makes the file.
+	// Check that the file exists first, since acquiring the lock would create it.
 	file, err := fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return UseNone
@@ -67,8 +69,8 @@ func UseOf(fsys disk.FS, dir string) Use {
 	return UseNone
 }
 
-// Check returns nil if the folder has anything of a server, ErrNoData if it has not, or why it
-// cannot be read.
+// Check returns nil if the folder has anything that a server writes, ErrNoData if it has not, or the error
+// of reading it.
 func Check(fsys disk.FS, dir string) error {
 	names, err := fsys.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +88,7 @@ func Check(fsys disk.FS, dir string) error {
 	return ErrNoData
 }
 
-// list returns the names in a folder: none, if it is not there.
+// list returns the names in a folder. A missing folder has no names.
 func list(fsys disk.FS, folder string) ([]string, error) {
 	names, err := fsys.List(folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,8 +108,8 @@ func readManifest(fsys disk.FS, dir string) (m *manifest.Manifest, from wal.Posi
 	return m, from, nil
 }
 
-// changed tells whether the folder has another manifest than m by now. One that cannot be read any
-// more is none.
+// changed reports whether the folder now has another manifest than m. A manifest that can no longer be read
+// is an error.
 func changed(fsys disk.FS, dir string, m *manifest.Manifest) (bool, error) {
 	now, err := manifest.Read(fsys, dir)
 	if err != nil {

@@ -12,17 +12,18 @@ import (
 	"flowd/wal"
 )
 
-// Finding is something wrong in a data folder.
+// Finding is a problem in a data folder.
 type Finding struct {
 	// File is the path below the folder, with slashes.
 	File string `json:"file"`
-	// Offset is where in the file, in bytes; -1 if it is not known, or about all of it.
+	// Offset is the position in the file, in bytes; -1 if it is unknown or the problem concerns the whole
+	// file.
 	Offset int64 `json:"offset"`
 	// What names the values that disagree.
 	What string `json:"what"`
 }
 
-// String returns the place and what is wrong there.
+// String returns the place and the problem.
 func (f Finding) String() string {
 	if f.Offset < 0 {
 		return f.File + ": " + f.What
@@ -30,16 +31,16 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s at byte %d: %s", f.File, f.Offset, f.What)
 }
 
-// samePlace tells whether two findings are of one place, whatever they say.
+// samePlace reports whether two findings concern the same place, whatever their texts.
 func (f Finding) samePlace(o Finding) bool { return f.File == o.File && f.Offset == o.Offset }
 
-// DamageError is that a folder is not as it was written.
+// DamageError means that a folder is not as it was written.
 type DamageError struct {
-	// Findings has one at least.
+	// Findings has at least one element.
 	Findings []Finding
 }
 
-// Error has the first finding, and how many more there are.
+// Error returns the first finding, and the number of the others.
 func (e *DamageError) Error() string {
 	if more := len(e.Findings) - 1; more > 0 {
 		return fmt.Sprintf("%s (and %d more)", e.Findings[0], more)
@@ -47,7 +48,7 @@ func (e *DamageError) Error() string {
 	return e.Findings[0].String()
 }
 
-// findingOf says what an error of reading a file, which is below the folder, is about.
+// findingOf converts an error of reading a file to a Finding. file is relative to the folder.
 func findingOf(file string, err error) Finding {
 	var corrupt *block.CorruptError
 	var newer *manifest.NewerError
@@ -73,5 +74,5 @@ func findingOf(file string, err error) Finding {
 	return Finding{file, -1, "cannot be read: " + err.Error()}
 }
 
-// segmentFile returns the path of a segment below the folder.
+// segmentFile returns the path of a segment relative to the folder.
 func segmentFile(number uint64) string { return path.Join(manifest.LogFolder, wal.SegmentName(number)) }

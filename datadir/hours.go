@@ -10,10 +10,10 @@ import (
 	"flowd/store/manifest"
 )
 
-// rowsAtOnce is how many rows are taken from a block at once.
+// rowsAtOnce is the number of rows read from a block at once.
 const rowsAtOnce = 1024
 
-// checkFooter holds a block to its size and its footer, which costs little.
+// checkFooter verifies the size and the footer of a block, which costs little.
 func checkFooter(fsys disk.FS, dir string, f block.File) error {
 	rows, err := block.Open(fsys, dir, f)
 	if err != nil {
@@ -23,11 +23,11 @@ func checkFooter(fsys disk.FS, dir string, f block.File) error {
 	return nil
 }
 
-// sumBlock reads all of a block, its bytes and its rows, and returns what the rows add up to.
+// sumBlock reads all bytes and all rows of a block, and returns the sums of its rows.
 func sumBlock(fsys disk.FS, dir string, f block.File) (block.Sums, error) {
 	err := block.Verify(fsys, dir, f)
 	sums, errRows := sumRows(fsys, dir, f)
-	// That the checksum of all of the file is wrong says less than where.
+	// An error of the rows names a place, unlike a wrong checksum of the whole file.
 	if errRows != nil {
 		err = errRows
 	}
@@ -51,7 +51,7 @@ func sumRows(fsys disk.FS, dir string, f block.File) (sums block.Sums, err error
 	return sums, rows.Err()
 }
 
-// compareSums compares what a block's rows add up to with the account of its hour.
+// compareSums compares the sums of a block's rows with the account of its hour.
 func compareSums(e *manifest.Hour, sums block.Sums) []Finding {
 	var findings []Finding
 	differ := func(what string, is, should any) {
@@ -62,7 +62,7 @@ func compareSums(e *manifest.Hour, sums block.Sums) []Finding {
 		differ("tuples", sums.Rows, e.Tuples)
 	}
 	if e.Saturated > 0 {
-		return findings // totals that were held at 2^64-1 add up to less
+		return findings // the sum is less, since totals were capped at 2^64-1
 	}
 	if stored := &e.Account.Stored; sums.BytesTx != stored.BytesTx {
 		differ("bytes sent", sums.BytesTx, stored.BytesTx)
@@ -73,7 +73,7 @@ func compareSums(e *manifest.Hour, sums block.Sums) []Finding {
 	return findings
 }
 
-// checkAccount finds what does not add up in the manifest's account.
+// checkAccount finds contradictions in the accounts of the manifest.
 func checkAccount(m *manifest.Manifest) []Finding {
 	var findings []Finding
 	wrong := func(format string, values ...any) {
@@ -135,7 +135,7 @@ func unnamed(fsys disk.FS, dir string, m *manifest.Manifest) ([]string, error) {
 		return nil, err
 	}
 	for _, folder := range folders {
-		// What is no folder was not put there by flowd: it cannot be listed.
+		// flowd did not create an entry that is not a folder, which cannot be listed.
 		if folder = path.Join(block.HoursFolder, folder); look(folder) != nil {
 			found = append(found, folder)
 		}

@@ -12,13 +12,13 @@ import (
 	"flowd/wal"
 )
 
-// logReading reads the log as a start would, and looks at the rest of the folder.
+// logReading replays the log as a start would, and examines the rest of its folder.
 type logReading struct {
 	fsys  disk.FS
-	dir   string // of the log
+	dir   string // folder of the log
 	log   Log
 	batch flow.Batch
-	// used is where the groups of a segment end.
+	// used maps segments to the end of their groups.
 	used map[uint64]int64
 }
 
@@ -28,8 +28,8 @@ func newLogReading(fsys disk.FS, dir string) *logReading {
 	return l
 }
 
-// readLog returns the log from a position on, and what is wrong with it: nil, or the first finding,
-// behind which nothing was read. An error is that of the context.
+// readLog returns the log from a position on, and the first finding, or nil. Nothing is read behind a
+// finding. The error is that of the context.
 func readLog(ctx context.Context, fsys disk.FS, dir string, from wal.Position) (Log, *Finding, error) {
 	l := newLogReading(fsys, dir)
 	heads, err := l.heads()
@@ -58,7 +58,7 @@ func readLog(ctx context.Context, fsys disk.FS, dir string, from wal.Position) (
 	return l.log, &finding, nil
 }
 
-// heads returns the heads of all segments; none if there is no log.
+// heads returns the heads of all segments, or nothing without a log.
 func (l *logReading) heads() ([]wal.Head, error) {
 	names, err := list(l.fsys, l.dir)
 	if err != nil || len(names) == 0 {
@@ -67,7 +67,7 @@ func (l *logReading) heads() ([]wal.Head, error) {
 	return wal.Heads(l.fsys, l.dir)
 }
 
-// records reads all records. Found is what is wrong in the log.
+// records reads all records. found is the first problem in the log.
 func (l *logReading) records(ctx context.Context, reader *wal.Reader) (found, err error) {
 	group := uint64(0)
 	for reader.Next() {
@@ -93,7 +93,7 @@ func (l *logReading) records(ctx context.Context, reader *wal.Reader) (found, er
 	return reader.Err(), nil
 }
 
-// record reads a record and returns how many flows it has.
+// record parses a record, and returns its number of flows.
 func (l *logReading) record(record []byte) (int, error) {
 	head, err := flow.ReadRecord(record)
 	if err != nil {
@@ -106,7 +106,7 @@ func (l *logReading) record(record []byte) (int, error) {
 	return l.batch.Len(), nil
 }
 
-// segments puts together what heads say and what was read.
+// segments combines the heads with the segments that were read.
 func (l *logReading) segments(heads []wal.Head, read []wal.SegmentInfo, from wal.Position) {
 	known := map[uint64]wal.SegmentInfo{}
 	for _, info := range read {
@@ -132,7 +132,7 @@ func (l *logReading) segments(heads []wal.Head, read []wal.SegmentInfo, from wal
 	}
 }
 
-// surveySegments looks at each segment by itself: that is what can be said without a manifest.
+// surveySegments examines each segment by itself, which is all that is possible without a manifest.
 func surveySegments(ctx context.Context, fsys disk.FS, dir string) (Log, []Finding, error) {
 	l := newLogReading(fsys, dir)
 	heads, err := l.heads()

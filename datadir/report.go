@@ -6,41 +6,41 @@ import (
 	"flowd/wal"
 )
 
-// Report is what a data folder holds, as of one manifest. Its JSON is what flowd inspect prints.
+// Report describes the content of a data folder, as of one manifest. flowd inspect prints it as JSON.
 type Report struct {
-	// Folder is its path, as it was given.
+	// Folder is the path as the caller gave it.
 	Folder string `json:"folder"`
-	// Use is whether a server used the folder when it was looked at.
+	// Use tells whether a server used the folder during the examination.
 	Use Use `json:"use"`
-	// Manifest is nil if it could not be read. Then it is not known what of the rest counts.
+	// Manifest is nil if it could not be read. Then it is unknown which of the other files count.
 	Manifest *Manifest `json:"manifest"`
-	// Windows are the dedupe windows that the manifest names, nil if it names none.
+	// Windows are the dedupe windows that the manifest names, or nil.
 	Windows *Windows `json:"windows"`
 	Log     Log      `json:"log"`
-	// Hours are those of the manifest, ascending.
+	// Hours are the hours of the manifest, ascending.
 	Hours []Hour `json:"hours"`
-	// Parquet is the folder that other programs read, nil if absent.
+	// Parquet is the folder for other programs, nil if it is missing.
 	Parquet *Parquet `json:"parquet"`
-	// Unnamed are the files that the manifest does not name: of a checkpoint under way or one that
-	// did not come to its end, which the next start removes, and files that no server wrote.
+	// Unnamed are the files that the manifest does not name: those of a checkpoint in progress, those of an
+	// aborted checkpoint, which the next start removes, and files that no server wrote.
 	Unnamed []string `json:"unnamed"`
-	// Whole says that all bytes and rows of the blocks were read; else only their sizes and footers.
+	// Whole tells that all bytes and rows of the blocks were read, and not only their sizes and footers.
 	Whole bool `json:"whole"`
-	// Damage is what is wrong; none if all is well.
+	// Damage has all problems; it is empty if all is well.
 	Damage []Finding `json:"damage"`
 }
 
-// Manifest is what the manifest says of the whole.
+// Manifest describes the manifest.
 type Manifest struct {
 	Generation uint64 `json:"generation"`
-	// Written is when, in milliseconds since the Unix epoch.
+	// Written is the time when it was written, in milliseconds since the Unix epoch.
 	Written int64 `json:"written_ms"`
-	// Log is from where a start replays the log.
+	// Log is the position from which a start replays the log.
 	Log    wal.Position `json:"log"`
 	Ledger Account      `json:"ledger"`
 }
 
-// Windows are dedupe windows on disk.
+// Windows describes dedupe windows on disk.
 type Windows struct {
 	File   string `json:"file"`
 	Bytes  int64  `json:"bytes"`
@@ -48,27 +48,27 @@ type Windows struct {
 	Agents uint64 `json:"agents"`
 }
 
-// Log is what a start would replay.
+// Log describes the part of the log that a start would replay.
 type Log struct {
 	// End is the position behind the last group.
 	End wal.Position `json:"end"`
-	// Groups, Records and Flows are those from the manifest's position on.
+	// Groups, Records and Flows count from the manifest's position on.
 	Groups  uint64 `json:"groups"`
 	Records uint64 `json:"records"`
 	Flows   uint64 `json:"flows"`
-	// Bytes are those of the groups.
+	// Bytes is the size of the groups.
 	Bytes int64 `json:"bytes"`
-	// Torn is what a start would cut off: bytes of groups that were not written to their end. While
-	// a server writes it may be the group under way.
+	// Torn is the number of bytes that a start would cut off: those of incomplete groups. While a server
+	// writes, the group in progress may be among them.
 	Torn int64 `json:"torn"`
-	// Segments are all that are in the folder, in order.
+	// Segments are all segments in the folder, in order.
 	Segments []Segment `json:"segments"`
 }
 
-// State is what a segment is to the log.
+// State is the role of a segment in the log.
 type State string
 
-// The states of segments. Dropped ones are from before the manifest's position.
+// The states of segments. Dropped segments are from before the manifest's position.
 const (
 	StateDropped    State = "dropped"
 	StateLog        State = "log"
@@ -81,12 +81,12 @@ const (
 type Segment struct {
 	Number uint64 `json:"number"`
 	State  State  `json:"state"`
-	// Salt tells this use of the file from earlier ones: 16 digits in hex.
+	// Salt distinguishes this use of the file from earlier ones: 16 digits in hex.
 	Salt string `json:"salt"`
-	// Bytes is the file's size, Used what groups take of it, with the header.
+	// Bytes is the size of the file, Used the size of its groups and header.
 	Bytes int64 `json:"bytes"`
 	Used  int64 `json:"used"`
-	// Groups are those in the file, from First to Last.
+	// Groups is the number of groups in the file, from First to Last.
 	Groups  uint64 `json:"groups"`
 	First   uint64 `json:"first_group"`
 	Last    uint64 `json:"last_group"`
@@ -94,31 +94,31 @@ type Segment struct {
 	Torn    int64  `json:"torn"`
 }
 
-// Hour is an hour as of the manifest. The log may have more flows of it.
+// Hour describes an hour as of the manifest. The log may have more flows of it.
 type Hour struct {
 	Hour   flow.Hour `json:"hour"`
 	Tuples uint64    `json:"tuples"`
 	Flows  uint64    `json:"flows"`
-	// BytesTx and BytesRx are those of its flows.
+	// BytesTx and BytesRx are the sums of its flows.
 	BytesTx Sum `json:"bytes_tx"`
 	BytesRx Sum `json:"bytes_rx"`
-	// Saturated is how many times a total was held at 2^64-1.
+	// Saturated is the number of times that a total was capped at 2^64-1.
 	Saturated uint64 `json:"saturated"`
-	// LastWrite is when the last flow came, in milliseconds since the Unix epoch.
+	// LastWrite is the time of the last flow, in milliseconds since the Unix epoch.
 	LastWrite int64 `json:"last_write_ms"`
-	// Block is the hour's file, empty if it has none, and Bytes its size.
+	// Block is the hour's file, empty without one, and Bytes its size.
 	Block string `json:"block"`
 	Bytes int64  `json:"block_bytes"`
 }
 
-// Parquet is the folder parquet/.
+// Parquet describes the folder parquet/.
 type Parquet struct {
-	// Hours are those whose file is as of the manifest.
+	// Hours is the number of hours whose file is as of the manifest.
 	Hours int `json:"hours"`
-	// Empty are those that expired, whose file has no rows, and goes within some hours.
+	// Empty is the number of expired hours whose file has no rows and will be removed within some hours.
 	Empty int `json:"empty"`
-	// Wrong are the files that are not as the manifest says, or do not belong there. The data is not
-	// concerned, and the next start puts them right: but a program that reads them is told something else.
+	// Wrong are the files that differ from the manifest or do not belong there. The data is not affected,
+	// and the next start corrects them, but programs that read them get other results.
 	Wrong []Finding `json:"wrong"`
 }
 

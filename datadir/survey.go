@@ -16,26 +16,26 @@ import (
 	"flowd/wal"
 )
 
-// Inspect returns what the folder holds. It reads the manifest, the windows and the log as a start
-// does, and of the blocks sizes and footers. An error is one of Check or of the context, or that
-// the folder changed too often: damage is part of the report.
+// Inspect returns the content of the folder. It reads the manifest, the windows and the log as a start
+// does, and only sizes and footers of the blocks. Its errors are those of Check, that of the context, or
+// that the folder changed too often; damage is part of the report.
 func Inspect(ctx context.Context, fsys disk.FS, dir string) (*Report, error) {
 	return newSurvey(fsys, dir, false).run(ctx)
 }
 
-// Verify is Inspect, and reads all bytes and rows of the blocks too, and compares their sums with
-// the account.
+// Verify is like Inspect, but also reads all bytes and rows of the blocks, and compares their sums with the
+// accounts.
 func Verify(ctx context.Context, fsys disk.FS, dir string) (*Report, error) {
 	return newSurvey(fsys, dir, true).run(ctx)
 }
 
-// survey looks at a folder, more than once if it changes.
+// survey examines a folder, again if it changes.
 type survey struct {
 	fsys  disk.FS
 	dir   string
 	whole bool
-	// known has the blocks that were found good, and what their rows add up to: those that the next
-	// manifest names too need not be read again.
+	// known maps the blocks that were verified to the sums of their rows, so that they need not be read
+	// again if the next manifest names them too.
 	known map[block.File]block.Sums
 }
 
@@ -43,7 +43,7 @@ func newSurvey(fsys disk.FS, dir string, whole bool) *survey {
 	return &survey{fsys: fsys, dir: dir, whole: whole, known: map[block.File]block.Sums{}}
 }
 
-// run looks until the manifest was the same before and after.
+// run repeats the examination until the manifest is the same before and after.
 func (s *survey) run(ctx context.Context) (*Report, error) {
 	if err := Check(s.fsys, s.dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.dir, err)
@@ -65,11 +65,11 @@ func (s *survey) run(ctx context.Context) (*Report, error) {
 	return nil, fmt.Errorf("%s: %d checkpoints were made while it was looked at: try again when the server has less to do", s.dir, attempts)
 }
 
-// withoutManifest reports what can be said when the manifest cannot be read.
+// withoutManifest reports what can be told without a readable manifest.
 func (s *survey) withoutManifest(ctx context.Context, r *Report, reading error) (*Report, error) {
 	finding := findingOf(manifest.Name, reading)
 	if errors.Is(reading, fs.ErrNotExist) {
-		finding.What += ": without it nobody knows what counts"
+		finding.What += ": without it, it is unknown which files count"
 	}
 	log, findings, err := surveySegments(ctx, s.fsys, s.dir)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *survey) withoutManifest(ctx context.Context, r *Report, reading error) 
 	return r, nil
 }
 
-// look fills in the part of r that m names, and the log from a position on.
+// look fills in the parts of r that m describes, and the log from a position on.
 func (s *survey) look(ctx context.Context, r *Report, m *manifest.Manifest, from wal.Position) error {
 	r.Manifest = manifestOf(m, from)
 	r.Damage = append(r.Damage, checkAccount(m)...)
@@ -108,14 +108,14 @@ func (s *survey) look(ctx context.Context, r *Report, m *manifest.Manifest, from
 	return s.log(ctx, r, from)
 }
 
-// A server changes an hour's file in parquet/ after the manifest, as soon as no reader uses it: so what
-// is wrong there is looked at again for a while, if there is a server, and as long as the manifest stays.
+// A server replaces an hour's file in parquet/ after the manifest, as soon as no reader uses it. So while a
+// server uses the folder and the manifest stays the same, problems there are examined again for some time.
 const (
 	parquetTries = 100
 	parquetWait  = 50 * time.Millisecond
 )
 
-// parquet holds the folder that other programs read to m.
+// parquet compares the folder for other programs with m.
 func (s *survey) parquet(ctx context.Context, r *Report, m *manifest.Manifest) error {
 	for try := 1; ; try++ {
 		found, err := view.Check(s.fsys, s.dir, m.Blocks(), s.whole)
@@ -130,7 +130,7 @@ func (s *survey) parquet(ctx context.Context, r *Report, m *manifest.Manifest) e
 		if again {
 			now, err := changed(s.fsys, s.dir, m)
 			if err != nil || now {
-				return err // all of it is looked at anew
+				return err // run starts over
 			}
 			select {
 			case <-ctx.Done():
@@ -147,7 +147,7 @@ func (s *survey) parquet(ctx context.Context, r *Report, m *manifest.Manifest) e
 	}
 }
 
-// hour looks at the block of an hour.
+// hour examines the block of an hour.
 func (s *survey) hour(e *manifest.Hour) []Finding {
 	if e.Block == (block.File{}) {
 		return nil
@@ -186,7 +186,7 @@ func (s *survey) readWindows(p *block.Part) (dedupe.Stats, error) {
 	if err != nil {
 		return dedupe.Stats{}, err
 	}
-	// Nothing is to be forgotten while it is counted.
+	// These bounds keep Read from forgetting anything.
 	all := dedupe.Options{Window: time.Duration(math.MaxInt64), Keys: math.MaxInt32, Agents: math.MaxInt32}
 	windows, err := dedupe.Read(part, all)
 	if err = errors.Join(err, part.Close()); err != nil {
@@ -195,8 +195,8 @@ func (s *survey) readWindows(p *block.Part) (dedupe.Stats, error) {
 	return windows.Stats(), nil
 }
 
-// log reads the log. What seems wrong is read again: it may be that a server wrote it between two
-// reads, while damage stays where it is.
+// log reads the log. It reads it again after a problem: a server may have written between two reads, while
+// damage stays at its place.
 func (s *survey) log(ctx context.Context, r *Report, from wal.Position) error {
 	var before *Finding
 	for range attempts {

@@ -7,57 +7,56 @@ import (
 	"flowd/limit"
 )
 
-// agentTable is the agents, in the order of the last new batch of each. Their memory is in chunks
-// without pointers. A snapshot takes the chunks as they are, and each is copied before it is
-// written to the next time.
+// agentTable holds the agents, in the order of the last new batch of each. Their memory is in chunks
+// without pointers. A snapshot shares the chunks, and own copies each one before the next write to it.
 type agentTable struct {
 	window uint64 // in milliseconds
 	most   int
 
 	count  int
 	chunks []*agentChunk
-	owned  []bool // of each chunk: no snapshot has it
+	owned  []bool // by chunk: no snapshot shares it
 	index  map[id]uint32
-	uses   uint64 // new batches so far
+	uses   uint64 // number of new batches so far
 
-	// The agents are a ring, from the one whose last new batch is the oldest; oldest is that one.
-	// A snapshot has no need of the ring: agent.used gives the same order.
+	// The agents form a ring, which starts at oldest, the agent whose last new batch is the oldest. A
+	// snapshot does not need the ring: agent.used gives the same order.
 	before, after []uint32
 	oldest        uint32
 
 	forgotten uint64
 
-	// clients are those with agents, by their numbers. Number 0 has the agents of a file of version 1, which
-	// does not say whose they are, until they are heard of again.
+	// clients are the clients with agents, by number. Number 0 has the agents of a file of version 1, which
+	// does not record their owners, until their next batch.
 	clients []agentClient
 	numbers map[string]uint32
-	spare   []uint32 // numbers of clients that have no agents any more
+	spare   []uint32 // unused numbers of clients
 
 	idleAgents
 }
 
-// agentClient is how many agents a client has, and how many of them are idle.
+// agentClient counts the agents of a client, and the idle ones of them.
 type agentClient struct {
 	name       string
 	held, idle int
 }
 
-// agent is what is remembered of one.
+// agent is the memory of one agent.
 type agent struct {
 	id      id
-	time    int64  // of its last new batch
-	used    uint64 // agentTable.uses after that
-	highest uint64 // sequence seen
+	time    int64  // time of its last new batch
+	used    uint64 // agentTable.uses after that batch
+	highest uint64 // highest sequence seen
 	seen    uint64 // bit d: sequence highest-d was seen
 	client  uint32
-	// prints are the fingerprints of those that were seen; of sequence s at s mod SeqWindow.
-	prints [flow.SeqWindow]uint64
+	// fingerprints are those of the sequences that were seen; that of sequence s is at s mod SeqWindow.
+	fingerprints [flow.SeqWindow]uint64
 }
 
 const (
 	chunkAgents = 32
-	agentSize   = 56 + 8*flow.SeqWindow // unsafe.Sizeof(agent{}), which a test holds
-	ringSize    = 9                     // of each agent, in before, after and marked
+	agentSize   = 56 + 8*flow.SeqWindow // unsafe.Sizeof(agent{}), which a test checks
+	ringSize    = 9                     // bytes of each agent in before, after and marked
 )
 
 type agentChunk [chunkAgents]agent
@@ -69,10 +68,10 @@ func newAgentTable(window uint64, most int) agentTable {
 	}
 }
 
-// at returns an agent to be read.
+// at returns an agent for reading.
 func (t *agentTable) at(n uint32) *agent { return &t.chunks[n/chunkAgents][n%chunkAgents] }
 
-// own returns an agent to be written.
+// own returns an agent for writing. It copies the agent's chunk if a snapshot shares it.
 func (t *agentTable) own(n uint32) *agent {
 	chunk := n / chunkAgents
 	if !t.owned[chunk] {
@@ -83,8 +82,8 @@ func (t *agentTable) own(n uint32) *agent {
 	return t.at(n)
 }
 
-// check is Windows.Check for an agent.
-func (t *agentTable) check(client string, id id, seq, print uint64, now int64) (duplicate bool, err error) {
+// check implements Windows.Check for an agent.
+func (t *agentTable) check(client string, id id, seq, fingerprint uint64, now int64) (duplicate bool, err error) {
 	n, known := t.index[id]
 	if !known {
 		if err = t.makeRoom(client, now); err != nil {
@@ -93,12 +92,12 @@ func (t *agentTable) check(client string, id id, seq, print uint64, now int64) (
 		n = t.add()
 		*t.own(n) = agent{id: id, highest: seq}
 		t.index[id] = n
-	} else if duplicate, err = t.at(n).check(seq, print); duplicate || err != nil {
+	} else if duplicate, err = t.at(n).check(seq, fingerprint); duplicate || err != nil {
 		return duplicate, err
 	}
 	t.uses++
 	a := t.own(n)
-	a.note(seq, print)
+	a.note(seq, fingerprint)
 	a.time, a.used = now, t.uses
 	t.used(n)
 	if a.client == 0 {
@@ -107,17 +106,17 @@ func (t *agentTable) check(client string, id id, seq, print uint64, now int64) (
 	return false, nil
 }
 
-// known is Windows.Known for an agent.
-func (t *agentTable) known(id id, seq, print uint64) (duplicate bool, err error) {
+// known implements Windows.Known for an agent.
+func (t *agentTable) known(id id, seq, fingerprint uint64) (duplicate bool, err error) {
 	n, known := t.index[id]
 	if !known {
 		return false, nil
 	}
-	return t.at(n).check(seq, print)
+	return t.at(n).check(seq, fingerprint)
 }
 
-// check tells what sequence seq is to an agent.
-func (a *agent) check(seq, print uint64) (duplicate bool, err error) {
+// check reports whether sequence seq of the agent is a duplicate.
+func (a *agent) check(seq, fingerprint uint64) (duplicate bool, err error) {
 	if seq > a.highest {
 		return false, nil
 	}
@@ -127,24 +126,24 @@ func (a *agent) check(seq, print uint64) (duplicate bool, err error) {
 		return false, flow.ErrTooOld
 	case a.seen>>behind&1 == 0:
 		return false, nil
-	case a.prints[seq%flow.SeqWindow] != print:
+	case a.fingerprints[seq%flow.SeqWindow] != fingerprint:
 		return false, flow.ErrReused
 	}
 	return true, nil
 }
 
-// note notes a sequence that check found to be new.
-func (a *agent) note(seq, print uint64) {
+// note records a sequence that check found to be new.
+func (a *agent) note(seq, fingerprint uint64) {
 	if seq > a.highest {
-		a.seen <<= seq - a.highest // by more than there are bits leaves none
+		a.seen <<= seq - a.highest // a shift by 64 or more clears all bits
 		a.highest = seq
 	}
 	a.seen |= 1 << (a.highest - seq)
-	a.prints[seq%flow.SeqWindow] = print
+	a.fingerprints[seq%flow.SeqWindow] = fingerprint
 }
 
-// makeRoom sees to it that a client may have one more agent. Idle ones count for no client; one of them is
-// forgotten if there is no room beside them.
+// makeRoom makes room for one more agent of a client, or returns an error. Idle agents count for no client;
+// if the table is full, the oldest idle agent is evicted.
 func (t *agentTable) makeRoom(client string, now int64) error {
 	t.findIdle(now)
 	held, active, _ := t.held(client)
@@ -162,7 +161,8 @@ func (t *agentTable) makeRoom(client string, now int64) error {
 	return nil
 }
 
-// held returns how many agents a client has that are not idle, of how many, and how many may be.
+// held returns the number of a client's agents that are not idle, that of all clients, and the most agents
+// allowed.
 func (t *agentTable) held(client string) (held, all, most int) {
 	if n, known := t.numbers[client]; known {
 		held = t.clients[n].held - t.clients[n].idle
@@ -189,7 +189,7 @@ func (t *agentTable) enter(client string) uint32 {
 	return n
 }
 
-// leave counts an agent of a client out.
+// leave removes an agent of a client from the count.
 func (t *agentTable) leave(client uint32) {
 	if client == 0 {
 		return
@@ -202,8 +202,8 @@ func (t *agentTable) leave(client uint32) {
 	}
 }
 
-// removeOldest forgets the agent whose last new batch is the oldest, which is idle. The one with the highest
-// number gets its place.
+// removeOldest evicts the agent whose last new batch is the oldest, which must be idle. The agent with the
+// highest number moves to its place.
 func (t *agentTable) removeOldest() {
 	n, last := t.oldest, uint32(t.count-1)
 	gone := t.at(n)
@@ -217,7 +217,7 @@ func (t *agentTable) removeOldest() {
 		*t.own(n) = moved
 		t.index[moved.id] = n
 		before, after := t.before[last], t.after[last]
-		if before == last { // it is alone
+		if before == last { // it is the only one left
 			before, after = n, n
 		}
 		t.before[n], t.after[n], t.marked[n] = before, after, t.marked[last]
@@ -233,7 +233,7 @@ func (t *agentTable) removeOldest() {
 	t.count--
 }
 
-// add makes memory for one more agent, and puts it at the end of the ring.
+// add allocates one more agent, and appends it to the ring.
 func (t *agentTable) add() uint32 {
 	n := uint32(t.count)
 	if t.count == len(t.chunks)*chunkAgents {
@@ -261,14 +261,14 @@ func (t *agentTable) used(n uint32) {
 	t.insert(n)
 }
 
-// insert puts an agent that is not in the ring at its end, which is before the oldest.
+// insert puts an agent that is not in the ring at its end, before the oldest.
 func (t *agentTable) insert(n uint32) {
 	last := t.before[t.oldest]
 	t.before[n], t.after[n] = last, t.oldest
 	t.after[last], t.before[t.oldest] = n, n
 }
 
-// bytes returns the memory of t, about.
+// bytes returns the approximate memory of t.
 func (t *agentTable) bytes() uint64 {
 	return uint64(len(t.chunks))*chunkAgents*agentSize + uint64(t.count)*(ringSize+indexSize)
 }

@@ -1,10 +1,10 @@
-// Package dedupe tells which batches count already, so that one that is sent again is not added
-// again. It remembers two kinds of names for a while: keys, each for a window of time and up to a
-// number, and agents, which number their batches and take a fixed memory each.
+// Package dedupe recognises batches that already count, so that a batch that is sent again is not added
+// again. It remembers two kinds of names: keys, each for a window of time and up to a maximum number, and
+// agents, which number their batches and take a fixed amount of memory each.
 //
-// What it decides depends on its arguments alone, and only a batch that is new changes what it
-// remembers. So a caller that repeats the new batches in their order, as the replay of a log does,
-// comes to the same memory, whatever else was asked between them.
+// Its decisions depend only on its arguments, and only new batches change its memory. So a caller that
+// repeats the new batches in their order, as the replay of a log does, gets the same memory, regardless of
+// duplicates between them.
 package dedupe
 
 import (
@@ -17,35 +17,36 @@ import (
 	"flowd/flow"
 )
 
-// Options bound what is remembered.
+// Options bound the memory of Windows.
 type Options struct {
-	// Window is for how long a key is known, and after how long without a new batch an agent may
-	// be forgotten. It is counted in whole milliseconds.
+	// Window is how long a key is remembered, and how long after its last new batch an agent becomes idle.
+	// It is counted in whole milliseconds.
 	Window time.Duration
-	// Keys is how many keys are known at most: a new one is noted in place of the oldest of the client
-	// that has the most. Less than one counts as one.
+	// Keys is the most keys remembered: beyond it, a new key replaces the oldest one of the client that has
+	// the most. Less than one counts as one.
 	Keys int
-	// Agents is how many agents are known at most, of which each client may have its share
-	// (limit.MayHold). Less than one counts as one.
+	// Agents is the most agents remembered, of which each client may have its share (limit.MayHold). Less
+	// than one counts as one.
 	Agents int
 }
 
-// ErrTooManyAgents refuses the first batch of an agent while as many as can be remembered were
-// heard of within the window.
+// ErrTooManyAgents rejects the first batch of an agent while the most agents allowed have been active
+// within the window.
 var ErrTooManyAgents = errors.New("dedupe: as many agents as can be remembered are in use")
 
-// ErrAgentShare refuses the same though there is room, for the client has its share of it.
+// ErrAgentShare rejects the first batch of an agent although there is room, because its client has its
+// share of the agents.
 var ErrAgentShare = errors.New("dedupe: the client has its share of the agents that can be remembered")
 
-// Windows is what is remembered. It belongs to one goroutine, but for Stats.
+// Windows remembers keys and agents. It belongs to one goroutine, except for Stats.
 type Windows struct {
 	keys   keyWindow
 	agents agentTable
-	name   []byte // memory to hash an id in
+	name   []byte // buffer for the input of id's hash
 	stats  stats
 }
 
-// New returns windows that remember nothing yet.
+// New returns empty Windows.
 func New(o Options) *Windows {
 	window := uint64(max(o.Window.Milliseconds(), 0))
 	return &Windows{
@@ -54,13 +55,13 @@ func New(o Options) *Windows {
 	}
 }
 
-// Check tells whether the batch that o names, with the flows that have this fingerprint, counts
-// already, as of now, in milliseconds since 1970. One that does not is noted, and will the next
-// time; one without a name never counts already. The clock may go backwards: what was noted at a
-// time that is further from now than the window, in either direction, is out of it.
+// Check reports whether the batch that o names already counts. fingerprint is that of its flows, now the
+// time in milliseconds since 1970. A new batch is recorded, so that it counts the next time; a batch
+// without a name is always new. The clock may go backwards: a name recorded at a time further from now than
+// the window, in either direction, is outside the window.
 //
-// Errors are flow.ErrReused, flow.ErrTooOld, ErrTooManyAgents and ErrAgentShare; after one nothing has
-// changed.
+// The error is flow.ErrReused, flow.ErrTooOld, ErrTooManyAgents or ErrAgentShare. After an error nothing
+// has changed.
 func (w *Windows) Check(o *flow.Origin, fingerprint uint64, now int64) (duplicate bool, err error) {
 	switch {
 	case o.Key != "":
@@ -78,8 +79,8 @@ func (w *Windows) Check(o *flow.Origin, fingerprint uint64, now int64) (duplicat
 	return false, nil
 }
 
-// Known tells of a batch that is about to be refused for another reason whether it counts already, as
-// Check does, but notes nothing.
+// Known reports whether a batch already counts, as Check does, but records nothing. It is for batches that
+// are about to be rejected for another reason.
 func (w *Windows) Known(o *flow.Origin, fingerprint uint64, now int64) (duplicate bool, err error) {
 	switch {
 	case o.Key != "":
@@ -90,14 +91,15 @@ func (w *Windows) Known(o *flow.Origin, fingerprint uint64, now int64) (duplicat
 	return false, nil
 }
 
-// Agents returns how many agents a client has that are not idle, of how many, and how many there may be.
+// Agents returns the number of a client's agents that are not idle, that of all clients, and the most
+// agents allowed.
 func (w *Windows) Agents(client string) (held, all, most int) { return w.agents.held(client) }
 
-// id stands for a name of a client: the first half of a SHA-256, so that no client finds two names
-// with the same.
+// id identifies a name of a client. It is the first half of a SHA-256, so that no client can find two names
+// with the same id.
 type id [16]byte
 
-// id returns the id of a name. The length of the client's keeps apart what would run together.
+// id returns the id of a name. The length of the client's name separates it from name.
 func (w *Windows) id(kind byte, client, name string) id {
 	b := append(w.name[:0], kind)
 	b = binary.AppendUvarint(b, uint64(len(client)))
@@ -108,26 +110,27 @@ func (w *Windows) id(kind byte, client, name string) id {
 	return id(sum[:len(id{})])
 }
 
-// within reports whether two times are at most window milliseconds apart. Any two are, or are
-// not, without overflow.
+// within reports whether two times are at most window milliseconds apart. It is right for all times,
+// without overflow.
 func within(window uint64, a, b int64) bool {
 	return uint64(max(a, b))-uint64(min(a, b)) <= window
 }
 
-// Stats is what Windows looks like from outside, for metrics.
+// Stats are the figures of Windows for metrics.
 type Stats struct {
-	// Keys and Agents are how many are remembered. Some of the keys may be out of the window.
+	// Keys and Agents are the numbers remembered. Some of the keys may be outside the window.
 	Keys, Agents uint64
-	// ForgottenByNumber counts the keys that made room for others within their window: a repeat of
+	// ForgottenByNumber counts the keys evicted within their window to make room for others: a repeat of
 	// such a batch would have counted again. ForgottenByAge counts those that left the window.
 	ForgottenByNumber, ForgottenByAge uint64
-	// ForgottenAgents counts the idle agents that made room for others.
+	// ForgottenAgents counts the idle agents evicted to make room for others.
 	ForgottenAgents uint64
-	// Bytes is the memory of all, about.
+	// Bytes is the approximate memory of all.
 	Bytes uint64
 }
 
-// Stats may be called from any goroutine. The figures may lag a batch behind each other.
+// Stats returns the current figures, which may be one batch apart from each other. Any goroutine may call
+// it.
 func (w *Windows) Stats() Stats {
 	s := &w.stats
 	return Stats{
@@ -137,7 +140,7 @@ func (w *Windows) Stats() Stats {
 	}
 }
 
-// stats is Stats for other goroutines.
+// stats holds Stats for other goroutines.
 type stats struct{ keys, agents, byNumber, byAge, forgottenAgents, bytes atomic.Uint64 }
 
 func (s *stats) publish(w *Windows) {

@@ -21,11 +21,11 @@ func sent(agent string, s uint64) flow.Origin { return flow.Origin{Client: "c", 
 
 // asked is one call of Check, and what it must return.
 type asked struct {
-	o         flow.Origin
-	print     uint64
-	now       int64
-	duplicate bool
-	err       error
+	o           flow.Origin
+	fingerprint uint64
+	now         int64
+	duplicate   bool
+	err         error
 }
 
 func TestCheck(t *testing.T) {
@@ -73,7 +73,7 @@ func TestCheck(t *testing.T) {
 			// Of three agents a client may have two.
 			w := New(Options{Window: 100 * time.Millisecond, Keys: 3, Agents: 3})
 			for i, a := range tt.asks {
-				if duplicate, err := w.Check(&a.o, a.print, a.now); duplicate != a.duplicate || err != a.err {
+				if duplicate, err := w.Check(&a.o, a.fingerprint, a.now); duplicate != a.duplicate || err != a.err {
 					t.Fatalf("call %d is %v, %v, not %v, %v", i, duplicate, err, a.duplicate, a.err)
 				}
 			}
@@ -86,7 +86,7 @@ func TestBounds(t *testing.T) {
 	w := New(Options{})
 	for _, a := range []asked{{key("a"), 1, 0, false, nil}, {key("a"), 1, 0, true, nil}, {key("b"), 1, 0, false, nil}, {key("a"), 1, 0, false, nil},
 		{sent("a", 1), 1, 0, false, nil}, {sent("a", 1), 1, 0, true, nil}, {sent("b", 1), 1, 0, false, ErrTooManyAgents}} {
-		if duplicate, err := w.Check(&a.o, a.print, a.now); duplicate != a.duplicate || err != a.err {
+		if duplicate, err := w.Check(&a.o, a.fingerprint, a.now); duplicate != a.duplicate || err != a.err {
 			t.Fatalf("%+v: %v, %v", a, duplicate, err)
 		}
 	}

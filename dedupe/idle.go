@@ -2,18 +2,20 @@ package dedupe
 
 import "math"
 
-// idleAgents is which agents are idle: those from the oldest on whose last new batch is out of the window, as
-// of a time. It follows from the agents and that time alone, and is kept to not look at all of them each time.
+// idleAgents tracks the idle agents: the longest run of agents from the oldest on whose last new batch is
+// outside the window at the time asOf. It is derived from the agents and that time alone, and cached so
+// that not all agents are examined each time.
 type idleAgents struct {
 	idle     int
-	lastIdle uint32 // where the next is looked for, behind it; if idle is not 0
-	marked   []bool // of each agent
+	lastIdle uint32 // the newest idle agent; valid if idle is not 0
+	marked   []bool // by agent: it is idle
 	asOf     int64
-	// until is when one that is out of the window because its time is ahead will be in it.
+	// until is the time when the first agent that is outside the window because its time is in the future
+	// enters it.
 	until int64
 }
 
-// findIdle brings what is known of idle agents up to now.
+// findIdle updates the idle agents to the time now.
 func (t *agentTable) findIdle(now int64) {
 	if now < t.asOf || now >= t.until {
 		t.idle, t.until = 0, math.MaxInt64
@@ -41,7 +43,7 @@ func (t *agentTable) findIdle(now int64) {
 	}
 }
 
-// unmark notes that agent n is not idle any more, or will not be there.
+// unmark records that agent n is no longer idle, or is about to be removed.
 func (t *agentTable) unmark(n uint32) {
 	if !t.marked[n] {
 		return

@@ -7,57 +7,59 @@ import (
 	"flowd/flow"
 )
 
-// keyWindow is the keys of all clients. They are remembered by age and by number. When there are as many as
-// may be, a new one takes the place of the oldest of the client that has the most, which is its own if no
-// other has more: so a client with fewer than an equal part loses none, however many others send, and one
-// that is alone has all. (To push out from the longest queue is what keeps a shared buffer fair: S. Wei,
-// E. Coyle and M. Hsiao, An Optimal Buffer Management Policy for High-Performance Packet Switching.)
+// keyWindow holds the keys of all clients. They are bounded by age and by number. At the maximum number, a
+// new key evicts the oldest key of the client that has the most, which is its own client if no other has
+// more. So a client with fewer keys than an equal share loses none, however many others send, and a single
+// client may have all. (Pushing out from the longest queue keeps a shared buffer fair: S. Wei, E. Coyle and
+// M. Hsiao, An Optimal Buffer Management Policy for High-Performance Packet Switching.)
 type keyWindow struct {
 	window uint64 // in milliseconds
 	most   uint64
 
 	clients map[string]*clientKeys
-	// unknown has the keys of a file of version 1, which does not say whose they are: any client's.
+	// unknown has the keys of a file of version 1, which does not record their owners: they may be any
+	// client's.
 	unknown *clientKeys
-	// byCount and byAge have those with keys: the one that has the most first, and the one whose oldest is.
+	// byCount and byTime are heaps of the clients with keys: by the number of keys, the most first, and by
+	// the time of the oldest key.
 	byCount, byTime clientHeap
 	total           uint64
 	chunks          int
 
-	byNumber, byAge uint64 // keys forgotten
+	byNumber, byAge uint64 // numbers of keys forgotten
 }
 
-// clientKeys is the keys of a client in the order in which they were noted. Entries are in chunks of memory
-// without pointers, so the garbage collector has next to nothing to walk, and are never written
-// again, so a snapshot is a copy of the pointers to the chunks.
+// clientKeys holds the keys of a client in the order in which they were recorded. Entries are in chunks of
+// memory without pointers, so the garbage collector has next to nothing to scan, and are never overwritten,
+// so a snapshot copies only the pointers to the chunks.
 type clientKeys struct {
 	keyLog
 	name string
-	// index has the latest entry of each id.
+	// index maps each id to its latest entry.
 	index map[id]uint64
-	at    [heaps]int // in the heaps, while it has keys
+	at    [heaps]int // positions in the heaps, while it has keys
 }
 
-// keyLog is entries numbered from 0 for ever; those from first to next are remembered, and the first chunk
-// begins with the entry base.
+// keyLog is a log of entries, numbered from 0. The entries from first to next are remembered, and the first
+// chunk begins with entry base.
 type keyLog struct {
 	chunks            []*keyChunk
 	base, first, next uint64
 }
 
-// keyEntry is a key that was noted.
+// keyEntry is a recorded key.
 type keyEntry struct {
-	id    id
-	print uint64
-	time  int64
+	id          id
+	fingerprint uint64
+	time        int64
 }
 
 const (
 	chunkKeys = 128
-	keySize   = 32 // unsafe.Sizeof(keyEntry{}), which a test holds
-	// indexSize is about what a map takes for an id and a number, with its empty slots.
+	keySize   = 32 // unsafe.Sizeof(keyEntry{}), which a test checks
+	// indexSize is the approximate size of an id and a number in a map, with its empty slots.
 	indexSize = 40
-	// clientSize is about what a client takes beside its keys.
+	// clientSize is the approximate memory of a client without its keys.
 	clientSize = 256
 )
 
@@ -74,7 +76,7 @@ func newClientKeys(name string) *clientKeys {
 	return &clientKeys{name: name, index: make(map[id]uint64)}
 }
 
-// entry returns an entry that is remembered.
+// entry returns a remembered entry.
 func (l *keyLog) entry(n uint64) *keyEntry {
 	n -= l.base
 	return &l.chunks[n/chunkKeys][n%chunkKeys]
@@ -82,18 +84,18 @@ func (l *keyLog) entry(n uint64) *keyEntry {
 
 func (l *keyLog) count() uint64 { return l.next - l.first }
 
-// check is Windows.Check for a key of a client.
-func (k *keyWindow) check(client string, id id, print uint64, now int64) (duplicate bool, err error) {
-	if duplicate, err = k.known(client, id, print, now); duplicate || err != nil {
+// check implements Windows.Check for a key of a client.
+func (k *keyWindow) check(client string, id id, fingerprint uint64, now int64) (duplicate bool, err error) {
+	if duplicate, err = k.known(client, id, fingerprint, now); duplicate || err != nil {
 		return duplicate, err
 	}
 	k.makeRoom(k.clients[client], now)
-	k.add(k.client(client), keyEntry{id, print, now})
+	k.add(k.client(client), keyEntry{id, fingerprint, now})
 	return false, nil
 }
 
-// known is Windows.Known for a key of a client.
-func (k *keyWindow) known(client string, id id, print uint64, now int64) (duplicate bool, err error) {
+// known implements Windows.Known for a key of a client.
+func (k *keyWindow) known(client string, id id, fingerprint uint64, now int64) (duplicate bool, err error) {
 	for _, of := range [...]*clientKeys{k.clients[client], k.unknown} {
 		if of == nil {
 			continue
@@ -103,7 +105,7 @@ func (k *keyWindow) known(client string, id id, print uint64, now int64) (duplic
 			continue
 		}
 		if e := of.entry(n); within(k.window, e.time, now) {
-			if e.print != print {
+			if e.fingerprint != fingerprint {
 				return false, flow.ErrReused
 			}
 			return true, nil
@@ -122,7 +124,7 @@ func (k *keyWindow) client(name string) *clientKeys {
 	return c
 }
 
-// makeRoom forgets a key if there are as many as may be and c, which may be nil, gets another.
+// makeRoom evicts a key if the number of keys is at its maximum and c, which may be nil, gets another one.
 func (k *keyWindow) makeRoom(c *clientKeys, now int64) {
 	if k.total < k.most {
 		return
@@ -134,7 +136,7 @@ func (k *keyWindow) makeRoom(c *clientKeys, now int64) {
 	k.forgetFirst(victim, now)
 }
 
-// add appends an entry, for which there is room, to those of c.
+// add appends an entry to those of c. There must be room for it.
 func (k *keyWindow) add(c *clientKeys, e keyEntry) {
 	n := c.next - c.base
 	if n == uint64(len(c.chunks))*chunkKeys {
@@ -153,12 +155,12 @@ func (k *keyWindow) add(c *clientKeys, e keyEntry) {
 	heap.Fix(&k.byCount, c.at[byCount])
 }
 
-// forgetAtOnce bounds how many entries are forgotten at once. It is more than one, so that they
-// leave faster than others come, and few, so that no batch waits for a day's keys to go.
+// forgetAtOnce is the most entries that are forgotten at once. It is more than one, so that entries leave
+// faster than others come, and few, so that no batch waits for a day's keys to be forgotten.
 const forgetAtOnce = 4
 
-// forget drops the oldest entries if they are out of the window. It is called after each new
-// batch alone: what is not forgotten yet is out of the window all the same.
+// forget drops the oldest entries if they are outside the window. It is called only after a new batch:
+// entries that are not yet dropped are outside the window all the same.
 func (k *keyWindow) forget(now int64) {
 	for range forgetAtOnce {
 		if len(k.byTime.all) == 0 {
@@ -172,7 +174,7 @@ func (k *keyWindow) forget(now int64) {
 	}
 }
 
-// forgetFirst drops the oldest entry of c, and c with its last.
+// forgetFirst drops the oldest entry of c, and c itself with its last entry.
 func (k *keyWindow) forgetFirst(c *clientKeys, now int64) {
 	e := c.entry(c.first)
 	if within(k.window, e.time, now) {
@@ -205,12 +207,12 @@ func (k *keyWindow) forgetFirst(c *clientKeys, now int64) {
 	heap.Fix(&k.byTime, c.at[byTime])
 }
 
-// bytes returns the memory of k, about.
+// bytes returns the approximate memory of k.
 func (k *keyWindow) bytes() uint64 {
 	return uint64(k.chunks)*chunkKeys*keySize + k.total*indexSize + uint64(len(k.clients))*clientSize
 }
 
-// heapKind is what the clients of a clientHeap are ordered by.
+// heapKind is the order of a clientHeap.
 type heapKind uint8
 
 const (
@@ -219,7 +221,7 @@ const (
 	heaps
 )
 
-// clientHeap is clients with keys, as a heap. Which one is first depends on nothing but their keys and names.
+// clientHeap is a heap of clients with keys. Its first element depends only on their keys and names.
 type clientHeap struct {
 	kind heapKind
 	all  []*clientKeys
@@ -241,13 +243,13 @@ func (h *clientHeap) Swap(i, j int) {
 	h.all[i].at[h.kind], h.all[j].at[h.kind] = i, j
 }
 
-// Push is heap.Interface's.
+// Push implements heap.Interface.
 func (h *clientHeap) Push(c any) {
 	c.(*clientKeys).at[h.kind] = len(h.all)
 	h.all = append(h.all, c.(*clientKeys))
 }
 
-// Pop is heap.Interface's.
+// Pop implements heap.Interface.
 func (h *clientHeap) Pop() any {
 	last := len(h.all) - 1
 	c := h.all[last]

@@ -26,16 +26,16 @@ type model struct {
 }
 
 type modelKey struct {
-	name  [2]string
-	print uint64
-	time  int64
+	name        [2]string
+	fingerprint uint64
+	time        int64
 }
 
 type modelAgent struct {
-	name    [2]string
-	time    int64
-	highest uint64
-	prints  map[uint64]uint64 // of sequences
+	name         [2]string
+	time         int64
+	highest      uint64
+	fingerprints map[uint64]uint64 // of sequences
 }
 
 func (m *model) clone() *model {
@@ -43,19 +43,19 @@ func (m *model) clone() *model {
 	c.keys = slices.Clone(m.keys)
 	c.senders = slices.Clone(m.senders)
 	for i := range c.senders {
-		c.senders[i].prints = maps.Clone(c.senders[i].prints)
+		c.senders[i].fingerprints = maps.Clone(c.senders[i].fingerprints)
 	}
 	return &c
 }
 
 func (m *model) in(time, now int64) bool { return max(time-now, now-time) <= m.window }
 
-func (m *model) check(o *flow.Origin, print uint64, now int64) (duplicate bool, err error) {
+func (m *model) check(o *flow.Origin, fingerprint uint64, now int64) (duplicate bool, err error) {
 	switch {
 	case o.Key != "":
-		duplicate, err = m.checkKey([2]string{o.Client, o.Key}, print, now)
+		duplicate, err = m.checkKey([2]string{o.Client, o.Key}, fingerprint, now)
 	case o.Agent != "":
-		duplicate, err = m.checkAgent([2]string{o.Client, o.Agent}, o.Seq, print, now)
+		duplicate, err = m.checkAgent([2]string{o.Client, o.Agent}, o.Seq, fingerprint, now)
 	default:
 		return false, nil
 	}
@@ -105,7 +105,7 @@ func (m *model) largest(than string) string {
 	return most
 }
 
-func (m *model) checkKey(name [2]string, print uint64, now int64) (bool, error) {
+func (m *model) checkKey(name [2]string, fingerprint uint64, now int64) (bool, error) {
 	for _, k := range slices.Backward(m.keys) {
 		if k.name != name {
 			continue
@@ -113,7 +113,7 @@ func (m *model) checkKey(name [2]string, print uint64, now int64) (bool, error) 
 		if !m.in(k.time, now) {
 			break
 		}
-		if k.print != print {
+		if k.fingerprint != fingerprint {
 			return false, flow.ErrReused
 		}
 		return true, nil
@@ -121,11 +121,11 @@ func (m *model) checkKey(name [2]string, print uint64, now int64) (bool, error) 
 	if len(m.keys) == m.most {
 		m.forget(m.largest(name[0]), now)
 	}
-	m.keys = append(m.keys, modelKey{name, print, now})
+	m.keys = append(m.keys, modelKey{name, fingerprint, now})
 	return false, nil
 }
 
-func (m *model) checkAgent(name [2]string, seq, print uint64, now int64) (bool, error) {
+func (m *model) checkAgent(name [2]string, seq, fingerprint uint64, now int64) (bool, error) {
 	i := slices.IndexFunc(m.senders, func(a modelAgent) bool { return a.name == name })
 	var a modelAgent
 	switch {
@@ -134,8 +134,8 @@ func (m *model) checkAgent(name [2]string, seq, print uint64, now int64) (bool, 
 		if seq+flow.SeqWindow <= a.highest {
 			return false, flow.ErrTooOld
 		}
-		if p, seen := a.prints[seq]; seen {
-			if p != print {
+		if p, seen := a.fingerprints[seq]; seen {
+			if p != fingerprint {
 				return false, flow.ErrReused
 			}
 			return true, nil
@@ -151,10 +151,10 @@ func (m *model) checkAgent(name [2]string, seq, print uint64, now int64) (bool, 
 			i = 0
 			m.forgotten++
 		}
-		a = modelAgent{name: name, prints: map[uint64]uint64{}}
+		a = modelAgent{name: name, fingerprints: map[uint64]uint64{}}
 	}
-	a.time, a.highest, a.prints[seq] = now, max(a.highest, seq), print
-	maps.DeleteFunc(a.prints, func(s, _ uint64) bool { return s+flow.SeqWindow <= a.highest })
+	a.time, a.highest, a.fingerprints[seq] = now, max(a.highest, seq), fingerprint
+	maps.DeleteFunc(a.fingerprints, func(s, _ uint64) bool { return s+flow.SeqWindow <= a.highest })
 	if i >= 0 {
 		m.senders = slices.Delete(m.senders, i, i+1)
 	}
@@ -205,15 +205,15 @@ func (k *walk) origin() (o flow.Origin) {
 func (k *walk) step(w *Windows, m *model) {
 	o := k.origin()
 	k.now += rapid.SampledFrom([]int64{0, 0, 1, 1, 7, 20, 101, -1, -20, -150, 100_000, -100_000}).Draw(k.t, "passed")
-	print := rapid.SampledFrom([]uint64{1, 1, 1, 2}).Draw(k.t, "print")
+	fingerprint := rapid.SampledFrom([]uint64{1, 1, 1, 2}).Draw(k.t, "fingerprint")
 	before := written(k.t, w)
-	got, err := w.Check(&o, print, k.now)
-	want, wantErr := m.check(&o, print, k.now)
+	got, err := w.Check(&o, fingerprint, k.now)
+	want, wantErr := m.check(&o, fingerprint, k.now)
 	if got != want || !errors.Is(err, wantErr) || err != wantErr {
-		k.t.Fatalf("%+v with %d at %d is %v, %v, not %v, %v", o, print, k.now, got, err, want, wantErr)
+		k.t.Fatalf("%+v with %d at %d is %v, %v, not %v, %v", o, fingerprint, k.now, got, err, want, wantErr)
 	}
 	if (got || err != nil || !o.Named()) && !bytes.Equal(before, written(k.t, w)) {
-		k.t.Fatalf("%+v with %d at %d is %v, %v, and changed what is remembered", o, print, k.now, got, err)
+		k.t.Fatalf("%+v with %d at %d is %v, %v, and changed what is remembered", o, fingerprint, k.now, got, err)
 	}
 	s := w.Stats()
 	if s.Keys != uint64(len(m.keys)) || s.Agents != uint64(len(m.senders)) || s.ForgottenByNumber != m.byNumber ||

@@ -14,7 +14,7 @@ import (
 	"flowd/flow"
 )
 
-// VersionError is a file that another version of this program wrote.
+// VersionError means that another version of this program wrote the file.
 type VersionError struct {
 	// Found is the version of the file, Known the one that this program reads.
 	Found, Known uint32
@@ -24,11 +24,11 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("dedupe: the file has version %d; this program reads version %d", e.Found, e.Known)
 }
 
-// FormatError is a file that no Snapshot wrote so.
+// FormatError means that no Snapshot can have written the file.
 type FormatError struct {
-	// Offset is where it is wrong, in bytes from its start.
+	// Offset is the position of the problem, in bytes from the start of the file.
 	Offset int64
-	// What says what is wrong there.
+	// What describes the problem.
 	What string
 }
 
@@ -36,10 +36,10 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("dedupe: the file is wrong at byte %d: %s", e.Offset, e.What)
 }
 
-// Read returns Windows as they were when the Snapshot was taken that wrote what r has, to its
-// end, with the bounds of o: of more keys than those allow, the latest are remembered of each client, in equal
-// parts; of more agents, all, and no new ones. A file of version 1 does not say whose keys and agents it has. It returns a *VersionError, a
-// *FormatError, or an error of r.
+// Read returns Windows with the content of the file r, which a Snapshot wrote, and the bounds of o. It
+// reads r to its end. Of more keys than o allows, it keeps the latest of each client, in equal parts; of
+// more agents it keeps all, and accepts no new ones. A file of version 1 does not record the owners of keys
+// and agents. The error is a *VersionError, a *FormatError, or an error of r.
 func Read(r io.Reader, o Options) (*Windows, error) {
 	in := reader{in: bufio.NewReaderSize(r, 1<<16)}
 	head := in.read(headSize)
@@ -78,7 +78,7 @@ func Read(r io.Reader, o Options) (*Windows, error) {
 	return w, nil
 }
 
-// reader reads the parts of the file in a row. After an error it reads nothing more.
+// reader parses the parts of the file in order. After an error it reads nothing more.
 type reader struct {
 	in     *bufio.Reader
 	offset int64
@@ -86,10 +86,10 @@ type reader struct {
 	buffer [max(maxAgent, maxClient)]byte
 	err    error
 
-	owned bool     // the file says whose keys and agents it has
-	names []string // of the clients
-	used  []bool   // of each: it has a key or an agent
-	last  uint32   // client of the last key
+	owned bool     // the file records the owners of keys and agents
+	names []string // by client
+	used  []bool   // by client: it has a key or an agent
+	last  uint32   // number of the last key's client
 }
 
 // clients reads the names of the clients.
@@ -108,14 +108,15 @@ func (r *reader) clients(n uint32) {
 	}
 }
 
-// allUsed sees to it that no client is named for nothing.
+// allUsed checks that every named client has a key or an agent.
 func (r *reader) allUsed() {
 	if unused := slices.Index(r.used, false); r.err == nil && unused >= 0 {
 		r.err = &FormatError{r.offset, fmt.Sprintf("has neither a key nor an agent of client %d", unused+1)}
 	}
 }
 
-// client returns whose something is that stands at an offset: the name of a client, or false for the unknown one.
+// client returns the owner of the key or agent at an offset: the name of a client, or false for the unknown
+// one.
 func (r *reader) client(at int64, number uint32) (name string, known bool) {
 	switch {
 	case number == 0 || r.err != nil:
@@ -128,8 +129,8 @@ func (r *reader) client(at int64, number uint32) (name string, known bool) {
 	return r.names[number-1], true
 }
 
-// read returns the next n bytes, at most as many as the buffer has, until it is called again, or nil after an
-// error.
+// read returns the next n bytes, which are valid until the next call, or nil after an error. n is at most
+// the size of the buffer.
 func (r *reader) read(n int) []byte {
 	if r.err != nil {
 		return nil
@@ -158,9 +159,9 @@ func (r *reader) key(k *keyWindow) {
 		return
 	}
 	e := keyEntry{
-		id:    id(b[:len(id{})]),
-		print: binary.LittleEndian.Uint64(b[16:]),
-		time:  int64(binary.LittleEndian.Uint64(b[24:])),
+		id:          id(b[:len(id{})]),
+		fingerprint: binary.LittleEndian.Uint64(b[16:]),
+		time:        int64(binary.LittleEndian.Uint64(b[24:])),
 	}
 	number := uint32(0)
 	if r.owned {
@@ -223,7 +224,7 @@ func (r *reader) agent(t *agentTable) {
 	}
 	for seen := a.seen; seen != 0; seen &= seen - 1 {
 		seq := a.highest - uint64(bits.TrailingZeros64(seen))
-		a.prints[seq%flow.SeqWindow] = binary.LittleEndian.Uint64(b)
+		a.fingerprints[seq%flow.SeqWindow] = binary.LittleEndian.Uint64(b)
 		b = b[8:]
 	}
 	t.uses++
@@ -233,7 +234,7 @@ func (r *reader) agent(t *agentTable) {
 	t.index[a.id] = n
 }
 
-// trailer reads the checksum, and sees to it that nothing follows.
+// trailer verifies the checksum, and that nothing follows it.
 func (r *reader) trailer() {
 	sum, at := binary.LittleEndian.AppendUint32(nil, r.sum), r.offset
 	b := r.read(trailerSize)

@@ -165,7 +165,7 @@ func TestReadWithOtherBounds(t *testing.T) {
 	for _, a := range []asked{{key("b"), 2, 5, true, nil}, {key("a"), 0, 5, false, nil}, {sent("x", 1<<40), 5, 5, true, nil}, {sent("y", 100), 3, 5, true, nil},
 		{sent("z", 1), 1, 5, false, ErrTooManyAgents}, {sent("z", 1), 1, 60_004, false, ErrTooManyAgents}, {sent("x", 1<<40), 5, 60_004, true, nil},
 		{sent("z", 1), 1, 60_006, false, nil}} {
-		if duplicate, err := w.Check(&a.o, a.print, a.now); duplicate != a.duplicate || err != a.err {
+		if duplicate, err := w.Check(&a.o, a.fingerprint, a.now); duplicate != a.duplicate || err != a.err {
 			t.Errorf("%+v: %v, %v", a, duplicate, err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestReadVersion1(t *testing.T) {
 		t.Helper()
 		for _, a := range []asked{{key("a"), 0, 9, true, nil}, {key("a"), 7, 9, false, flow.ErrReused}, {other, 1, 9, true, nil}, {key("b"), 3, 9, true, nil},
 			{sent("x", 1<<40), 6, 9, true, nil}, {sent("y", 100), 4, 9, true, nil}, {sent("y", 100), 5, 9, false, flow.ErrReused}} {
-			if duplicate, err := w.Check(&a.o, a.print, a.now); duplicate != a.duplicate || err != a.err {
+			if duplicate, err := w.Check(&a.o, a.fingerprint, a.now); duplicate != a.duplicate || err != a.err {
 				t.Errorf("%+v: %v, %v", a, duplicate, err)
 			}
 		}

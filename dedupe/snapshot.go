@@ -12,31 +12,32 @@ import (
 	"flowd/flow"
 )
 
-// Windows in a file, with little endian numbers:
+// The file format of Windows. Numbers are little endian:
 //
 //	+------------+---------+---------+------+--------+--------+-----+-----+-------+-----+--------+
 //	| "flowdwin" | version | clients | keys | agents | client | ... | key | agent | ... | CRC32C |
 //	|  8 bytes   |    4    |    4    |  8   |   8    |        |     |     |       |     |   4    |
 //	+------------+---------+---------+------+--------+--------+-----+-----+-------+-----+--------+
 //
-// The clients are numbered from 1, in ascending order of their names, each of which has its length before it in 2
-// bytes. A key, from the oldest of a client to its latest, one client after the other:
+// The clients are numbered from 1, in ascending order of their names, each of which is preceded by its
+// length in 2 bytes. Keys follow, client by client, from the oldest key of a client to its latest:
 //
 //	+----------+-------------+------+--------+
 //	|    id    | fingerprint | time | client |
 //	| 16 bytes |      8      |  8   |   4    |
 //	+----------+-------------+------+--------+
 //
-// An agent, from the one whose last new batch is the oldest:
+// The agents follow, from the one whose last new batch is the oldest:
 //
 //	+----------+------+---------+------+--------+-------------------------------------------+
 //	|    id    | time | highest | seen | client | fingerprint of each sequence that was     |
 //	| 16 bytes |  8   |    8    |  8   |   4    | seen, from the highest down, 8 bytes each |
 //	+----------+------+---------+------+--------+-------------------------------------------+
 //
-// Client 0 is that of keys and agents of which a file of version 1 did not say whose they are: it has
-// neither clients nor their numbers, and the keys of all from the oldest to the latest. The checksum is of all
-// before it. The fingerprints are those of a form of flows: when that changes, this version has to.
+// Client 0 owns the keys and agents of a file of version 1, which does not record owners: it has neither
+// clients nor their numbers, and its keys are ordered from the oldest to the latest of all. The checksum
+// covers everything before it. The fingerprints depend on an encoding of flows: if that changes, this
+// version must change too.
 const (
 	magic       = "flowdwin"
 	version     = 2
@@ -52,26 +53,26 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Snapshot is what Windows remembered at a moment. It belongs to one goroutine, which may be
-// another than that of the Windows.
+// Snapshot is the content of Windows at a moment. It belongs to one goroutine, which may be another one
+// than that of the Windows.
 type Snapshot struct {
 	keys []clientLog
-	all  uint64 // keys
+	all  uint64 // number of keys
 
 	agentChunks []*agentChunk
 	agents      int
-	owners      []string // of the agents, by the number of a client there
+	owners      []string // names of the agents' clients, by number
 }
 
-// clientLog is the keys of a client.
+// clientLog holds the keys of a client.
 type clientLog struct {
 	keyLog
 	name    string
 	unknown bool
 }
 
-// Snapshot returns what is remembered now. It takes microseconds, however much that is, and a few for each
-// hundred clients: it is shared, and what changes afterwards is changed in a copy.
+// Snapshot returns the current content. It takes microseconds, whatever the size, plus a few for each
+// hundred clients: the memory is shared, and later changes are made to copies.
 func (w *Windows) Snapshot() *Snapshot {
 	clear(w.agents.owned)
 	s := &Snapshot{all: w.keys.total, agentChunks: slices.Clone(w.agents.chunks), agents: w.agents.count}
@@ -86,8 +87,8 @@ func (w *Windows) Snapshot() *Snapshot {
 	return s
 }
 
-// clients returns the names of all clients but the unknown one, ascending, and the numbers that they have in
-// the file.
+// clients returns the names of all clients except the unknown one, ascending, and their numbers in the
+// file.
 func (s *Snapshot) clients() (names []string, numbers map[string]uint32) {
 	numbers = make(map[string]uint32)
 	note := func(name string) {
@@ -113,7 +114,7 @@ func (s *Snapshot) clients() (names []string, numbers map[string]uint32) {
 	return names, numbers
 }
 
-// WriteTo writes s, for Read to read, and returns how many bytes it wrote.
+// WriteTo writes s in the form that Read parses, and returns the number of bytes written.
 func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	c := &counter{w: w}
 	out := bufio.NewWriterSize(c, 1<<16)
@@ -160,7 +161,7 @@ func (s *Snapshot) writeKeys(out *bufio.Writer, numbers map[string]uint32) {
 		for n := log.first; n < log.next; n++ {
 			e := log.entry(n)
 			b = append(b[:0], e.id[:]...)
-			b = binary.LittleEndian.AppendUint64(b, e.print)
+			b = binary.LittleEndian.AppendUint64(b, e.fingerprint)
 			b = binary.LittleEndian.AppendUint64(b, uint64(e.time))
 			b = binary.LittleEndian.AppendUint32(b, number(log))
 			_, _ = out.Write(b)
@@ -168,7 +169,7 @@ func (s *Snapshot) writeKeys(out *bufio.Writer, numbers map[string]uint32) {
 	}
 }
 
-// byUse returns the numbers of the agents from the one whose last new batch is the oldest.
+// byUse returns the agents' numbers, in the order of their last new batches.
 func (s *Snapshot) byUse() []use {
 	all := make([]use, s.agents)
 	for n := range all {
@@ -178,7 +179,7 @@ func (s *Snapshot) byUse() []use {
 	return all
 }
 
-// use is when an agent was used, which is sorted without a look at the agents.
+// use is the last use of an agent. A slice of it is sorted without access to the agents.
 type use struct {
 	used uint64
 	n    int
@@ -186,7 +187,7 @@ type use struct {
 
 func (s *Snapshot) at(n int) *agent { return &s.agentChunks[n/chunkAgents][n%chunkAgents] }
 
-// append appends a as it is written, with the number of its client.
+// append appends a in the file's form, with the number of its client.
 func (a *agent) append(b []byte, client uint32) []byte {
 	b = append(b, a.id[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.time))
@@ -195,12 +196,12 @@ func (a *agent) append(b []byte, client uint32) []byte {
 	b = binary.LittleEndian.AppendUint32(b, client)
 	for seen := a.seen; seen != 0; seen &= seen - 1 {
 		seq := a.highest - uint64(bits.TrailingZeros64(seen))
-		b = binary.LittleEndian.AppendUint64(b, a.prints[seq%flow.SeqWindow])
+		b = binary.LittleEndian.AppendUint64(b, a.fingerprints[seq%flow.SeqWindow])
 	}
 	return b
 }
 
-// counter counts and sums what is written.
+// counter counts and sums the bytes written.
 type counter struct {
 	w   io.Writer
 	n   int64

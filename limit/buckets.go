@@ -12,23 +12,23 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Rates are how much each client may send.
+// Rates bound the flows and bytes that each client may send.
 type Rates struct {
-	// Flows is how many a client may send per second in the long run; 0 and less is no bound.
-	// FlowsBurst is the most that it may send at once after it was quiet, and so the most that one
-	// request may have; 0 and less is what the rate gives in ten seconds.
+	// Flows is the number of flows per second that a client may send in the long run; 0 or less is no bound.
+	// FlowsBurst is the most flows that it may send at once after a quiet time, and so the most flows of one
+	// request; 0 or less is ten seconds of the rate.
 	Flows, FlowsBurst int64
 	// Bytes and BytesBurst are the same for bytes.
 	Bytes, BytesBurst int64
 }
 
-// Never is the wait for what can never pass, for it is more than the burst.
+// Never is the wait of a request that can never pass, because it is larger than the burst.
 const Never = time.Duration(math.MaxInt64)
 
-// exact is the largest burst: a limiter counts in float64, which has all integers up to there.
+// exact is the largest burst: a limiter counts in float64, which represents all integers up to there.
 const exact = min(1<<53, math.MaxInt)
 
-// whole returns r with its bursts filled in, and zeros where there is no bound.
+// whole returns r with default bursts filled in, and zeros where there is no bound.
 func (r Rates) whole() Rates {
 	r.Flows, r.FlowsBurst = wholePace(r.Flows, r.FlowsBurst)
 	r.Bytes, r.BytesBurst = wholePace(r.Bytes, r.BytesBurst)
@@ -46,7 +46,7 @@ func wholePace(perSecond, burst int64) (int64, int64) {
 	return perSecond, min(perSecond, exact/seconds) * seconds
 }
 
-// kind is what a bucket counts.
+// kind is the unit that a bucket counts.
 type kind uint8
 
 const (
@@ -55,7 +55,7 @@ const (
 	kinds
 )
 
-// pace is one of the Rates.
+// pace is the rate and the burst of one kind.
 type pace struct{ perSecond, burst int64 }
 
 func (r *Rates) pace(k kind) pace {
@@ -65,36 +65,36 @@ func (r *Rates) pace(k kind) pace {
 	return pace{r.Bytes, r.BytesBurst}
 }
 
-// bucket is what a client may still take. Each limiter is nil while there is no bound.
+// bucket holds the limiters of a client. A limiter is nil while its kind has no bound.
 type bucket [kinds]*rate.Limiter
 
-// Buckets bounds the flows and bytes that each client sends, by a token bucket for either. It
-// remembers a number of clients; when there are more, the one that was not seen for the longest
-// time is forgotten, and begins with a full bucket if it comes again.
+// Buckets limits the flows and bytes that each client sends, with a token bucket for each kind. It
+// remembers a bounded number of clients. Beyond that it evicts the least recently seen client, which starts
+// again with a full bucket.
 //
-// So whoever can come under more names than are remembered gains a burst for each round through
-// all of them, instead of what the rate gives in that time; and makes others be forgotten, who
-// gain by it too: nobody gets less than its rate for what others do. Such a sender is not bound by
-// a rate for each name anyway, for it has as many rates as names. Names that cost nothing should
-// therefore not be clients of their own (an IPv6 host has 2^64 addresses: take the /64), and
-// where clients are tokens, all of them should fit. Evicted tells.
+// So a client that can use more names than are remembered gains a burst for each round through all its
+// names, instead of what the rate gives in that time. It also evicts other clients, which gain a burst too:
+// no client gets less than its rate because of others. A rate for each name does not bound such a client
+// anyway, since it has as many rates as names. So names that cost nothing should not be clients of their
+// own (an IPv6 host has 2^64 addresses: use the /64), and where clients are tokens, the table should have
+// room for all of them. Evicted tells whether it has.
 //
 // All methods may be called from any goroutine.
 type Buckets struct {
-	rates   atomic.Pointer[Rates] // of now; whole
-	setting sync.Mutex            // held by SetRates
-	seed    maphash.Seed          // of this process, so that nobody can choose whose stripe to fill
+	rates   atomic.Pointer[Rates] // in force; whole
+	setting sync.Mutex            // serialises SetRates
+	seed    maphash.Seed          // random for each process, so that no client can choose a stripe to fill
 	stripes []stripe
 }
 
-// stripe is the buckets of some clients.
+// stripe holds the buckets of some clients.
 type stripe struct {
 	mu      sync.Mutex
 	rates   Rates
 	clients *simplelru.LRU[string, *bucket]
 	most    int
-	// latest is the highest time that was seen. A limiter must not be given an earlier one: it
-	// would go back to it, and give out the time since then again.
+	// latest is the highest time seen. A limiter must not get an earlier time: it would move back to it, and
+	// grant the time since then again.
 	latest         time.Time
 	evicted, early uint64
 
@@ -106,9 +106,9 @@ const (
 	minStripe  = 1024 // clients; with fewer, chance would fill some stripes long before others
 )
 
-// NewBuckets returns the full buckets of up to most clients, at least 1. Where there are
-// thousands they are kept in up to 64 equal parts, by a hash of the client's name, so some may be
-// forgotten when most is not quite reached. A client takes about 350 bytes.
+// NewBuckets returns full buckets for up to most clients, at least 1. With thousands of clients there are
+// up to 64 stripes of equal size, chosen by a hash of the client's name, so a client may be evicted
+// slightly before the number of clients reaches most. A client takes about 350 bytes.
 func NewBuckets(r Rates, most int) *Buckets {
 	r, most = r.whole(), max(most, 1)
 	stripes := 1
@@ -124,21 +124,21 @@ func NewBuckets(r Rates, most int) *Buckets {
 	return b
 }
 
-// forget begins without a client.
+// forget removes all clients.
 func (s *stripe) forget() {
-	// It fails for a size below 1 alone. The list is kept below the size here, to see what goes.
+	// NewLRU fails only for a size below 1. client evicts before the list is full, to see which bucket goes.
 	s.clients, _ = simplelru.NewLRU[string, *bucket](s.most, nil)
 }
 
-// Rates returns what is in force, with the bursts that were left to be filled in.
+// Rates returns the rates in force, with default bursts filled in.
 func (b *Buckets) Rates() Rates { return *b.rates.Load() }
 
-// Unbounded tells whether no client is bounded, so that there is nothing to take.
+// Unbounded reports whether no client has a bound, so that there is nothing to take.
 func (b *Buckets) Unbounded() bool { return *b.rates.Load() == (Rates{}) }
 
-// SetRates changes what each client may send. What a client has used of its burst stays used, up
-// to the whole of the new burst: one that was quiet has all of the new burst, and one that had
-// nothing left does not begin anew.
+// SetRates replaces the rates of all clients. The part of its burst that a client has used stays used, up
+// to the whole new burst: a client that was quiet has the whole new burst, and one that had used up its
+// burst does not start anew.
 func (b *Buckets) SetRates(r Rates) {
 	r = r.whole()
 	b.setting.Lock()
@@ -170,7 +170,7 @@ func (s *stripe) setRates(r Rates) {
 	}
 }
 
-// instead returns a limiter of p of which as much is used as of old.
+// instead returns a limiter of p with the same number of tokens used as in old.
 func (p pace) instead(old *rate.Limiter, now time.Time) *rate.Limiter {
 	next := p.limiter()
 	if old != nil && next != nil {
@@ -180,7 +180,7 @@ func (p pace) instead(old *rate.Limiter, now time.Time) *rate.Limiter {
 	return next
 }
 
-// limiter returns a full limiter of p, or nil if p is no bound.
+// limiter returns a full limiter of p, or nil if p has no bound.
 func (p pace) limiter() *rate.Limiter {
 	if p.perSecond == 0 {
 		return nil
@@ -188,24 +188,24 @@ func (p pace) limiter() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(p.perSecond), int(p.burst))
 }
 
-// TakeBytes takes n bytes from the bucket of client and returns 0; or it takes nothing and returns
-// how long it will be until there are n bytes if nobody takes any before, or Never if n is more
-// than the burst. Now is time.Now's; one that is earlier than another before counts as that.
-// The name is not kept: its memory may be used again.
+// TakeBytes takes n bytes from the bucket of client and returns 0. If there are fewer than n, it takes
+// nothing and returns the time until there are n if no other call takes any before, or Never if n is more
+// than the burst. now is the result of time.Now; an earlier time than in a previous call counts as that
+// one. TakeBytes does not retain client, so its memory may be reused.
 func (b *Buckets) TakeBytes(client string, n int, now time.Time) (wait time.Duration) {
 	return b.take(bytes, client, n, now)
 }
 
-// TakeFlows is TakeBytes for flows.
+// TakeFlows does the same for flows.
 func (b *Buckets) TakeFlows(client string, n int, now time.Time) (wait time.Duration) {
 	return b.take(flows, client, n, now)
 }
 
-// GiveBytes gives n bytes back that were taken for a request that was refused for another reason
-// than what it held: so a client that is sent away by one limit does not also use up another.
+// GiveBytes refunds n bytes of a request that was refused for a reason other than its size, so that a
+// client refused by one limit does not use up another one.
 func (b *Buckets) GiveBytes(client string, n int) { b.give(bytes, client, n) }
 
-// GiveFlows is GiveBytes for flows.
+// GiveFlows does the same for flows.
 func (b *Buckets) GiveFlows(client string, n int) { b.give(flows, client, n) }
 
 func (b *Buckets) stripe(client string) *stripe {
@@ -224,7 +224,7 @@ func (b *Buckets) take(k kind, client string, n int, now time.Time) time.Duratio
 	}
 	s.latest = now
 	p := s.rates.pace(k)
-	if p.perSecond == 0 { // SetRates is under way
+	if p.perSecond == 0 { // SetRates has reached this stripe, but not all of them
 		return 0
 	}
 	limiter := s.client(client)[k]
@@ -238,11 +238,11 @@ func (b *Buckets) take(k kind, client string, n int, now time.Time) time.Duratio
 	if missing >= float64(Never-time.Millisecond) {
 		return Never - 1
 	}
-	// Tokens are fractions, which are not exact.
+	// The number of tokens is a fraction, which is not exact.
 	return time.Duration(missing).Truncate(time.Millisecond) + time.Millisecond
 }
 
-// client returns the bucket of client, a full one if it is not known.
+// client returns the bucket of client. A client that is not known gets a full one.
 func (s *stripe) client(client string) *bucket {
 	if known, ok := s.clients.Get(client); ok {
 		return known
@@ -262,7 +262,7 @@ func (s *stripe) client(client string) *bucket {
 	return fresh
 }
 
-// full tells whether a bucket is as one that begins.
+// full reports whether all limiters are full, as in a new bucket.
 func (c *bucket) full(now time.Time) bool {
 	for _, limiter := range c {
 		if limiter != nil && limiter.TokensAt(now) < float64(limiter.Burst()) {
@@ -281,14 +281,14 @@ func (b *Buckets) give(k kind, client string, n int) {
 	defer s.mu.Unlock()
 	known, ok := s.clients.Peek(client)
 	if !ok || known[k] == nil {
-		return // it was forgotten, and begins with a full one
+		return // the client was evicted, and starts with a full bucket
 	}
-	// To take less than nothing gives, and no limiter is ever more than full. A Reservation could
-	// be cancelled too, but gives nothing back once its time has come, which is at once here.
+	// Taking a negative number refunds tokens, and no limiter ever exceeds its burst. Cancelling a
+	// Reservation refunds nothing once its time has come, which is at once here.
 	known[k].AllowN(s.latest, -n)
 }
 
-// Len returns how many clients are remembered.
+// Len returns the number of clients that are remembered.
 func (b *Buckets) Len() int {
 	total := 0
 	for i := range b.stripes {
@@ -300,8 +300,8 @@ func (b *Buckets) Len() int {
 	return total
 }
 
-// Evicted returns how many clients were forgotten to make room for others, and how many of those
-// too early: they had not all of their bursts again, and were forgiven what they had used.
+// Evicted returns the number of clients that were evicted to make room for others. early is the number of
+// those evicted before their bursts were full again, which were forgiven what they had used.
 func (b *Buckets) Evicted() (all, early uint64) {
 	for i := range b.stripes {
 		s := &b.stripes[i]

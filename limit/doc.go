@@ -1,4 +1,4 @@
-// Package limit says who may send how much: a rate for each client, a fair share of what there is
-// too little of, and how long whoever is refused should wait. It knows no protocol: a client is a
-// name, and time comes from outside.
+// Package limit bounds the load of clients: a rate for each client, a fair share of scarce resources, and
+// the time after which a refused client should retry. It knows no protocol: a client is a name, and callers
+// pass the time.
 package limit

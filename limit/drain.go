@@ -5,34 +5,32 @@ import (
 	"time"
 )
 
-// drainSeconds is how far back Drain looks.
+// drainSeconds is the number of past seconds that Drain considers.
 const drainSeconds = 10
 
-// longest is the longest wait that anybody is told: what is measured says nothing about a time
-// further off.
+// longest is the longest wait that Wait returns, since measurements predict nothing beyond it.
 const longest = time.Minute
 
-// Drain measures how fast work gets done, to tell how long a queue of it will take. The zero value
-// is ready. Its methods may be called from any goroutine.
+// Drain measures the throughput of work, to predict how long a queue takes. The zero value is ready. Its
+// methods may be called from any goroutine.
 //
-// It takes the busiest of the last ten seconds for what can be done in a second, as what is done
-// while little is asked for says nothing about how much could be. (TCP's BBR finds the bandwidth
-// of a path in the same way.)
+// It estimates the capacity by the busiest of the last ten seconds, since the throughput at low load says
+// nothing about the capacity. (TCP's BBR estimates the bandwidth of a path in the same way.)
 type Drain struct {
 	mu      sync.Mutex
 	began   time.Time
 	seconds [drainSeconds]second // second n since began is at n mod drainSeconds
-	// stalled is when Wait was first called with nothing done since; zero if something was.
+	// stalled is the time of the first Wait since the last call of Done; zero if there was none.
 	stalled time.Time
 }
 
-// second is what was done in one.
+// second counts the work of one second.
 type second struct {
 	number int64
 	done   int64
 }
 
-// number returns the number of now's second.
+// number returns the number of the second of now.
 func (d *Drain) number(now time.Time) int64 {
 	if d.began.IsZero() {
 		d.began = now
@@ -40,7 +38,7 @@ func (d *Drain) number(now time.Time) int64 {
 	return int64(max(now.Sub(d.began), 0) / time.Second)
 }
 
-// Done notes that n pieces of work are done.
+// Done records that n pieces of work are done.
 func (d *Drain) Done(n int, now time.Time) {
 	if n <= 0 {
 		return
@@ -58,9 +56,9 @@ func (d *Drain) Done(n int, now time.Time) {
 	}
 }
 
-// Wait returns how long it will take until queued pieces of work are done, from 0 for none up to a
-// minute. Where nothing was done of late it is a second, and while nothing gets done it grows with
-// the time that passes: what stands still for so long may well do so for as long again.
+// Wait returns the estimated time until queued pieces of work are done, from 0 for no pieces up to a
+// minute. Without recent work it is a second. While no work gets done it grows with the time that passes: a
+// queue that has stood still for some time is likely to stand still for as long again.
 func (d *Drain) Wait(queued int, now time.Time) time.Duration {
 	if queued <= 0 {
 		return 0

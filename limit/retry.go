@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// RetryAfter returns wait as the value of the header Retry-After (RFC 9110, 10.2.3): whole
-// seconds, rounded up, at least 1 and at most 60. Up to half as much again is added by chance, so
-// that those who are sent away together do not come back together. None is told to come back
-// before wait is over, but for waits of more than a minute: they are told 40 to 60 seconds.
+// RetryAfter returns wait as the value of the header Retry-After (RFC 9110, 10.2.3): whole seconds, rounded
+// up, from 1 to 60. It adds random jitter of up to half of that, so that clients that are refused together
+// do not return together. The value is never less than wait, except for waits of more than a minute, for
+// which it is 40 to 60 seconds.
 func RetryAfter(wait time.Duration) string { return retryAfter(wait, rand.IntN) }
 
-// retryAfter is RetryAfter with a source of chance: intN returns one of 0 to n-1.
+// retryAfter is RetryAfter with a source of randomness: intN returns a number from 0 to n-1.
 func retryAfter(wait time.Duration, intN func(n int) int) string {
 	const most = int(longest / time.Second)
 	seconds := most * 2 / 3

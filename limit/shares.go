@@ -7,60 +7,59 @@ import (
 	"time"
 )
 
-// Shares divides a fixed number of places among clients, fairly while there are too few. Its
-// methods may be called from any goroutine.
+// Shares divides a fixed number of places among clients, fairly while places are scarce. Its methods may be
+// called from any goroutine.
 //
-// Each client has a line of its own, and a place that comes free goes to the line of the client
-// that holds the fewest. So a client that floods the server lengthens its own line alone, and
-// whoever asks for little is served next; while nobody else asks, one client may hold all places.
-// What comes of it is max-min fairness: clients that ask for less than an equal part get all they
-// ask for, and the others equal parts of the rest. One line for each sender is the idea of RFC 970
-// (J. Nagle, On Packet Switches With Infinite Storage); it is the fewest held instead of one after
-// the other because places are not held for the same time: taking turns, a client with large
-// batches would soon hold nearly all.
+// Each client has its own queue, and a place that becomes free goes to the queue of the client that holds
+// the fewest places. So a client that floods the server lengthens only its own queue, and a client with few
+// requests is served next. While no other client asks, one client may hold all places. The outcome is
+// max-min fairness: clients that ask for less than an equal part get all they ask for, and the others equal
+// parts of the rest. A queue for each sender is the idea of RFC 970 (J. Nagle, On Packet Switches With
+// Infinite Storage). The fewest places held replaces its round robin because places are not held for equal
+// times: with round robin, a client with large batches would soon hold nearly all places.
 //
-// The lines are bounded together, and one by what is left: a client may have no more requests
-// waiting than there is room for others. So one can fill half of the room at most, two a third
-// each, and there is some for whoever comes next; beyond it a request is refused at once. That is
-// the dynamic threshold by which switches share their memory (A. K. Choudhury and E. L. Hahne,
-// Dynamic Queue Length Thresholds for Shared-Memory Packet Switches).
+// The total length of the queues is bounded, and each queue by the room that is left: a client may have no
+// more requests waiting than there is room for others. So one client can fill at most half of the room, two
+// a third each, and there is always some for the next client. A request beyond that is refused at once.
+// This is the dynamic threshold of shared-memory switches (A. K. Choudhury and E. L. Hahne, Dynamic Queue
+// Length Thresholds for Shared-Memory Packet Switches).
 //
-// Memory is bounded by the places: for each there is room for some who wait.
+// Memory is bounded by the number of places: the room for waiting requests is a multiple of it.
 type Shares struct {
 	places, room int
 
 	mu      sync.Mutex
-	taken   int // places; all of them where anybody waits
+	taken   int // places; all of them while a request waits
 	waiting int // requests
 	lines   lines
-	turns   uint64 // places given to those who waited, and clients that began to wait
+	turns   uint64 // places granted to waiting requests, and clients that began to wait
 
 	waiters sync.Pool // of *waiter
 }
 
-// waitersPerPlace is the room for those who wait. A place is held for as long as a batch takes to
-// reach the disk; with some milliseconds for that, more could not be served within the second
-// that a request waits by default.
+// waitersPerPlace is the number of requests that may wait for each place. A place is held for as long as a
+// batch takes to reach the disk. At some milliseconds for that, more requests could not be served within
+// the second that a request waits by default.
 const waitersPerPlace = 256
 
-// Client is one of those that places are divided among. The zero value has nothing inside. It must not be
-// copied, nor be used with two Shares.
+// Client is one of the clients of Shares. The zero value holds no places. It must not be copied, nor used
+// with two Shares.
 type Client struct {
 	held, waits int
-	first, last *waiter // its line
-	turn        uint64  // when it began to wait, or got a place while it did
-	at          int     // in lines, while it waits
+	first, last *waiter // its queue
+	turn        uint64  // value of turns when it began to wait, or last got a place while waiting
+	at          int     // index in lines, while it waits
 }
 
-// waiter is a request that waits.
+// waiter is a waiting request.
 type waiter struct {
 	before, after *waiter
 	granted       bool
-	ready         chan struct{} // holds one
+	ready         chan struct{} // has room for one token
 	timer         *time.Timer
 }
 
-// NewShares returns places that nobody holds; at least 1.
+// NewShares returns Shares with this number of free places, at least 1.
 func NewShares(places int) *Shares {
 	places = max(places, 1)
 	s := &Shares{places: places, room: places * waitersPerPlace}
@@ -70,25 +69,24 @@ func NewShares(places int) *Shares {
 	return s
 }
 
-// Entry is what comes of asking for a place.
+// Entry is the outcome of Enter.
 type Entry uint8
 
 const (
-	// Entered is a place, which is to be given back by Leave.
+	// Entered means that the client got a place, which Leave must release.
 	Entered Entry = iota
-	// OverShare is none, for a client that has other requests inside while others want places too:
-	// it asks for more than its share.
+	// OverShare means that the request was refused, and that its client has other requests inside while
+	// other clients want places too: it asks for more than its share.
 	OverShare
-	// NoPlace is none, though the client has nothing else inside, or everything: more is asked for
-	// than there is.
+	// NoPlace means that the request was refused, and that its client has no other request inside, or all of
+	// them: the demand exceeds the number of places.
 	NoPlace
 )
 
-// Enter takes a place for c, and waits up to wait for its turn if none is free. A request is
-// refused when that time is over, and at once if its client has its share of those who wait
-// already. A client that holds no place gets the next or one soon after; no place is taken from
-// those who hold it, so wait should be longer than places are held. With a wait of 0 nobody waits,
-// and whoever comes first has the places.
+// Enter acquires a place for c. If none is free it waits for up to wait. It refuses the request after that
+// time, or at once if the client already has its share of the waiting requests. A client without places
+// gets the next free place or one soon after. Places are never taken from their holders, so wait should be
+// longer than places are held. With a wait of 0 no request waits, and places go to the first that ask.
 func (s *Shares) Enter(c *Client, wait time.Duration) Entry {
 	s.mu.Lock()
 	if s.taken < s.places {
@@ -118,7 +116,7 @@ func (s *Shares) Enter(c *Client, wait time.Duration) Entry {
 	return entry
 }
 
-// refusal tells why a request of c's is refused, which is not in its line any more.
+// refusal returns why a request of c is refused. The request is no longer in its queue.
 func (s *Shares) refusal(c *Client) Entry {
 	inside, all := c.held+c.waits, s.taken+s.waiting
 	if inside > 0 && inside < all {
@@ -127,7 +125,7 @@ func (s *Shares) refusal(c *Client) Entry {
 	return NoPlace
 }
 
-// Leave gives a place of c's back, to whoever is next.
+// Leave releases a place of c, to the next waiting request if there is one.
 func (s *Shares) Leave(c *Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,14 +143,14 @@ func (s *Shares) Leave(c *Client) {
 	s.grant(s.lines[0])
 }
 
-// Waiting returns how many requests wait for a place.
+// Waiting returns the number of requests that wait for a place.
 func (s *Shares) Waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.waiting
 }
 
-// queue puts w at the end of c's line.
+// queue appends w to the queue of c.
 func (s *Shares) queue(c *Client, w *waiter) {
 	s.waiting++
 	c.waits++
@@ -166,7 +164,7 @@ func (s *Shares) queue(c *Client, w *waiter) {
 	heap.Push(&s.lines, c)
 }
 
-// grant gives a place that was taken to the first of c's line.
+// grant gives a taken place to the first request in the queue of c.
 func (s *Shares) grant(c *Client) {
 	w := c.first
 	c.held++
@@ -180,7 +178,7 @@ func (s *Shares) grant(c *Client) {
 	w.ready <- struct{}{}
 }
 
-// giveUp takes w out of c's line, unless it was granted a place just now.
+// giveUp removes w from the queue of c, unless it was granted a place in the meantime.
 func (s *Shares) giveUp(c *Client, w *waiter) Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,7 +190,7 @@ func (s *Shares) giveUp(c *Client, w *waiter) Entry {
 	return s.refusal(c)
 }
 
-// remove takes w out of c's line.
+// remove removes w from the queue of c.
 func (s *Shares) remove(c *Client, w *waiter) {
 	s.waiting--
 	c.waits--
@@ -211,13 +209,13 @@ func (s *Shares) remove(c *Client, w *waiter) {
 	}
 }
 
-// lines is the clients that wait, as a heap: the first is the one that is next.
+// lines is the heap of the clients that wait: the first one is next.
 type lines []*Client
 
 func (l lines) Len() int { return len(l) }
 
-// Less tells whether line i goes before line j: its client holds fewer, or as many and has waited
-// longer since it last got one.
+// Less reports whether client i is served before client j: it holds fewer places, or the same number and
+// has waited longer since it last got one.
 func (l lines) Less(i, j int) bool {
 	if l[i].held != l[j].held {
 		return l[i].held < l[j].held
@@ -230,13 +228,13 @@ func (l lines) Swap(i, j int) {
 	l[i].at, l[j].at = i, j
 }
 
-// Push is heap.Interface's.
+// Push implements heap.Interface.
 func (l *lines) Push(c any) {
 	c.(*Client).at = len(*l)
 	*l = append(*l, c.(*Client))
 }
 
-// Pop is heap.Interface's.
+// Pop implements heap.Interface.
 func (l *lines) Pop() any {
 	last := len(*l) - 1
 	c := (*l)[last]

@@ -1,6 +1,6 @@
-// Package logs bounds the lines that events write to the operator's log, whoever causes them and however
-// many there are: the first few of each kind are written, the others are counted and summed up. It is for
-// what clients cause; what an operator or the clock causes goes to a *slog.Logger as it is.
+// Package logs bounds the lines that events write to the operator's log, whatever causes them and however
+// many there are: the first few of each kind are written, and the others are counted and summarised. It is
+// for events that clients cause. Events that an operator or the clock causes go directly to a *slog.Logger.
 package logs
 
 import (
@@ -11,44 +11,44 @@ import (
 	"time"
 )
 
-// Window is the time after whose end the lines that were not written are summed up. It begins with the
-// first line after a quiet time or after the window before.
+// Window is the time after which suppressed lines are summarised. It begins with the first line after a
+// quiet time or after the previous window.
 const Window = 10 * time.Second
 
 const (
-	// maxKinds is how many kinds of a level are told apart in a window. Beyond it lines are told apart
-	// without their clients, up to maxGroups, and beyond that not at all. A kind takes about 200 bytes.
+	// maxKinds is the most kinds of a level that are distinguished in a window. Beyond it lines are
+	// distinguished without their clients, up to maxGroups, and beyond that not at all. A kind takes about
+	// 200 bytes.
 	maxKinds  = 1000
 	maxGroups = 100
-	// maxClient is how many bytes of a client's name tell it from others.
+	// maxClient is the number of bytes of a client's name that distinguish it from others.
 	maxClient = 128
 )
 
-// Kind tells lines from each other that are summed up apart. Message, Status and Reason must be the
-// program's own words, so that a client cannot make new ones; Client is cut after 128 bytes.
+// Kind identifies lines that share a summary. Message, Status and Reason must be the program's own words,
+// so that a client cannot create new kinds; Client is truncated to 128 bytes.
 type Kind struct {
 	Message string // what happened
-	Status  int    // of the answer; 0 if there is none
+	Status  int    // of the answer; 0 without one
 	Reason  string // why, as metrics name it; of a panic its place; may be empty
 	Client  string // the name of a token, or an address; empty if the event is not a client's
 }
 
-// key is what a table has a tally of.
+// key identifies a tally in a table.
 type key struct {
 	Kind
-	others bool // all clients that found the table full; Client is empty
+	others bool // stands for all clients that came after the table was full; Client is empty
 }
 
 // tally counts the lines of a kind within a window.
 type tally struct {
 	seen int    // all lines
-	more uint64 // those that were not written
+	more uint64 // suppressed lines
 }
 
-// Limiter writes lines to a logger, and no more than 98 in any second. Each level has a budget of its
-// own, so that lines of a low level do not displace those of a high one. A Limiter has no goroutine; its
-// memory is bounded by the number of kinds that are told apart. All methods may be called from any
-// goroutine.
+// Limiter writes lines to a logger, at most 98 in any second. Each level has its own budget, so that lines
+// of a low level do not displace those of a high one. A Limiter has no goroutine. Its memory is bounded by
+// the number of kinds that are distinguished. All methods may be called from any goroutine.
 type Limiter struct {
 	logger     *slog.Logger
 	handler    slog.Handler // of logger
@@ -61,7 +61,7 @@ type Limiter struct {
 	timer  *time.Timer // ends the window; nil while there is none
 }
 
-// New returns a Limiter that writes to logger, whose level decides which lines there are at all.
+// New returns a Limiter that writes to logger. The level of logger decides which lines exist at all.
 func New(logger *slog.Logger) *Limiter {
 	l := &Limiter{logger: logger, handler: logger.Handler()}
 	for level := range l.tables {
@@ -70,16 +70,16 @@ func New(logger *slog.Logger) *Limiter {
 	return l
 }
 
-// Enabled tells whether lines of a level are written or counted at all. It costs no lock.
+// Enabled reports whether lines of a level are written or counted at all. It takes no lock.
 func (l *Limiter) Enabled(level slog.Level) bool {
 	return l.handler.Enabled(context.Background(), level)
 }
 
-// Suppressed returns how many lines were not written but counted since the start.
+// Suppressed returns the number of lines that were counted instead of written since the start.
 func (l *Limiter) Suppressed() uint64 { return l.suppressed.Load() }
 
-// Log writes a line with k's fields and these attributes, or counts it, to be summed up later. It calls
-// attrs, which may be nil, only if it writes. To count takes a lock for less than a microsecond; to write
+// Log writes a line with the fields of k and these attributes, or counts it for a later summary. It calls
+// attrs, which may be nil, only if it writes. Counting holds a lock for less than a microsecond; writing
 // takes as long as the logger does.
 func (l *Limiter) Log(level slog.Level, k Kind, attrs func() []slog.Attr) {
 	if len(k.Client) > maxClient {
@@ -95,7 +95,7 @@ func (l *Limiter) Log(level slog.Level, k Kind, attrs func() []slog.Attr) {
 	l.logger.LogAttrs(context.Background(), level, k.Message, line...)
 }
 
-// passes counts a line, and tells whether it is to be written.
+// passes counts a line, and reports whether it must be written.
 func (l *Limiter) passes(level slog.Level, k Kind) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,9 +110,8 @@ func (l *Limiter) passes(level slog.Level, k Kind) bool {
 	return false
 }
 
-// Flush ends the window, and writes a line for what was not written in it. It is called at the end of each
-// window by itself, and is to be called when the last line is written, or what was counted since would not
-// be told.
+// Flush ends the window, and writes a summary of the suppressed lines. A timer calls it at the end of each
+// window. The caller must call it after the last line, or the lines counted since then are not reported.
 func (l *Limiter) Flush() {
 	l.flushing.Lock()
 	defer l.flushing.Unlock()
@@ -123,7 +122,7 @@ func (l *Limiter) Flush() {
 	}
 }
 
-// end ends the window, and returns the lines that sum it up.
+// end ends the window, and returns its summaries.
 func (l *Limiter) end() (sums [levels][]summary) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,7 +138,7 @@ func (l *Limiter) end() (sums [levels][]summary) {
 	return sums
 }
 
-// attrs returns those fields of k that there are.
+// attrs returns the fields of k that are set.
 func (k Kind) attrs() []slog.Attr {
 	attrs := make([]slog.Attr, 0, 12)
 	if k.Status != 0 {

@@ -14,21 +14,22 @@ import (
 // budget bounds the lines of a level.
 type budget struct {
 	level slog.Level
-	// first is how many lines of a kind are written in a window.
+	// first is the number of lines of a kind that are written in a window.
 	first int
-	// burst is how many lines of all kinds may be written in a row, and perSecond how many more each
-	// second. Half of the burst is kept for the first lines of kinds.
+	// burst is the number of lines of all kinds that may be written in a row, and perSecond the number that
+	// each second adds. Half of the burst is reserved for the first lines of kinds.
 	burst, perSecond int
-	// kinds is how many kinds have a summary of their own at the end of a window: those with most
-	// lines. groups is how many there are of the rest without their clients. One more is of all others.
+	// kinds is the number of kinds that get their own summary at the end of a window: those with the most
+	// lines. groups is the number of summaries of the rest, without their clients. One more summary covers
+	// all others.
 	kinds, groups int
 }
 
-// levels is how many levels have a budget.
+// levels is the number of levels that have a budget.
 const levels = 4
 
-// Within a second a level may write its burst, what a second adds to it, and, since windows are longer,
-// the summaries of one window: all levels together 98 lines.
+// Within a second a level may write its burst, the addition of that second, and, since windows are longer
+// than a second, the summaries of one window: all levels together 98 lines.
 var budgets = [levels]budget{
 	{level: slog.LevelDebug, first: 10, burst: 20, perSecond: 4, kinds: 5, groups: 4},
 	{level: slog.LevelInfo, first: 3, burst: 5, perSecond: 1, kinds: 1, groups: 1},
@@ -36,7 +37,7 @@ var budgets = [levels]budget{
 	{level: slog.LevelError, first: 5, burst: 10, perSecond: 1, kinds: 3, groups: 2},
 }
 
-// indexOf returns which budget a level has: that of the highest level that is not above it.
+// indexOf returns the index of the budget of a level: that of the highest level that is not above it.
 func indexOf(level slog.Level) int {
 	for i := levels - 1; i > 0; i-- {
 		if level >= budgets[i].level {
@@ -51,7 +52,7 @@ type table struct {
 	budget budget
 	rate   *rate.Limiter
 	kinds  map[key]*tally // at most maxKinds and maxGroups
-	rest   tally          // of kinds that found no room
+	rest   tally          // of kinds that came after both limits were reached
 }
 
 func (t *table) init(b budget) {
@@ -59,7 +60,7 @@ func (t *table) init(b budget) {
 	t.rate = rate.NewLimiter(rate.Limit(b.perSecond), b.burst)
 }
 
-// passes counts a line, and tells whether it is to be written.
+// passes counts a line, and reports whether it must be written.
 func (t *table) passes(k Kind, now time.Time) bool {
 	c, b := t.tally(k), t.budget
 	c.seen++
@@ -74,7 +75,7 @@ func (t *table) passes(k Kind, now time.Time) bool {
 	return false
 }
 
-// tally returns where lines of k are counted.
+// tally returns the tally that counts lines of k.
 func (t *table) tally(k Kind) *tally {
 	c, known := t.kinds[key{Kind: k}]
 	if known {
@@ -98,20 +99,21 @@ func (t *table) tally(k Kind) *tally {
 	return c
 }
 
-// summary is a line that sums others up.
+// summary is a line that summarises others.
 type summary struct {
 	message string
 	attrs   []slog.Attr
 }
 
-// sum is what a summary says: more lines of a kind, or of all kinds that differ by their client alone.
+// sum is the content of a summary: suppressed lines of a kind, or of all kinds that differ only by their
+// client.
 type sum struct {
 	kind    Kind
 	more    uint64
-	clients int // at least so many; 0 if it is one kind, or no client's
+	clients int // at least this number; 0 for a single kind, or without clients
 }
 
-// end returns the lines that sum up a window of this length, and begins a new one.
+// end returns the summaries of a window of this length, and begins a new window.
 func (t *table) end(took time.Duration) []summary {
 	alone, apart := t.ranked()
 	var lines []summary
@@ -138,12 +140,12 @@ func (t *table) end(took time.Duration) []summary {
 	if rest > 0 {
 		line("more lines of other kinds", rest, slog.Int("kinds", max(kinds, 1)))
 	}
-	t.kinds, t.rest = nil, tally{} // a map keeps the memory of the most that it ever held
+	t.kinds, t.rest = nil, tally{} // a map never shrinks
 	return lines
 }
 
-// ranked returns what was not written: of the kinds with most lines, and of the others without clients.
-// Each list begins with the most.
+// ranked returns the suppressed lines: by kind for the kinds with the most lines, and without clients for
+// the others. Each list begins with the most lines.
 func (t *table) ranked() (alone, grouped []sum) {
 	groups := map[Kind]sum{}
 	group := func(k Kind, more uint64, clients int) {
@@ -174,7 +176,7 @@ func (t *table) ranked() (alone, grouped []sum) {
 	return alone, grouped
 }
 
-// most sorts by the number of lines, the most first, and where that is the same by the kind.
+// most compares by the number of lines, the most first, and then by kind.
 func most(a, b sum) int {
 	return cmp.Or(cmp.Compare(b.more, a.more), strings.Compare(a.kind.Message, b.kind.Message),
 		cmp.Compare(a.kind.Status, b.kind.Status), strings.Compare(a.kind.Reason, b.kind.Reason),

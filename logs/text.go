@@ -14,21 +14,22 @@ const (
 	maxLong = 4096
 )
 
-// Text returns an attribute of a text that a client sent. What takes more than 256 bytes as it is written is
-// cut there, and ends with the number of bytes that it had.
+// Text returns an attribute with a text from a client. A text that takes more than 256 bytes in its written
+// form is truncated there, and its original number of bytes is appended.
 func Text[T string | []byte](key string, text T) slog.Attr {
 	return slog.String(key, cut(text, maxText))
 }
 
-// Long is Text with 4096 bytes, for what the program says itself but a client may have lengthened: a
-// stack, an error.
+// Long is Text with 4096 bytes, for texts of the program that a client may have lengthened: a stack, an
+// error.
 func Long[T string | []byte](key string, text T) slog.Attr {
 	return slog.String(key, cut(text, maxLong))
 }
 
-// cut returns as much of text as takes most bytes when it is written in quotes.
+// cut returns text if it takes at most most bytes when it is written in quotes, or else its longest prefix that
+// does, with the number of bytes of text.
 func cut[T string | []byte](text T, most int) string {
-	// Nothing that is cut off is looked at, however long it is.
+	// The part that is cut off is not examined, however long it is.
 	head := string(text[:min(len(text), most+1)])
 	for at, used := 0, 0; at < len(head); {
 		r, size := utf8.DecodeRuneInString(head[at:])
@@ -40,7 +41,7 @@ func cut[T string | []byte](text T, most int) string {
 	return head
 }
 
-// written is how many bytes a rune takes in quotes, in the format that takes more.
+// written returns the number of bytes that a rune takes in quotes, in the format that takes more.
 func written(r rune, size int) int {
 	switch {
 	case r == '"' || r == '\\':
@@ -53,8 +54,8 @@ func written(r rune, size int) int {
 	return size
 }
 
-// Writer returns a writer for libraries that log lines of text. Each is a line with that message, and its
-// text is the attribute "detail".
+// Writer returns a writer for libraries that log lines of text. Each line is logged with this message, and
+// its text is the attribute "detail".
 func (l *Limiter) Writer(level slog.Level, message string) io.Writer {
 	return lineWriter{l, level, message}
 }
@@ -65,7 +66,7 @@ type lineWriter struct {
 	message string
 }
 
-// Write is called once for each line by package log.
+// Write implements io.Writer. Package log calls it once for each line.
 func (w lineWriter) Write(line []byte) (int, error) {
 	w.limiter.Log(w.level, Kind{Message: w.message}, func() []slog.Attr {
 		return []slog.Attr{Text("detail", strings.TrimSuffix(string(line), "\n"))}

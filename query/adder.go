@@ -7,8 +7,8 @@ import (
 	"flowd/flow"
 )
 
-// adder adds up groups with several workers, each with a table of its own, which goes into a common
-// one when it becomes large: so no more groups are held than twice what is allowed.
+// adder aggregates groups with several workers. Each has its own table, which is merged into a common one
+// when it becomes large. So at most twice the allowed number of groups is held.
 type adder struct {
 	pass    *pass
 	workers []worker
@@ -16,14 +16,14 @@ type adder struct {
 	common  *commonGroups
 }
 
-// tableGroups is the most groups of a worker's own table, which then is still found in the cache.
+// tableGroups is the most groups of a worker's own table. A table of that size still fits into the cache.
 const tableGroups = 16 << 10
 
-// grouping says which rows are added up, and by what.
+// grouping selects the rows that are aggregated, and the fields they are grouped by.
 type grouping struct {
 	match [flow.FieldCount]Match
 	by    flow.Fields
-	seed  maphash.Seed // of all tables that are compared
+	seed  maphash.Seed // the same for all tables that are merged or compared
 }
 
 func newAdder(src Source, g grouping, o Options) *adder {
@@ -44,12 +44,12 @@ func newAdder(src Source, g grouping, o Options) *adder {
 	return a
 }
 
-// add adds an hour up.
+// add aggregates an hour.
 func (a *adder) add(h flow.Hour) error {
 	return a.pass.hour(h, a.workers)
 }
 
-// sumOver returns the groups of all the hours.
+// sumOver returns the groups of all hours together.
 func sumOver(src Source, g grouping, labels []flow.Hour, o Options) (*groups, error) {
 	a := newAdder(src, g, o)
 	for _, h := range labels {
@@ -60,7 +60,7 @@ func sumOver(src Source, g grouping, labels []flow.Hour, o Options) (*groups, er
 	return a.sums()
 }
 
-// sums returns all that was added so far. It is valid until the next add.
+// sums returns the groups of all hours added so far. They are valid until the next add.
 func (a *adder) sums() (*groups, error) {
 	for _, own := range a.tables {
 		if err := a.common.merge(own); err != nil {
@@ -70,7 +70,7 @@ func (a *adder) sums() (*groups, error) {
 	return a.common.sums, nil
 }
 
-// commonGroups is what the tables of the workers go into.
+// commonGroups is the table that the tables of the workers are merged into.
 type commonGroups struct {
 	mu    sync.Mutex
 	sums  *groups
@@ -89,7 +89,7 @@ func (c *commonGroups) merge(own *groups) error {
 	return nil
 }
 
-// groupRows is groups as flow.Rows.
+// groupRows implements flow.Rows over groups.
 type groupRows struct {
 	groups *groups
 	hour   flow.Hour
@@ -108,8 +108,8 @@ func (r *groupRows) Err() error { return nil }
 
 func (r *groupRows) Close() { r.groups, r.next = &groups{}, 0 }
 
-// hourlyGroups is the groups of each hour, one hour after the other, as flow.Rows. It holds those of an
-// hour at a time.
+// hourlyGroups implements flow.Rows over the groups of each hour, one hour after the other. It holds the
+// groups of one hour at a time.
 type hourlyGroups struct {
 	adder  *adder
 	labels []flow.Hour

@@ -113,7 +113,7 @@ func checkPairs(t *rapid.T, src query.Source, flows plain) {
 	for _, row := range flows.rows(&query.Query{To: 5, Grouped: true, GroupBy: flow.AllFields}) {
 		tuples[row.Names] = row.Totals
 		a, b := min(row.Names[0], row.Names[1]), max(row.Names[0], row.Names[1])
-		if keeps(&q.VPC, row.Names[2]) && (keeps(&q.App, a) || keeps(&q.App, b)) {
+		if matches(&q.VPC, row.Names[2]) && (matches(&q.App, a) || matches(&q.App, b)) {
 			pairs[[3]string{a, b, row.Names[2]}] = true
 		}
 	}

@@ -9,10 +9,10 @@ import (
 	"flowd/flow"
 )
 
-// Hours are those from From up to, not including, To; at most flow.MaxHour+1.
+// Hours is the range from From to To, To excluded; at most flow.MaxHour+1.
 type Hours struct{ From, To flow.Hour }
 
-// DiffQuery asks what changed between two ranges of hours.
+// DiffQuery asks for the changes between two ranges of hours.
 type DiffQuery struct {
 	Before, After Hours
 	Match         [flow.FieldCount]Match
@@ -21,27 +21,28 @@ type DiffQuery struct {
 	Limit         int // 0 is no limit
 }
 
-// DiffOrder is how rows are sorted. Rows that are equal come by their names.
+// DiffOrder is the order of rows. Rows that are equal in it are sorted by their names.
 type DiffOrder uint8
 
-// LargestFirst is by the difference in either direction, the others by its sign: what grew most
-// first, or what shrank most.
+// LargestFirst sorts by the amount of the difference, the others by its sign too: the largest growth first,
+// or the largest decrease.
 const (
 	LargestFirst DiffOrder = iota
 	GrownFirst
 	ShrunkFirst
 )
 
-// DiffRow is what became of a tuple or a group. Rows whose bytes are the same in both are left out.
+// DiffRow is the change of a tuple or a group. Rows with the same bytes in both ranges are left out.
 type DiffRow struct {
-	// Key has one zero byte in the place of each name that is summed over.
+	// Key has one zero byte in the place of each name that is aggregated away.
 	Key           flow.Key
 	Before, After flow.Totals
-	// New and Gone say that it was not there before, or is not any more.
+	// New and Gone tell that it exists only in After, or only in Before.
 	New, Gone bool
 }
 
-// Difference returns bytes after less bytes before, both ways together, as its sign and its amount.
+// Difference returns the bytes of After minus those of Before, both directions together, as sign and
+// amount.
 func (r *DiffRow) Difference() (negative bool, amount flow.Sum) {
 	before, after := both(r.Before), both(r.After)
 	if compareSums(after, before) < 0 {
@@ -52,7 +53,8 @@ func (r *DiffRow) Difference() (negative bool, amount flow.Sum) {
 	return false, after
 }
 
-// Change is "new", "gone", "grown", "shrunk", or "shifted" where only the shares of both ways changed.
+// Change returns "new", "gone", "grown" or "shrunk", or "shifted" if only the shares of the directions
+// changed.
 func (r *DiffRow) Change() string {
 	negative, amount := r.Difference()
 	switch {
@@ -68,7 +70,7 @@ func (r *DiffRow) Change() string {
 	return "grown"
 }
 
-// both returns the bytes of both ways together.
+// both returns the bytes of both directions together.
 func both(t flow.Totals) flow.Sum {
 	sum := flow.Sum{Lo: t.BytesTx}
 	sum.Add(t.BytesRx)
@@ -77,7 +79,7 @@ func both(t flow.Totals) flow.Sum {
 
 func compareSums(a, b flow.Sum) int { return cmp.Or(cmp.Compare(a.Hi, b.Hi), cmp.Compare(a.Lo, b.Lo)) }
 
-// compare is negative if a comes before b.
+// compare returns a negative number if a comes before b.
 func (o DiffOrder) compare(a, b *DiffRow) int {
 	negativeA, amountA := a.Difference()
 	negativeB, amountB := b.Difference()
@@ -100,7 +102,7 @@ func (o DiffOrder) compare(a, b *DiffRow) int {
 	return cmp.Or(c, compareKeys(a.Key, b.Key))
 }
 
-// Diff answers q. It holds the groups of both ranges, each at most o.MaxGroups. Errors are those of
+// Diff answers q. It holds the groups of both ranges, at most o.MaxGroups each. Its errors are those of
 // Result.Err.
 func Diff(src Source, q *DiffQuery, o Options) (rows []DiffRow, truncated bool, err error) {
 	by := grouping{q.Match, q.GroupBy, maphash.MakeSeed()}
@@ -120,7 +122,7 @@ func Diff(src Source, q *DiffQuery, o Options) (rows []DiffRow, truncated bool, 
 	return rows, truncated, nil
 }
 
-// changes returns the rows that are not the same in both.
+// changes returns the rows that differ between before and after.
 func changes(before, after *groups) (rows []DiffRow) {
 	met := make([]bool, len(before.entries))
 	for i := range after.entries {
@@ -146,7 +148,7 @@ func changes(before, after *groups) (rows []DiffRow) {
 	return rows
 }
 
-// cutTo cuts rows off after limit, if that is not 0.
+// cutTo truncates rows to limit, unless that is 0.
 func cutTo[T any](rows []T, limit int) (_ []T, truncated bool) {
 	if limit == 0 || len(rows) <= limit {
 		return rows, false
@@ -154,7 +156,7 @@ func cutTo[T any](rows []T, limit int) (_ []T, truncated bool) {
 	return rows[:limit], true
 }
 
-// compareKeys compares keys by their names.
+// compareKeys compares two keys by their names.
 func compareKeys(a, b flow.Key) int {
 	srcA, destA, vpcA := a.Names()
 	srcB, destB, vpcB := b.Names()

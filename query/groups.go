@@ -7,24 +7,24 @@ import (
 	"flowd/flow"
 )
 
-// groups adds rows up by some of their names: a table with open addressing over entries in the order
-// of their first row. It belongs to one goroutine. What was added last may still be on its way to the
-// entries (coded); whoever merges it gets all.
+// groups aggregates rows by some of their names: a hash table with open addressing over entries in the
+// order of their first rows. It belongs to one goroutine. The rows added last may be in coded and not yet
+// in entries; merge and reset flush them first.
 //
-// What tells groups apart is their subject: the name itself where it is one, the whole key where it is
-// all three, so that these need no copy to be looked up; otherwise the key with a zero byte for the
-// name that is left out.
+// Groups are identified by their subject: the name itself for groups by one name, and the whole key for
+// groups by all three, so that neither needs a copy to be looked up. For groups by two names it is the key
+// with a zero byte for the name that is left out.
 type groups struct {
 	fields  flow.Fields
-	single  flow.Field // if one
+	single  flow.Field // the grouped field, with shape oneName
 	shape   shape
 	seed    maphash.Seed
 	slots   []slot // a power of two, at most three quarters full
 	entries []entry
-	arena   []byte // the rest of the last piece
+	arena   []byte // the unused part of the last piece
 	scratch []byte
-	memos   []memo // of names in chunks of keys
-	coded   coded  // of chunks with dictionaries
+	memos   []memo // cache of lookups, for chunks of keys
+	coded   coded  // state of chunks with dictionaries
 }
 
 type shape uint8
@@ -37,8 +37,8 @@ const (
 )
 
 type slot struct {
-	tag   uint32 // of the hash
-	entry uint32 // one more than its index; 0 is a free slot
+	tag   uint32 // high half of the hash
+	entry uint32 // index in entries plus 1; 0 for a free slot
 }
 
 type entry struct {
@@ -52,7 +52,7 @@ const (
 	arenaPiece = 64 << 10
 )
 
-// newGroups returns an empty table. All that are merged have the same seed.
+// newGroups returns an empty table. Tables that are merged or compared must have the same seed.
 func newGroups(fields flow.Fields, seed maphash.Seed) *groups {
 	g := &groups{fields: fields, seed: seed, slots: make([]slot, firstSlots)}
 	for f := range flow.FieldCount {
@@ -64,15 +64,15 @@ func newGroups(fields flow.Fields, seed maphash.Seed) *groups {
 	return g
 }
 
-// reset empties g, and keeps nothing that its rows refer to.
+// reset empties g, and drops all references to its rows.
 func (g *groups) reset() {
-	g.settle()
+	g.flush()
 	clear(g.slots)
 	clear(g.memos)
 	g.entries = nil
 }
 
-// add adds those rows of c up that are named.
+// add aggregates the given rows of c.
 func (g *groups) add(c *flow.Chunk, rows []uint32) {
 	switch {
 	case g.shape == nothing:
@@ -91,7 +91,7 @@ func (g *groups) add(c *flow.Chunk, rows []uint32) {
 	}
 }
 
-// addNames is add for groups by one name and chunks of keys.
+// addNames implements add for groups by one name and chunks of keys.
 func (g *groups) addNames(c *flow.Chunk, rows []uint32) {
 	if g.memos == nil {
 		g.memos = make([]memo, 1<<memoBits)
@@ -116,9 +116,9 @@ func (g *groups) addNames(c *flow.Chunk, rows []uint32) {
 	}
 }
 
-// memo is a name that was looked up, by words that overlap and together are all of it. It stands where
-// its bits say, and makes room for the next that does: whoever chooses names so that all of them
-// stand in one place only makes them be looked up.
+// memo caches the lookup of one name, which it holds as overlapping words that cover the whole name. Its
+// slot depends on those bits, and a new name in the slot replaces the old one. A client that chooses names
+// so that all have the same slot only disables the cache.
 type memo struct {
 	first, middle, last uint64
 	length, entry       uint32
@@ -126,7 +126,7 @@ type memo struct {
 
 const memoBits = 10
 
-// name returns the name that groups are made by.
+// name returns the name of key that groups are made by.
 func (g *groups) name(key flow.Key) []byte {
 	src, dest, vpc := key.Names()
 	switch g.single {
@@ -138,7 +138,7 @@ func (g *groups) name(key flow.Key) []byte {
 	return vpc
 }
 
-// subject returns what tells the group of key from others. It is valid until the next call.
+// subject returns the subject of the group of key. It is valid until the next call.
 func (g *groups) subject(key flow.Key) []byte {
 	switch g.shape {
 	case nothing:
@@ -152,7 +152,7 @@ func (g *groups) subject(key flow.Key) []byte {
 	return g.scratch
 }
 
-// at returns the index of the entry of a subject, and makes one if it is new.
+// at returns the index of the entry of a subject. It inserts an entry if there is none yet.
 func (g *groups) at(subject []byte) int {
 	return g.atHash(subject, maphash.Bytes(g.seed, subject))
 }
@@ -164,7 +164,7 @@ func (g *groups) atHash(subject []byte, hash uint64) int {
 	return g.insert(subject, hash)
 }
 
-// find returns the index of the entry of a subject whose hash is given, if there is one.
+// find returns the index of the entry of a subject with this hash, and whether there is one.
 func (g *groups) find(subject []byte, hash uint64) (int, bool) {
 	mask := uint64(len(g.slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
@@ -178,7 +178,7 @@ func (g *groups) find(subject []byte, hash uint64) (int, bool) {
 	}
 }
 
-// insert adds an entry that is not there.
+// insert adds an entry for a subject that has none.
 func (g *groups) insert(subject []byte, hash uint64) int {
 	if 4*(len(g.entries)+1) > 3*len(g.slots) {
 		g.slots = make([]slot, 2*len(g.slots))
@@ -205,16 +205,16 @@ func (g *groups) place(hash uint64, index int) {
 	g.slots[i] = slot{uint32(hash >> 32), uint32(index + 1)}
 }
 
-// merge adds the groups of other, which is of the same fields and seed, to g.
+// merge adds the groups of other to g. Both must have the same fields and seed.
 func (g *groups) merge(other *groups) {
-	other.settle()
+	other.flush()
 	for i := range other.entries {
 		e := &other.entries[i]
 		g.entries[g.atHash(e.subject, e.hash)].totals.Add(e.totals)
 	}
 }
 
-// row returns the group of an entry as a row.
+// row returns an entry as a row.
 func (g *groups) row(e *entry, hour flow.Hour) flow.Row {
 	row := flow.Row{Totals: e.totals, Hour: hour}
 	switch g.shape {
@@ -230,13 +230,13 @@ func (g *groups) row(e *entry, hour flow.Hour) flow.Row {
 	return row
 }
 
-// hidden stands in a key for a name that is summed over. No name is that.
+// hidden replaces a name that is aggregated away in a key. No flow has this name.
 const hidden = "\x00"
 
-// maskedKey is the key without any name.
+// maskedKey is the key with all names hidden.
 var maskedKey = flow.AppendKey(nil, hidden, hidden, hidden)
 
-// appendMasked appends key with only the names of fields.
+// appendMasked appends key with all names hidden except those of fields.
 func appendMasked(dst []byte, key flow.Key, fields flow.Fields) []byte {
 	var names [flow.FieldCount][]byte
 	names[flow.SrcApp], names[flow.DestApp], names[flow.VPCID] = key.Names()

@@ -6,33 +6,33 @@ import (
 	"flowd/flow"
 )
 
-// coded is what groups know of a row group, whose chunks have the same dictionaries: by the number of a
-// name, or of a combination of names, which is all that is looked at for a row.
+// coded is the state of groups for one row group, whose chunks share their dictionaries. It is indexed by
+// the code of a name, or of a combination of names, so that a row needs no look at its names.
 type coded struct {
-	group int // of the chunks, 0 for none
-	// Of one name the totals are added up here, and go to the entries when the row group is through.
+	group int // number of the row group, 0 before the first
+	// For one name, totals are added up here, and flushed to the entries at the end of the row group.
 	dict  []string
 	sums  []flow.Totals
 	empty []bool // names of rows without bytes
-	// Of combinations, and of a name of a large dictionary, the entries are noted.
-	radix [flow.FieldCount]int // what a code counts, 0 for fields left out
-	known []uint32             // one more than the entry, 0 for none yet
-	met   []uint32             // which of known are not 0
-	codes []uint32             // of the combinations in a chunk
+	// For combinations, and for one name with a large dictionary, the entries are cached.
+	radix [flow.FieldCount]int // factor of a code in the combined code, 0 for fields left out
+	known []uint32             // by combined code: index of the entry plus 1, 0 if not looked up yet
+	met   []uint32             // indexes of known that are not 0
+	codes []uint32             // combined codes of a chunk
 }
 
 const (
-	// maxSums is how many names are worth totals of their own, maxKnown how many combinations are worth
-	// a note.
+	// maxSums is the most names of a dictionary that get totals of their own, and maxKnown the most
+	// combinations that are cached.
 	maxSums  = 64 << 10
 	maxKnown = 1 << 20
 )
 
-// addCoded is add for chunks with dictionaries.
+// addCoded implements add for chunks with dictionaries.
 func (g *groups) addCoded(c *flow.Chunk, rows []uint32) {
 	if g.coded.group != c.Group {
-		g.settle()
-		g.learn(c)
+		g.flush()
+		g.beginRowGroup(c)
 	}
 	switch {
 	case len(g.coded.sums) > 0 && len(rows) == len(c.Totals):
@@ -48,7 +48,7 @@ func (g *groups) addCoded(c *flow.Chunk, rows []uint32) {
 	}
 }
 
-// addAll adds up totals by the names that the codes stand for.
+// addAll adds totals to the sums of their codes.
 func (k *coded) addAll(totals []flow.Totals, codes []uint32) {
 	sums, codes := k.sums, codes[:len(totals)]
 	for i := range totals {
@@ -61,7 +61,7 @@ func (k *coded) addAll(totals []flow.Totals, codes []uint32) {
 	}
 }
 
-// addSome is addAll for some of the rows.
+// addSome is addAll for the given rows alone.
 func (k *coded) addSome(totals []flow.Totals, codes, rows []uint32) {
 	for _, i := range rows {
 		t, code := totals[i], codes[i]
@@ -87,7 +87,7 @@ func (g *groups) addCombined(c *flow.Chunk, rows []uint32) {
 	}
 }
 
-// combined returns the numbers of the combinations of codes in c. They are valid until the next call.
+// combined returns the combined code of each row of c. They are valid until the next call.
 func (g *groups) combined(c *flow.Chunk) []uint32 {
 	if g.shape == oneName {
 		return c.Codes[g.single]
@@ -106,8 +106,8 @@ func (g *groups) combined(c *flow.Chunk) []uint32 {
 	return codes
 }
 
-// learn begins a row group with dictionaries of its own.
-func (g *groups) learn(c *flow.Chunk) {
+// beginRowGroup begins a row group, which has its own dictionaries.
+func (g *groups) beginRowGroup(c *flow.Chunk) {
 	k := &g.coded
 	k.group = c.Group
 	if g.shape == oneName && len(c.Dicts[g.single]) <= maxSums {
@@ -125,12 +125,12 @@ func (g *groups) learn(c *flow.Chunk) {
 			}
 		}
 	}
-	// All that known has behind its length are zeros, see settle.
+	// All elements of known beyond its length are 0, see flush.
 	k.known = slices.Grow(k.known[:0], size)[:size]
 }
 
-// settle ends a row group: all that was added is in the entries.
-func (g *groups) settle() {
+// flush ends a row group: it moves everything that was added to the entries.
+func (g *groups) flush() {
 	k := &g.coded
 	for code, t := range k.sums {
 		if t != (flow.Totals{}) || k.empty[code] {

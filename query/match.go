@@ -7,8 +7,8 @@ import (
 	"flowd/flow"
 )
 
-// keeps reports whether a name is one that m keeps.
-func (m *Match) keeps(name []byte) bool {
+// matches reports whether m selects name.
+func (m *Match) matches(name []byte) bool {
 	for _, n := range m.Names {
 		if string(name) == n {
 			return true
@@ -22,29 +22,29 @@ func (m *Match) keeps(name []byte) bool {
 	return m.All()
 }
 
-func (m *Match) keepsText(name string) bool {
+func (m *Match) matchesText(name string) bool {
 	return slices.Contains(m.Names, name) ||
 		slices.ContainsFunc(m.Prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) || m.All()
 }
 
-// selector finds the rows of chunks that a question keeps. It belongs to one goroutine.
+// selector selects the rows of chunks that match a query. It belongs to one goroutine.
 type selector struct {
 	match [flow.FieldCount]Match
-	names flow.Fields // that are looked at
-	all   []uint32    // 0, 1, 2 …: never changed once it is there
+	names flow.Fields // fields whose names are compared
+	all   []uint32    // 0, 1, 2 …: elements never change
 	rows  []uint32
 
-	group    int // of the chunks that verdicts are for
+	group    int // row group that verdicts are for
 	verdicts [flow.FieldCount][]verdict
 }
 
-// verdict is what is known of a name of a dictionary.
+// verdict is the cached result of matches for a name of a dictionary.
 type verdict uint8
 
 const (
 	unknown verdict = iota
-	dropped
-	kept
+	rejected
+	selected
 )
 
 func newSelector(match [flow.FieldCount]Match) *selector {
@@ -57,8 +57,8 @@ func newSelector(match [flow.FieldCount]Match) *selector {
 	return s
 }
 
-// choose returns the numbers of the rows of c that are kept, ascending: as many as c has rows are all of
-// them. They are not to be changed, and valid until the next call.
+// choose returns the numbers of the rows of c that match, ascending. If their number is that of the rows of
+// c, they are all rows. The caller must not change them; they are valid until the next call.
 func (s *selector) choose(c *flow.Chunk) []uint32 {
 	for len(s.all) < len(c.Totals) {
 		s.all = append(s.all, uint32(len(s.all)))
@@ -69,7 +69,7 @@ func (s *selector) choose(c *flow.Chunk) []uint32 {
 	case c.Keys != nil:
 		s.rows = s.rows[:0]
 		for i, key := range c.Keys {
-			if s.keepsKey(key) {
+			if s.matchesKey(key) {
 				s.rows = append(s.rows, uint32(i))
 			}
 		}
@@ -78,12 +78,13 @@ func (s *selector) choose(c *flow.Chunk) []uint32 {
 	return s.chooseCoded(c)
 }
 
-func (s *selector) keepsKey(key flow.Key) bool {
+func (s *selector) matchesKey(key flow.Key) bool {
 	src, dest, vpc := key.Names()
-	return s.match[flow.SrcApp].keeps(src) && s.match[flow.DestApp].keeps(dest) && s.match[flow.VPCID].keeps(vpc)
+	return s.match[flow.SrcApp].matches(src) && s.match[flow.DestApp].matches(dest) && s.match[flow.VPCID].matches(vpc)
 }
 
-// chooseCoded looks at a name once for all chunks that have its dictionary, and then at its number alone.
+// chooseCoded compares each name of a dictionary once for all chunks of a row group, and then looks only at
+// codes.
 func (s *selector) chooseCoded(c *flow.Chunk) []uint32 {
 	if s.group != c.Group {
 		s.group = c.Group
@@ -100,37 +101,38 @@ func (s *selector) chooseCoded(c *flow.Chunk) []uint32 {
 	return rows
 }
 
-// chooseBy returns which of rows have a name that is kept, in the memory of s.rows, in which rows may be.
+// chooseBy returns those of rows whose name matches. It writes them to the memory of s.rows, which rows may
+// share.
 func (s *selector) chooseBy(f flow.Field, c *flow.Chunk, rows []uint32) []uint32 {
 	s.rows = slices.Grow(s.rows[:0], len(rows))[:len(rows)]
 	codes, verdicts, to, n := c.Codes[f], s.verdicts[f], s.rows, 0
 	for _, i := range rows {
 		v := verdicts[codes[i]]
 		if v == unknown {
-			v = dropped
-			if s.match[f].keepsText(c.Dicts[f][codes[i]]) {
-				v = kept
+			v = rejected
+			if s.match[f].matchesText(c.Dicts[f][codes[i]]) {
+				v = selected
 			}
 			verdicts[codes[i]] = v
 		}
-		// Written in any case: whether a row is kept is hard to guess.
+		// The store is unconditional, since a branch on the verdict would often be mispredicted.
 		to[n] = i
-		n += int(v - dropped)
+		n += int(v - rejected)
 	}
 	return to[:n]
 }
 
-// cleared returns n zeros, in the memory of a if there is room.
+// cleared returns n zeros, in the memory of a if it has room.
 func cleared[T any](a []T, n int) []T {
 	a = slices.Grow(a[:0], n)[:n]
 	clear(a)
 	return a
 }
 
-// mostFound is how many tuples are looked up one by one. More are found by a scan.
+// mostFound is the most tuples that are looked up one by one. More are found by a scan.
 const mostFound = 1024
 
-// tuples returns the tuples that a question is about if it names them all, and they are few.
+// tuples returns the tuples that match can select, if it names all of them and they are few.
 func tuples(match *[flow.FieldCount]Match) ([]flow.Key, bool) {
 	n := 1
 	for f := range match {

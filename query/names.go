@@ -13,12 +13,12 @@ type NamesQuery struct {
 	Field  flow.Field
 	Hours  Hours
 	Prefix string
-	Match  [flow.FieldCount]Match // keeps rows, as in Query
+	Match  [flow.FieldCount]Match // selects rows, as in Query
 	Limit  int                    // 0 is no limit
 }
 
-// Names returns the names of a field that begin with the prefix, in ascending order of their bytes.
-// Errors are those of Result.Err.
+// Names returns the names of a field that begin with the prefix, sorted by their bytes. Its errors are
+// those of Result.Err.
 func Names(src Source, q *NamesQuery, o Options) (names []string, truncated bool, err error) {
 	labels, err := src.Labels(q.Hours.From, q.Hours.To)
 	if err != nil {
@@ -26,7 +26,7 @@ func Names(src Source, q *NamesQuery, o Options) (names []string, truncated bool
 	}
 	match := q.Match
 	if match[q.Field].All() && q.Prefix != "" {
-		// Other names need not become groups.
+		// This avoids groups for other names.
 		match[q.Field].Prefixes = []string{q.Prefix}
 	}
 	sums, err := sumOver(src, grouping{match, flow.Fields(0).With(q.Field), maphash.MakeSeed()}, labels, o)

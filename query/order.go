@@ -8,7 +8,8 @@ import (
 	"flowd/flow"
 )
 
-// rank is a number that rows are sorted by, of 65 bits: bytes both ways may add up to more than 2^64.
+// rank is the number that rows are sorted by. It has 65 bits, since the bytes of both directions may add up
+// to more than 2^64.
 type rank struct {
 	hi uint8
 	lo uint64
@@ -21,8 +22,8 @@ func (r rank) compare(other rank) int {
 	return cmp.Compare(r.lo, other.lo)
 }
 
-// rank returns the number that a row with totals t is sorted by, or zero if it is sorted by a name.
-// It grows towards the end that comes first.
+// rank returns the rank of a row with totals t, or zero if the order is by a name. The first row has the
+// highest rank.
 func (o Order) rank(t flow.Totals, h flow.Hour) rank {
 	var r rank
 	switch o.By {
@@ -44,12 +45,12 @@ func (o Order) rank(t flow.Totals, h flow.Hour) rank {
 	return r
 }
 
-// byName returns the name that o sorts by, if it does.
+// byName returns the name that o sorts by, and whether it sorts by one.
 func (o Order) byName() (flow.Field, bool) {
 	return flow.Field(o.By - BySrcApp), o.By >= BySrcApp && o.By <= ByVPCID
 }
 
-// compare is negative if a comes before b.
+// compare returns a negative number if a comes before b.
 func (o Order) compare(a, b *flow.Row) int {
 	if f, ok := o.byName(); ok {
 		c := bytes.Compare(name(a.Key, f), name(b.Key, f))
@@ -67,7 +68,7 @@ func (o Order) compare(a, b *flow.Row) int {
 	return compareNames(a, b)
 }
 
-// compareNames compares by the names and the hour.
+// compareNames compares two rows by their names and their hour.
 func compareNames(a, b *flow.Row) int {
 	srcA, destA, vpcA := a.Key.Names()
 	srcB, destB, vpcB := b.Key.Names()

@@ -9,19 +9,19 @@ import (
 	"flowd/flow"
 )
 
-// PairsQuery asks what the two ends of each conversation reported.
+// PairsQuery asks for the reports of both ends of each conversation.
 type PairsQuery struct {
 	Hours Hours
-	// App keeps pairs one of whose apps matches, VPC those of matching VPCs.
+	// App selects pairs with at least one matching app, VPC those of matching VPCs.
 	App, VPC Match
-	// Busiest sorts by all bytes reported, most first, instead of by disagreement.
+	// Busiest sorts by the sum of all reported bytes, the largest first, instead of by disagreement.
 	Busiest bool
 	Limit   int // 0 is no limit
 }
 
-// PairRow is two apps of a VPC that exchanged bytes, where A is not greater than B, and what each of
-// them reported: what A sent to B is the bytes_tx of A's flows to B, and what B received of it the
-// bytes_rx of B's flows to A. An app that talks to itself is both, by one report.
+// PairRow is two apps of a VPC that exchanged bytes, where A is not greater than B, and the report of each
+// of them. A's report of its bytes to B is the bytes_tx of its flows to B, and B's report of them the
+// bytes_rx of its flows to A. An app that talks to itself is both ends, with one report.
 type PairRow struct {
 	A, B, VPC                []byte
 	SentByA, ReceivedByB     uint64 // on the way from A to B
@@ -29,7 +29,7 @@ type PairRow struct {
 	ReportedByA, ReportedByB bool
 }
 
-// Disagreement returns how many bytes the reports differ by, both ways together. An end that did not
+// Disagreement returns the difference of the reports in bytes, both directions together. An end without a
 // report counts as one that reported 0.
 func (r *PairRow) Disagreement() flow.Sum {
 	sum := flow.Sum{Lo: distance(r.SentByA, r.ReceivedByB)}
@@ -39,7 +39,7 @@ func (r *PairRow) Disagreement() flow.Sum {
 
 func distance(a, b uint64) uint64 { return max(a, b) - min(a, b) }
 
-// bytes returns all that both ends reported.
+// bytes returns the sum of all bytes that both ends reported.
 func (r *PairRow) bytes() flow.Sum {
 	sum := flow.Sum{Lo: r.SentByA}
 	sum.Add(r.ReceivedByB)
@@ -48,7 +48,7 @@ func (r *PairRow) bytes() flow.Sum {
 	return sum
 }
 
-// Pairs answers q. It holds the tuples of the range, at most o.MaxGroups. Errors are those of
+// Pairs answers q. It holds the tuples of the range, at most o.MaxGroups. Its errors are those of
 // Result.Err.
 func Pairs(src Source, q *PairsQuery, o Options) (rows []PairRow, truncated bool, err error) {
 	labels, err := src.Labels(q.Hours.From, q.Hours.To)
@@ -74,13 +74,13 @@ func Pairs(src Source, q *PairsQuery, o Options) (rows []PairRow, truncated bool
 	return rows, truncated, nil
 }
 
-// paired puts the tuples of g together whose ends are the same, if one of them matches app.
+// paired joins the tuples of g that have the same ends, if at least one end matches app.
 func paired(g *groups, app *Match) (rows []PairRow) {
 	var reverse flow.Key
 	for i := range g.entries {
 		e := &g.entries[i]
 		src, dest, vpc := flow.Key(e.subject).Names()
-		if !app.keeps(src) && !app.keeps(dest) {
+		if !app.matches(src) && !app.matches(dest) {
 			continue
 		}
 		other, reported := flow.Totals{}, false
@@ -100,7 +100,7 @@ func paired(g *groups, app *Match) (rows []PairRow) {
 				A: src, B: dest, VPC: vpc,
 				SentByA: e.totals.BytesTx, ReceivedByB: e.totals.BytesRx, ReportedByA: true, ReportedByB: true,
 			})
-		case !reported: // else the tuple of the lesser app is the row
+		case !reported: // otherwise the tuple of the lesser app makes the row
 			rows = append(rows, PairRow{
 				A: dest, B: src, VPC: vpc,
 				SentByB: e.totals.BytesTx, ReceivedByB: e.totals.BytesRx, ReportedByB: true,

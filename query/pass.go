@@ -10,16 +10,16 @@ import (
 	"flowd/flow"
 )
 
-// pass reads hours for a question: the parts of an hour beside each other, each by one of the workers,
-// one hour after the other. It belongs to one goroutine, which is the first of its workers.
+// pass reads the hours of a query, one after the other. Its workers read the scans of an hour in parallel.
+// It belongs to one goroutine, which is the first of its workers.
 type pass struct {
 	source  Source
 	match   [flow.FieldCount]Match
 	scan    flow.ScanOptions
-	tuples  []flow.Key // if not nil, these alone are asked for
+	tuples  []flow.Key // if not nil, only these are read
 	gone    func() bool
 	workers int
-	stopped atomic.Bool // the other workers need not go on
+	stopped atomic.Bool // tells the other workers to stop
 }
 
 func newPass(src Source, match [flow.FieldCount]Match, scan flow.ScanOptions, o Options) *pass {
@@ -38,7 +38,7 @@ func newPass(src Source, match [flow.FieldCount]Match, scan flow.ScanOptions, o 
 	return p
 }
 
-// open begins to read an hour.
+// open opens the scans of an hour.
 func (p *pass) open(h flow.Hour) ([]flow.Scan, error) {
 	if p.gone != nil && p.gone() {
 		return nil, ErrGone
@@ -59,17 +59,17 @@ func (p *pass) open(h flow.Hour) ([]flow.Scan, error) {
 	return scans, nil
 }
 
-// sink takes the rows of a worker that are kept, chunk by chunk.
+// sink receives the matching rows of a worker, chunk by chunk.
 type sink func(h flow.Hour, s flow.Scan, c *flow.Chunk, rows []uint32) error
 
-// worker is what a goroutine has to itself while it reads.
+// worker is the state of one goroutine while it reads.
 type worker struct {
 	selector *selector
 	sink     sink
-	group    int // the last of the chunks so far
+	group    int // the highest number of a row group so far
 }
 
-// hour has the workers read an hour.
+// hour reads an hour with the workers.
 func (p *pass) hour(h flow.Hour, workers []worker) error {
 	scans, err := p.open(h)
 	if err != nil {
@@ -79,7 +79,7 @@ func (p *pass) hour(h flow.Hour, workers []worker) error {
 	var (
 		next   atomic.Int64
 		others sync.WaitGroup
-		cause  atomic.Value // of a panic of another worker
+		cause  atomic.Value // panic of another worker
 	)
 	errs := make([]error, min(len(workers), len(scans)))
 	work := func(i int) {
@@ -96,7 +96,7 @@ func (p *pass) hour(h flow.Hour, workers []worker) error {
 	}
 	for i := 1; i < len(errs); i++ {
 		others.Go(func() {
-			// It is for the caller's goroutine, where it ends one request and not the process.
+			// The caller's goroutine repeats the panic, so that it ends one request and not the process.
 			defer func() {
 				if r := recover(); r != nil {
 					p.stopped.Store(true)
@@ -127,12 +127,12 @@ func closeAll(scans []flow.Scan) {
 	}
 }
 
-// read has a worker read a scan to its end. Only the first asks whether anybody still waits.
+// read reads a scan to its end. Only the first worker checks whether the client still waits.
 func (p *pass) read(h flow.Hour, s flow.Scan, w *worker, first bool) error {
 	var given flow.Chunk
 	base := w.group
 	for s.Next(&given) {
-		// Numbers of row groups are made unique over all that the worker reads.
+		// The numbers of row groups become unique over all scans that the worker reads.
 		c := given
 		c.Group += base
 		w.group = c.Group
@@ -154,7 +154,7 @@ func (p *pass) read(h flow.Hour, s flow.Scan, w *worker, first bool) error {
 	return nil
 }
 
-// rowList is rows in memory, as flow.Rows.
+// rowList implements flow.Rows over rows in memory.
 type rowList struct{ rows []flow.Row }
 
 func (r *rowList) Next(dst []flow.Row) int {

@@ -1,6 +1,6 @@
-// Package query answers questions about hours: it keeps the rows that are asked for, adds them up by
-// groups, puts them in order and cuts them off. It reads columns of a Source, the parts of an hour
-// beside each other and one hour after the other, and holds no more than the groups of the answer.
+// Package query answers queries over hours: it selects rows, aggregates them by groups, sorts them and
+// limits their number. It reads the columns of a Source one hour after the other, the scans of an hour in
+// parallel, and holds no more than the groups of the answer.
 package query
 
 import (
@@ -9,37 +9,37 @@ import (
 	"flowd/flow"
 )
 
-// Source is where hours are read. Its methods may be called from any goroutine.
+// Source reads hours. Its methods may be called from any goroutine.
 type Source interface {
-	// Labels returns what hours there are from from up to, not including, to, in ascending order. To is
-	// at most flow.MaxHour+1.
+	// Labels returns the existing hours from from to to, to excluded, in ascending order. to is at most
+	// flow.MaxHour+1.
 	Labels(from, to flow.Hour) ([]flow.Hour, error)
-	// Scan returns cursors over the parts of an hour as of now: all of its rows are in them, and each
-	// may be read by a goroutine of its own. An hour that is not there has none.
+	// Scan returns cursors that together cover all current rows of an hour. Each may be read by its own
+	// goroutine. An hour that does not exist has no cursors.
 	Scan(h flow.Hour, o flow.ScanOptions) ([]flow.Scan, error)
-	// Find returns the rows of those of the tuples that the hour has, in no particular order, or false if
-	// that would take a scan.
+	// Find returns the rows of an hour for the given tuples, in no particular order, or false if that would
+	// take a scan.
 	Find(h flow.Hour, keys []flow.Key) ([]flow.Row, bool, error)
 }
 
-// Query is a question. The zero value asks for no hours; Hour and Range are where one begins.
+// Query is a query for rows. The zero value selects no hours.
 type Query struct {
-	// From and To are the hours, To not included; at most flow.MaxHour+1.
+	// From and To are the range of hours, To excluded; at most flow.MaxHour+1.
 	From, To flow.Hour
-	// Match says which rows are kept, for each name.
+	// Match selects rows, by each name.
 	Match [flow.FieldCount]Match
-	// Grouped says that rows are added up by GroupBy, and by hour if ByHour is set. Otherwise each row is
-	// a tuple in an hour.
+	// Grouped aggregates rows by GroupBy, and by hour if ByHour is set. Otherwise each row is a tuple in an
+	// hour.
 	Grouped bool
 	GroupBy flow.Fields
 	ByHour  bool
 	// Order is how rows are sorted.
 	Order Order
-	// Limit is how many rows there are at most; 0 is no limit.
+	// Limit is the most rows of the answer; 0 is no limit.
 	Limit int
 }
 
-// Names returns the names that rows of the answer have.
+// Names returns the fields whose names rows of the answer have.
 func (q *Query) Names() flow.Fields {
 	if q.Grouped {
 		return q.GroupBy
@@ -50,19 +50,19 @@ func (q *Query) Names() flow.Fields {
 // HasHour reports whether rows of the answer have an hour.
 func (q *Query) HasHour() bool { return !q.Grouped || q.ByHour }
 
-// Match keeps names that are one of Names or begin with one of Prefixes; all if there are neither.
+// Match selects names that are one of Names or begin with one of Prefixes, or all names if both are empty.
 type Match struct {
 	Names    []string
 	Prefixes []string
 }
 
-// All reports whether every name is kept.
+// All reports whether m selects every name.
 func (m *Match) All() bool { return len(m.Names)+len(m.Prefixes) == 0 }
 
-// Column is what rows are sorted by.
+// Column is a sort key of rows.
 type Column uint8
 
-// What rows can be sorted by. Unordered is no particular order.
+// The sort keys of rows. Unordered is no particular order.
 const (
 	Unordered Column = iota
 	BySrcApp
@@ -71,7 +71,7 @@ const (
 	ByHour
 	ByBytesTx
 	ByBytesRx
-	ByBytesTotal // of bytes_tx and bytes_rx
+	ByBytesTotal // the sum of bytes_tx and bytes_rx
 )
 
 // Order is how rows are sorted. Rows that are equal in By come by their names and their hour, ascending.
@@ -82,16 +82,16 @@ type Order struct {
 
 // Options bound the work for one answer.
 type Options struct {
-	// MaxGroups is how many rows may be held at once, to add them up or to sort them (max-groups).
+	// MaxGroups is the most rows that may be held at once, to aggregate or to sort them (max-groups).
 	MaxGroups int
-	// Workers is how many goroutines may scan at the same time; 0 is one per processor.
+	// Workers is the number of goroutines that may scan at the same time; 0 is one per processor.
 	Workers int
-	// Gone, if not nil, is asked now and then, from one goroutine, whether anybody still waits for the
-	// answer; ErrGone is what comes of a true.
+	// Gone, if not nil, reports whether the client no longer waits for the answer. It is called now and
+	// then, from one goroutine. If it returns true, the answer ends with ErrGone.
 	Gone func() bool
 }
 
-// TooManyGroupsError says that an answer needs more rows at once than MaxGroups.
+// TooManyGroupsError is the error of an answer that needs more than MaxGroups rows at once.
 type TooManyGroupsError struct {
 	MaxGroups int
 }

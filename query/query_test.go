@@ -82,7 +82,7 @@ type plainRow struct {
 // plain is hours as a list of flows, and answers questions by going through it.
 type plain []flow.Flow
 
-func keeps(m *query.Match, name string) bool {
+func matches(m *query.Match, name string) bool {
 	for _, p := range m.Prefixes {
 		if bytes.HasPrefix([]byte(name), []byte(p)) {
 			return true
@@ -96,8 +96,8 @@ func (p plain) rows(q *query.Query) []plainRow {
 	sums := make(map[plainRow]*flow.Totals)
 	for _, f := range p {
 		names := [3]string{f.SrcApp, f.DestApp, f.VPCID}
-		if f.Hour < q.From || f.Hour >= q.To || !keeps(&q.Match[0], names[0]) ||
-			!keeps(&q.Match[1], names[1]) || !keeps(&q.Match[2], names[2]) {
+		if f.Hour < q.From || f.Hour >= q.To || !matches(&q.Match[0], names[0]) ||
+			!matches(&q.Match[1], names[1]) || !matches(&q.Match[2], names[2]) {
 			continue
 		}
 		at := plainRow{}

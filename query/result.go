@@ -2,10 +2,10 @@ package query
 
 import "flowd/flow"
 
-// Result is the rows of an answer, as flow.Rows. The keys of a grouped answer have one zero byte in
-// the place of each name that is summed over.
+// Result implements flow.Rows over the rows of an answer. The keys of an aggregated answer have one zero
+// byte in the place of each name that is aggregated away.
 type Result struct {
-	// Truncated says that there would be more rows without Query.Limit.
+	// Truncated tells that the limit left out rows.
 	Truncated bool
 
 	rows flow.Rows
@@ -14,7 +14,7 @@ type Result struct {
 // Next implements flow.Rows.
 func (r *Result) Next(dst []flow.Row) int { return r.rows.Next(dst) }
 
-// Err implements flow.Rows. It is ErrGone, a *TooManyGroupsError or an *HourError.
+// Err implements flow.Rows. The error is ErrGone, a *TooManyGroupsError or an *HourError.
 func (r *Result) Err() error { return r.rows.Err() }
 
 // Close implements flow.Rows.

@@ -7,11 +7,11 @@ import (
 	"flowd/flow"
 )
 
-// ErrGone is the error of an answer that nobody waits for any more.
-var ErrGone = errors.New("query: nobody waits for the answer")
+// ErrGone is the error of an answer whose client no longer waits for it.
+var ErrGone = errors.New("query: the client no longer waits for the answer")
 
-// Run answers q. What must be known before the first row is worked out here; a question without order
-// and limit is read from src while the rows are, and holds little more than a row. Errors are those of
+// Run answers q. It does all the work that must precede the first row. A query without order and limit
+// reads from src while its rows are read, and holds little more than a row. The errors are those of
 // Result.Err.
 func Run(src Source, q *Query, o Options) (*Result, error) {
 	labels, err := src.Labels(q.From, q.To)
@@ -33,7 +33,7 @@ func Run(src Source, q *Query, o Options) (*Result, error) {
 
 func (q *Query) grouping() grouping { return grouping{q.Match, q.GroupBy, maphash.MakeSeed()} }
 
-// limited cuts rows in no order after limit, if that is not 0.
+// limited truncates unordered rows to limit, unless that is 0.
 func limited(rows flow.Rows, limit int) (*Result, error) {
 	if limit == 0 {
 		return &Result{rows: rows}, nil
@@ -55,11 +55,11 @@ func limited(rows flow.Rows, limit int) (*Result, error) {
 	return &Result{rows: &rowList{first[:min(len(first), limit)]}, Truncated: cut}, nil
 }
 
-// ranked answers a question for the first rows in an order, each of which is a tuple in an hour.
+// ranked answers a query for the first rows of an order, where each row is a tuple in an hour.
 func ranked(src Source, q *Query, o Options, labels []flow.Hour) (*Result, error) {
 	p := newPass(src, q.Match, flow.ScanOptions{Whole: true}, o)
 	held := &budget{limit: o.MaxGroups}
-	// Each worker has a ranking of its own, so there are fewer where the rankings are long.
+	// Each worker has its own ranking, so there are fewer workers if the rankings are long.
 	n := p.workers
 	if q.Limit > 0 {
 		n = max(1, min(n, o.MaxGroups/q.Limit))
@@ -68,7 +68,7 @@ func ranked(src Source, q *Query, o Options, labels []flow.Hour) (*Result, error
 	for i := range workers {
 		k := &ranking{order: q.Order, limit: q.Limit, budget: held}
 		rankings[i] = k
-		workers[i] = worker{selector: newSelector(q.Match), sink: k.take}
+		workers[i] = worker{selector: newSelector(q.Match), sink: k.collect}
 	}
 	for _, h := range labels {
 		if err := p.hour(h, workers); err != nil {
@@ -79,7 +79,7 @@ func ranked(src Source, q *Query, o Options, labels []flow.Hour) (*Result, error
 	return &Result{rows: rows, Truncated: cut}, nil
 }
 
-// grouped answers a question for groups over all hours.
+// grouped answers a query for groups over all hours.
 func grouped(src Source, q *Query, o Options, labels []flow.Hour) (*Result, error) {
 	sums, err := sumOver(src, q.grouping(), labels, o)
 	if err != nil {
@@ -88,10 +88,10 @@ func grouped(src Source, q *Query, o Options, labels []flow.Hour) (*Result, erro
 	if q.Order.By == Unordered {
 		return limited(&groupRows{groups: sums}, q.Limit)
 	}
-	return rankOne(q, o, func(k *ranking) error { return k.takeGroups(sums, 0) })
+	return rankOne(q, o, func(k *ranking) error { return k.pushGroups(sums, 0) })
 }
 
-// rankedGroups answers a question for groups of each hour in an order.
+// rankedGroups answers an ordered query for the groups of each hour.
 func rankedGroups(src Source, q *Query, o Options, labels []flow.Hour) (*Result, error) {
 	a := newAdder(src, q.grouping(), o)
 	return rankOne(q, o, func(k *ranking) error {
@@ -103,7 +103,7 @@ func rankedGroups(src Source, q *Query, o Options, labels []flow.Hour) (*Result,
 			if err != nil {
 				return err
 			}
-			if err := k.takeGroups(sums, h); err != nil {
+			if err := k.pushGroups(sums, h); err != nil {
 				return err
 			}
 			sums.reset()
@@ -112,7 +112,7 @@ func rankedGroups(src Source, q *Query, o Options, labels []flow.Hour) (*Result,
 	})
 }
 
-// rankOne answers q with the rows that fill puts in one ranking.
+// rankOne answers q with the rows that fill pushes to one ranking.
 func rankOne(q *Query, o Options, fill func(*ranking) error) (*Result, error) {
 	k := &ranking{order: q.Order, limit: q.Limit, budget: &budget{limit: o.MaxGroups}}
 	if err := fill(k); err != nil {
@@ -122,15 +122,15 @@ func rankOne(q *Query, o Options, fill func(*ranking) error) (*Result, error) {
 	return &Result{rows: rows, Truncated: cut}, nil
 }
 
-// takeGroups offers the groups of an hour.
-func (k *ranking) takeGroups(g *groups, h flow.Hour) error {
+// pushGroups pushes the groups of an hour.
+func (k *ranking) pushGroups(g *groups, h flow.Hour) error {
 	k.seen += uint64(len(g.entries))
 	for i := range g.entries {
 		e := &g.entries[i]
-		if !k.admits(e.totals, h) {
+		if !k.reachesThreshold(e.totals, h) {
 			continue
 		}
-		if err := k.offer(g.row(e, h)); err != nil {
+		if err := k.push(g.row(e, h)); err != nil {
 			return err
 		}
 	}

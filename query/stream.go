@@ -2,8 +2,8 @@ package query
 
 import "flowd/flow"
 
-// stream is the rows that are kept, hour by hour in the order in which they are found, as flow.Rows. It
-// holds a chunk at a time.
+// stream implements flow.Rows over the matching rows, hour by hour in the order in which they are found. It
+// holds one chunk at a time.
 type stream struct {
 	pass     *pass
 	selector *selector
@@ -11,7 +11,7 @@ type stream struct {
 	hour     flow.Hour
 	scans    []flow.Scan
 	chunk    flow.Chunk
-	rows     []uint32 // of chunk, to come
+	rows     []uint32 // rows of chunk that Next has not returned yet
 	err      error
 }
 
@@ -48,7 +48,7 @@ func (s *stream) Next(dst []flow.Row) (n int) {
 	return n
 }
 
-// advance goes on to the next chunk, of the same scan or the next that has one.
+// advance reads the next chunk, of this scan or the next one that has a chunk. It returns false at the end.
 func (s *stream) advance() bool {
 	for s.err == nil {
 		switch {
@@ -77,8 +77,8 @@ func (s *stream) advance() bool {
 	return false
 }
 
-// chooseRows keeps rows of the chunk. Where that is none nothing is written, so it asks whether anybody
-// still waits; what is written tells by itself.
+// chooseRows selects the matching rows of the chunk. If there are none, nothing is written, so it checks
+// whether the client still waits; otherwise the write shows it.
 func (s *stream) chooseRows() {
 	s.rows = s.selector.choose(&s.chunk)
 	if len(s.rows) == 0 && s.pass.gone != nil && s.pass.gone() {

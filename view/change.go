@@ -13,7 +13,8 @@ import (
 	"flowd/flow"
 )
 
-// plan finds what blocks change. Hours whose file is their block already are not touched.
+// plan determines the changes from the current files to blocks. Hours whose file already is their block do
+// not change.
 func (f *Folder) plan(blocks *Blocks) {
 	f.planned = blocks
 	want := make(map[flow.Hour]string, len(*blocks))
@@ -22,12 +23,12 @@ func (f *Folder) plan(blocks *Blocks) {
 	}
 	for hour := range f.shown {
 		if _, kept := want[hour]; !kept {
-			want[hour] = none
+			want[hour] = noBlock
 		}
 	}
 	for hour, name := range want {
 		if shown, ok := f.shown[hour]; ok && shown == name {
-			delete(f.changes, hour) // its temporary name, if any, goes at the next change, or start
+			delete(f.changes, hour) // the next change or start removes its temporary name, if any
 			continue
 		}
 		if c := f.changes[hour]; c == nil {
@@ -39,8 +40,8 @@ func (f *Folder) plan(blocks *Blocks) {
 	f.behind.Store(int64(len(f.changes)))
 }
 
-// pass makes the changes that can be made, by force also of files in use, and returns how many are left
-// because of that, and how many failed.
+// pass makes the changes that are possible; with forced it replaces files in use too. It returns the number
+// of changes that files in use prevent, and the number that failed.
 func (f *Folder) pass(forced bool) (inUse, failures int) {
 	if latest := f.latest.Load(); latest != nil && latest != f.planned {
 		f.plan(latest)
@@ -58,10 +59,10 @@ func (f *Folder) pass(forced bool) (inUse, failures int) {
 			}
 			inUse++
 		case errors.Is(err, fs.ErrNotExist) && f.latest.Load() != f.planned:
-			// The block is not that of the newest manifest any more: what is, comes with the next pass.
+			// A newer manifest no longer names the block; the next pass shows its successor.
 		default:
 			failures++
-			f.say(FileName(hour), err)
+			f.logOnce(FileName(hour), err)
 		}
 	}
 	f.behind.Store(int64(len(f.changes)))
@@ -81,13 +82,13 @@ func (f *Folder) apply(hour flow.Hour, c *change, forced bool) error {
 	if err == nil {
 		f.shown[hour] = c.block
 		delete(f.emptied, hour)
-		if c.block == none {
+		if c.block == noBlock {
 			f.emptied[hour] = time.Now()
 		}
 		return nil
 	}
-	if !errors.Is(err, disk.ErrInUse) && c.block == none {
-		// The bytes of an hour that expired must not stay because there is no room for a name.
+	if !errors.Is(err, disk.ErrInUse) && c.block == noBlock {
+		// The bytes of an expired hour must not stay because there is no room for another name.
 		if removing := f.removeHour(hour); removing != nil {
 			return errors.Join(err, removing)
 		}
@@ -96,7 +97,7 @@ func (f *Folder) apply(hour flow.Hour, c *change, forced bool) error {
 	return err
 }
 
-// prepare gives the change its temporary name.
+// prepare creates the new file under its temporary name.
 func (f *Folder) prepare(hour flow.Hour, c *change, temporary string) error {
 	if c.ready {
 		return nil
@@ -108,12 +109,12 @@ func (f *Folder) prepare(hour flow.Hour, c *change, temporary string) error {
 		return err
 	}
 	from := c.block
-	if from == none {
+	if from == noBlock {
 		from = columnsName
 	}
 	err := f.bring(from, temporary)
 	if err != nil && from == columnsName {
-		err = f.write(temporary, f.columns) // a file has a most of names
+		err = f.write(temporary, f.columns) // the number of hard links of a file is limited
 	}
 	c.ready = err == nil
 	return err
@@ -127,9 +128,9 @@ func (f *Folder) bring(from, to string) error {
 	return f.copy(from, to)
 }
 
-// put has a file take the place of another. A rename of one file from one of its names to another leaves
-// both, so the temporary one is removed if it is still there: as after a rename that did its work and
-// failed all the same.
+// put renames temporary to name, which it replaces. A rename between two names of the same file leaves
+// both, so the temporary name is removed if it still exists. That also covers a rename that succeeded but
+// returned an error.
 func (f *Folder) put(temporary, name string, forced bool) error {
 	rename := f.o.FS.RenameUnused
 	if forced {
@@ -141,7 +142,7 @@ func (f *Folder) put(temporary, name string, forced bool) error {
 	return f.remove(temporary)
 }
 
-// sweep takes away hours whose files have had no rows for long enough.
+// sweep removes the hours whose files have had no rows for long enough.
 func (f *Folder) sweep(now time.Time) {
 	due := false
 	for _, since := range f.emptied {
@@ -155,7 +156,7 @@ func (f *Folder) sweep(now time.Time) {
 			continue
 		}
 		if err := f.removeHour(hour); err != nil {
-			f.say(FileName(hour), err)
+			f.logOnce(FileName(hour), err)
 			return
 		}
 	}
@@ -168,12 +169,12 @@ func (f *Folder) removeHour(hour flow.Hour) error {
 	}
 	delete(f.shown, hour)
 	delete(f.emptied, hour)
-	// A folder that holds other files stays.
+	// This fails for a folder with other files, which stays.
 	_ = f.o.FS.Remove(f.path(path.Join(folder, hourFolder(hour))))
 	return nil
 }
 
-// remove removes a file; that it is not there is no error.
+// remove removes a file. A missing file is no error.
 func (f *Folder) remove(name string) error {
 	if err := f.o.FS.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

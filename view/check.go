@@ -14,25 +14,26 @@ import (
 	"flowd/flow"
 )
 
-// Found is what Check found in the folder.
+// Found is the result of Check.
 type Found struct {
-	// Hours are those whose file is their block, and Empty those that expired, whose file has no rows.
+	// Hours is the number of hours whose file is their block, and Empty that of expired hours, whose file
+	// has no rows.
 	Hours, Empty int
-	// Wrong are the files that are not what the manifest says, and files that do not belong there.
+	// Wrong are the files that differ from the manifest, and files that do not belong there.
 	Wrong []Wrong
 }
 
 // Wrong is a file that is not as it should be.
 type Wrong struct {
-	// File is its name below the data folder, with slashes.
+	// File is its name relative to the data folder, with slashes.
 	File string
 	// What names the values that disagree.
 	What string
 }
 
-// Check compares the folder with the blocks that the manifest names; it is nil if there is no such folder. A whole check reads all bytes
-// of files that are copies; else only their footers. While a server works, and after it was killed, an
-// hour's file may be that of the checkpoint before, which is among Wrong.
+// Check compares the folder with the blocks that the manifest names. It returns nil if there is no such
+// folder. With whole it reads all bytes of copies, otherwise only their footers. While a server runs, and
+// after it was killed, an hour's file may be that of the previous checkpoint; Wrong includes such files.
 func Check(fsys disk.FS, data string, blocks Blocks, whole bool) (*Found, error) {
 	names, err := fsys.List(path.Join(data, folder))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,7 +59,7 @@ func Check(fsys disk.FS, data string, blocks Blocks, whole bool) (*Found, error)
 				c.wrong(columnsName, "%s, and should have no rows", what)
 			}
 			c.alone(name)
-		case !strings.HasPrefix(name, newPrefix): // which is on its way
+		case !strings.HasPrefix(name, newPrefix): // a file with a temporary name
 			c.wrong(path.Join(folder, name), "is not a file of flowd")
 		}
 	}
@@ -100,7 +101,7 @@ func (c *check) hour(hour flow.Hour) {
 	c.alone(hourFolder(hour))
 }
 
-// alone finds files beside the one that belongs into a folder.
+// alone reports files besides the one that belongs in a folder.
 func (c *check) alone(below string) {
 	names, err := c.fsys.List(path.Join(c.data, folder, below))
 	if err != nil {
@@ -113,7 +114,7 @@ func (c *check) alone(below string) {
 	}
 }
 
-// noRows returns what is wrong with a file that should have no rows.
+// noRows returns the problem of a file that should have no rows, or nothing.
 func (c *check) noRows(name string) string {
 	err := noRows(c.fsys, path.Join(c.data, name), c.columns)
 	switch {
@@ -127,8 +128,8 @@ func (c *check) noRows(name string) string {
 	return "cannot be read: " + err.Error()
 }
 
-// differs returns what is different between the hour's file and the block: nothing, if it is the block
-// itself, whatever that has become.
+// differs returns the difference between the hour's file and the block, or nothing if it is the same file,
+// whatever its content.
 func (c *check) differs(hour flow.Hour, b block.File) string {
 	if same, err := c.fsys.Same(path.Join(c.data, b.Name), path.Join(c.data, FileName(hour))); err == nil && same {
 		return ""

@@ -16,9 +16,9 @@ import (
 	"flowd/flow"
 )
 
-// Repair has the folder show blocks, whatever a crash left there, before Start. Of files that
-// are in use, and of copies, it leaves the rest to the goroutine. What fails is logged: the data does not
-// need the folder.
+// Repair makes the folder show blocks, whatever a crash left there. It must be called before Start. It
+// leaves the changes of files in use, and of copies, to the goroutine. Errors are only logged, since the
+// data does not depend on the folder.
 func (f *Folder) Repair(blocks Blocks) {
 	if f == nil {
 		return
@@ -43,7 +43,7 @@ func (f *Folder) Repair(blocks Blocks) {
 	}
 }
 
-// begin makes the folder with the file that has no rows, and finds out whether files can be linked.
+// begin creates the folder with the file that never has rows, and determines whether files can be linked.
 func (f *Folder) begin() error {
 	if f.off {
 		return nil
@@ -76,12 +76,12 @@ func (f *Folder) begin() error {
 	return errors.Join(err, f.remove(temporary))
 }
 
-// noLinks tells whether an error says that there are no hard links, of a file of one's own.
+// noLinks reports whether an error of linking an own file means that the file system has no hard links.
 func noLinks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EXDEV)
 }
 
-// look finds out what the folder shows, and removes what is on its way to its place.
+// look determines what the folder shows, and removes files with temporary names.
 func (f *Folder) look(blocks Blocks) error {
 	names, err := f.o.FS.List(f.path(folder))
 	if err != nil {
@@ -104,18 +104,18 @@ func (f *Folder) look(blocks Blocks) error {
 		case kept && f.shows(hour, b):
 			f.shown[hour] = b.Name
 		case !kept && noRows(f.o.FS, f.path(FileName(hour)), f.columns) == nil:
-			f.shown[hour] = none
+			f.shown[hour] = noBlock
 			f.emptied[hour] = time.Now() // or earlier
 		}
 	}
 	return nil
 }
 
-// unknown is the name of no block.
+// unknown is a name that no block has.
 const unknown = "?"
 
-// shows tells whether the hour's file is the block. A copy is known by its footer, which has the
-// checksums of all that is before it, and was synced with it.
+// shows reports whether the hour's file is the block. A copy is recognised by its footer, which has the
+// checksums of everything before it, and was synced with it.
 func (f *Folder) shows(hour flow.Hour, b block.File) bool {
 	if f.o.Mode == Link {
 		same, err := f.o.FS.Same(f.path(b.Name), f.path(FileName(hour)))
@@ -124,7 +124,7 @@ func (f *Folder) shows(hour flow.Hour, b block.File) bool {
 	return block.CheckCopy(f.o.FS, f.o.Data, FileName(hour), b) == nil
 }
 
-// removeAll removes the folder, but not files that others have put there.
+// removeAll removes the folder, except for files of others.
 func (f *Folder) removeAll() error {
 	names, err := f.o.FS.List(f.path(folder))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -141,20 +141,21 @@ func (f *Folder) removeAll() error {
 			err = f.remove(path.Join(folder, name))
 		case name == hourPrefix+columnsHour:
 			err = f.remove(columnsName)
-			_ = f.o.FS.Remove(f.path(path.Dir(columnsName))) // unless it has something of others
+			_ = f.o.FS.Remove(f.path(path.Dir(columnsName))) // fails if there are files of others
 		}
 		if err != nil {
 			return err
 		}
 	}
-	_ = f.o.FS.Remove(f.path(folder)) // likewise
+	_ = f.o.FS.Remove(f.path(folder)) // fails if there are files of others
 	return nil
 }
 
-// copyBytes is what is copied at once.
+// copyBytes is the number of bytes copied at once.
 const copyBytes = 1 << 20
 
-// copy copies a file and syncs the copy, which is whole when it gets its final name, whatever happens.
+// copy copies a file and syncs the copy, so that the copy is complete before it gets its final name, even
+// after a crash.
 func (f *Folder) copy(from, to string) error {
 	source, err := f.o.FS.Open(f.path(from))
 	if err != nil {
@@ -181,7 +182,7 @@ func (f *Folder) write(name string, text []byte) error {
 	})
 }
 
-// create makes a file with the bytes that fill writes, and syncs it; after an error it removes the file.
+// create creates a file with the bytes that fill writes, and syncs it. After an error it removes the file.
 func (f *Folder) create(name string, fill func(io.Writer) error) error {
 	if err := f.remove(name); err != nil {
 		return err

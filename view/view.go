@@ -1,22 +1,22 @@
-// Package view keeps DATA/parquet, the folder that other programs read: one Parquet file for each hour,
-// as of the last checkpoint.
+// Package view maintains DATA/parquet, the folder for other programs: one Parquet file for each hour, as of
+// the last checkpoint.
 //
 //	parquet/hour=482659/flows.parquet   the hour's block, under a second name (a hard link)
 //	parquet/hour=482600/flows.parquet   no rows: the hour expired, and the file goes within some hours
 //	parquet/hour=-1/flows.parquet       no rows, always: readers find the columns, and a file, in any case
 //	parquet/.new-482659                 on its way to its place: no reader takes it for one of its files
 //
-// Blocks come under their final names before the manifest names them, and their predecessors stay a
-// while, so a program that reads hours/ finds an hour twice. Here a file comes into its place by one
-// rename, and only after the manifest that names it is durable.
+// Blocks get their final names before the manifest names them, and their predecessors stay for some time,
+// so a program that reads hours/ finds an hour twice. Here a file gets into its place by one rename, and
+// only after the manifest that names it is durable.
 //
-// Programs list a folder first and open its files then, some of them each file more than once (DuckDB
-// does), expecting the same file. So a file in use is not replaced before it is closed, for a bounded
-// time, and an hour that expires is replaced by a file without rows, long before its name goes. DuckDB
-// reads the columns from the first file of the list and closes it before it reads the rows: so the first
-// one is a file that never changes.
+// Programs list a folder first and open its files later. Some, such as DuckDB, open each file more than
+// once and expect the same file. So a file in use is not replaced before it is closed, for a bounded time,
+// and the file of an expired hour is replaced by a file without rows, long before its name is removed.
+// DuckDB reads the columns from the first file of the list and closes it before it reads the rows: so the
+// first file is one that never changes.
 //
-// Nothing here is needed for the data: what is wrong in the folder, Repair makes right at the next start.
+// The data does not depend on this folder: Repair corrects whatever is wrong in it at the next start.
 package view
 
 import (
@@ -34,50 +34,51 @@ import (
 	"flowd/flow"
 )
 
-// Mode is how an hour's block comes into the folder.
+// Mode is how an hour's block gets into the folder.
 type Mode string
 
-// The modes.
+// The values of Mode.
 const (
-	// Link gives the block a second name, which costs nothing. Where the file system has no hard links
-	// there is no folder.
+	// Link gives the block a second name, which costs nothing. On a file system without hard links there is
+	// no folder.
 	Link Mode = "link"
 	// Copy copies the block, which takes its bytes twice.
 	Copy Mode = "copy"
-	// Off has no folder, and removes what is there.
+	// Off maintains no folder, and removes an existing one.
 	Off Mode = "off"
 )
 
-// Options say what a folder is made of.
+// Options configure a Folder.
 type Options struct {
-	// FS is where Data is, the data folder.
+	// FS is the file system of Data, the data folder.
 	FS   disk.FS
 	Data string
 	Mode Mode
-	// Logger gets what an operator should know.
+	// Logger receives the events that matter to an operator.
 	Logger *slog.Logger
 }
 
 const (
-	// folder is the name below the data folder, and fileName that of each hour's file.
+	// folder is its name in the data folder, and fileName the name of each hour's file.
 	folder     = "parquet"
 	hourPrefix = "hour="
 	fileName   = "flows.parquet"
 	newPrefix  = ".new-"
-	// columnsHour is the hour of the file that has no rows. It sorts before all hours, whichever way.
+	// columnsHour is the hour of the file that never has rows. It sorts before all hours, both as text and
+	// as a number.
 	columnsHour = "-1"
 )
 
 var columnsName = path.Join(folder, hourPrefix+columnsHour, fileName)
 
-// FileName returns the name of the hour's file, below the data folder.
+// FileName returns the name of the hour's file, relative to the data folder.
 func FileName(hour flow.Hour) string { return path.Join(folder, hourFolder(hour), fileName) }
 
 func hourFolder(hour flow.Hour) string { return hourPrefix + strconv.FormatUint(uint64(hour), 10) }
 
 func newName(hour string) string { return path.Join(folder, newPrefix+hour) }
 
-// hourOf returns the hour of a folder below parquet/.
+// hourOf returns the hour of a folder in parquet/.
 func hourOf(name string) (flow.Hour, bool) {
 	digits, ok := strings.CutPrefix(name, hourPrefix)
 	n, err := strconv.ParseUint(digits, 10, 31)
@@ -86,19 +87,19 @@ func hourOf(name string) (flow.Hour, bool) {
 }
 
 const (
-	// patience is how long a file is not replaced because it is in use. A reader that has it open for
-	// longer goes on with the file it has open, and fails if it opens it once more.
+	// patience is how long a file in use is not replaced. A reader that has it open for longer keeps the
+	// open file, and fails if it opens the file once more.
 	patience = time.Minute
-	// closePatience is the same at the end of the server.
+	// closePatience is the patience while the server shuts down.
 	closePatience = time.Second
-	// inUseRetry is how soon a file in use is tried again.
+	// inUseRetry is the time after which a file in use is tried again.
 	inUseRetry = 10 * time.Millisecond
-	// failedRetry is how soon a change that failed is tried again at first, maxRetry how late at most.
+	// failedRetry is the time after which a failed change is first retried, maxRetry the longest such time.
 	failedRetry = time.Second
 	maxRetry    = time.Minute
-	// A file without rows stays for emptyAtLeast, so that a reader that listed its hour still finds it. To take
-	// away its name is a moment in which a reader can be between the two: so they go together, once one
-	// of them has been there for emptySweep.
+	// A file without rows stays for emptyAtLeast, so that a reader that listed its hour still finds it. Each
+	// removal of a name can fall between a reader's listing and opening. So all such files are removed
+	// together, once one of them has been there for emptySweep.
 	emptyAtLeast = 10 * time.Minute
 	emptySweep   = time.Hour
 )
@@ -106,37 +107,37 @@ const (
 // Blocks are the blocks that a manifest names, by hour.
 type Blocks map[flow.Hour]block.File
 
-// Folder keeps the folder. A nil *Folder keeps none. Follow may be called by one goroutine at a time.
+// Folder maintains the folder. A nil *Folder does nothing. Only one goroutine at a time may call Follow.
 type Folder struct {
 	o       Options
 	columns []byte // a file without rows
 
 	latest atomic.Pointer[Blocks]
-	woken  chan struct{} // holds one
+	woken  chan struct{} // has room for one token
 	stop   chan struct{}
 	ending sync.WaitGroup
 	behind atomic.Int64
 
-	// What follows belongs to Repair, then to the folder's goroutine, then to Close.
+	// The following fields are owned by Repair, then by the folder's goroutine, then by Close.
 	off     bool
 	planned *Blocks
-	shown   map[flow.Hour]string // the block under the hour's name; none for a file without rows
+	shown   map[flow.Hour]string // the block that the hour's name shows; noBlock for a file without rows
 	changes map[flow.Hour]*change
 	emptied map[flow.Hour]time.Time // since when the hour has a file without rows
 	said    string                  // the error that was logged last
 }
 
-// change is an hour whose file is to be another one.
+// change is a pending replacement of an hour's file.
 type change struct {
-	block string    // none for a file without rows
-	ready bool      // it has its temporary name
-	since time.Time // when it was found in use first
+	block string    // noBlock for a file without rows
+	ready bool      // the new file exists under its temporary name
+	since time.Time // when the old file was first found in use
 }
 
-// none stands for no block, in the place of its name.
-const none = ""
+// noBlock is the block name of a file without rows.
+const noBlock = ""
 
-// New returns a folder that has looked at nothing yet.
+// New returns a Folder. It does not access the file system.
 func New(o Options) (*Folder, error) {
 	columns, err := block.NoRows()
 	if err != nil {
@@ -149,15 +150,16 @@ func New(o Options) (*Folder, error) {
 	}, nil
 }
 
-// Start keeps the folder from here on, in a goroutine that ends with Close.
+// Start starts the goroutine that maintains the folder until Close.
 func (f *Folder) Start() {
 	if f != nil && !f.off {
-		f.ending.Go(f.keep)
+		f.ending.Go(f.run)
 	}
 }
 
-// Follow has the folder show blocks, which must be those of a manifest that is durable, and must not be changed any more. It does not wait for
-// that. The blocks must stay until the next call.
+// Follow makes the folder show blocks, which must be those of a durable manifest, and must not be changed
+// any more. It returns without waiting for the changes. The files of the blocks must exist until the next
+// call.
 func (f *Folder) Follow(blocks Blocks) {
 	if f == nil || f.off {
 		return
@@ -169,8 +171,8 @@ func (f *Folder) Follow(blocks Blocks) {
 	}
 }
 
-// Behind returns how many hours' files are not as of the last checkpoint: since they are in use, or the
-// folder cannot be written to.
+// Behind returns the number of hours whose files are not as of the last checkpoint, because they are in use
+// or the folder cannot be written to.
 func (f *Folder) Behind() int64 {
 	if f == nil {
 		return 0
@@ -178,7 +180,7 @@ func (f *Folder) Behind() int64 {
 	return f.behind.Load()
 }
 
-// Close ends the goroutine, and makes the last changes, without patience for readers.
+// Close stops the goroutine, and makes the last changes, with little patience for readers.
 func (f *Folder) Close() {
 	if f == nil || f.off {
 		return
@@ -193,8 +195,8 @@ func (f *Folder) Close() {
 	}
 }
 
-// keep is the folder's goroutine.
-func (f *Folder) keep() {
+// run is the folder's goroutine.
+func (f *Folder) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	failed := failedRetry
@@ -221,8 +223,8 @@ func (f *Folder) keep() {
 	}
 }
 
-// say logs an error, unless it is the one that was logged last.
-func (f *Folder) say(what string, err error) {
+// logOnce logs an error, unless it is the one that was logged last.
+func (f *Folder) logOnce(what string, err error) {
 	if text := fmt.Sprint(what, err); text != f.said {
 		f.said = text
 		f.o.Logger.Warn("the folder parquet/ is not as of the last checkpoint, and is tried again", "file", what, "error", err)

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// spareWait is how long Reserve waits for a segment that is just being made. A disk that does not
-// manage to fill one in that time has no room for more groups either.
+// spareWait is how long Reserve waits for a segment that is being prepared. A disk that cannot fill one in
+// that time cannot keep up with more groups either.
 const spareWait = 5 * time.Second
 
-// Reserve returns nil if a group of so many bytes can be appended now: the sum of its records'
-// lengths and RecordOverhead for each. Else it is the error that Err returns, ErrTooLarge, or
-// ErrNoSegment with the cause; then nothing was written, and a smaller group, or the same one later,
-// may be taken. It waits for a segment that is just being made. Only the appending goroutine may
-// ask; what it was told holds until its next Append.
+// Reserve returns nil if a group of this many bytes can be appended now: the sum of the lengths of its
+// records, plus RecordOverhead for each. Otherwise it returns the error of Err, ErrTooLarge, or
+// ErrNoSegment with its cause. Then nothing was written, and a smaller group, or the same one later, may
+// succeed. Reserve waits for a segment that is being prepared. Only the appending goroutine may call it;
+// the result holds until its next Append.
 func (l *Log) Reserve(bytes int) error {
 	if err := l.Err(); err != nil {
 		return err
@@ -30,7 +30,7 @@ func (l *Log) Reserve(bytes int) error {
 	return l.awaitSpare()
 }
 
-// awaitSpare returns nil when there is a spare.
+// awaitSpare returns nil once there is a spare.
 func (l *Log) awaitSpare() error {
 	var late <-chan time.Time
 	for {
@@ -43,7 +43,7 @@ func (l *Log) awaitSpare() error {
 		case cause != nil:
 			return fmt.Errorf("%w: %w", ErrNoSegment, cause)
 		case !started:
-			return fmt.Errorf("%w: nobody makes one before Start", ErrNoSegment)
+			return fmt.Errorf("%w: none is prepared before Start", ErrNoSegment)
 		case late == nil:
 			late = time.After(spareWait)
 		}
@@ -55,13 +55,13 @@ func (l *Log) awaitSpare() error {
 	}
 }
 
-// Append writes the records as one group, and syncs it with Fsync, before it returns the group's
-// position. It keeps nothing of them. No records are no group, and write nothing.
+// Append writes the records as one group, with Fsync also syncs it, and returns the group's position. It does
+// not retain the records. Without records it writes nothing.
 //
-// A write or a sync that fails or is short poisons the log: what errors.Is ErrPoisoned is returned
-// now and by every later call, and the group may come back after the next Open or not. ErrNoSegment and
-// ErrTooLarge wrote nothing; Reserve says them earlier, and waits where Append would. One goroutine
-// may append.
+// A write or sync that fails or is short poisons the log: this call and every later one return an error that
+// matches ErrPoisoned, and the next Open may or may not find the group. With ErrNoSegment and ErrTooLarge nothing
+// was written; Reserve returns them earlier, and does the waiting that Append would do. Only one goroutine may
+// append.
 func (l *Log) Append(records [][]byte) (Position, error) {
 	if err := l.Err(); err != nil {
 		return Position{}, err
@@ -89,7 +89,7 @@ func (l *Log) Append(records [][]byte) (Position, error) {
 	return at, nil
 }
 
-// count makes the group that was written a part of the log.
+// count makes the written group part of the log.
 func (l *Log) count(f frame, size int64, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,8 +106,8 @@ func (l *Log) count(f frame, size int64, took time.Duration) {
 	l.stats.Bytes += uint64(size)
 }
 
-// advance makes the first spare the current segment. If there is one, nothing of it is slow: it is
-// prepared and durable. Without Fsync the old segment is left to be synced.
+// advance makes the first spare the current segment. It is fast if there is one, since a spare is filled
+// and durable. Without Fsync the old segment remains to be synced.
 func (l *Log) advance() error {
 	if err := l.awaitSpare(); err != nil {
 		return err
@@ -123,13 +123,13 @@ func (l *Log) advance() error {
 		return nil
 	}
 	if err := old.file.Close(); err != nil {
-		// All of it was synced. Yet who fails to close may have failed before without saying so.
+		// All of the segment was synced, but a failing close may report a write that failed silently.
 		return l.poison("closing", old, err)
 	}
 	return nil
 }
 
-// notify puts a token into a channel that has room for one, unless there is one.
+// notify puts a token into a channel with room for one, unless it is full.
 func notify(token chan struct{}) {
 	select {
 	case token <- struct{}{}:
@@ -137,7 +137,7 @@ func notify(token chan struct{}) {
 	}
 }
 
-// syncAtIntervals syncs what was written, every so often, until the log stops or fails.
+// syncAtIntervals syncs written groups at intervals, until the log stops or fails.
 func (l *Log) syncAtIntervals() {
 	ticker := time.NewTicker(l.o.SyncEvery)
 	defer ticker.Stop()
@@ -156,7 +156,7 @@ func (l *Log) syncAtIntervals() {
 	}
 }
 
-// syncWritten syncs all groups that have been written. Groups are written meanwhile.
+// syncWritten syncs all written groups. Append may write more groups meanwhile.
 func (l *Log) syncWritten() error {
 	l.syncing.Lock()
 	defer l.syncing.Unlock()

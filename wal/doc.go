@@ -1,8 +1,7 @@
-// Package wal is the log: what was appended to it is on disk before Append returns, and comes
-// back in the same order after a crash. It takes bytes and gives bytes, and knows nothing of what
-// they mean.
+// Package wal is a write-ahead log: a record is on disk before Append returns, and a reader returns the
+// records in the same order after a crash. Records are opaque bytes.
 //
-// A log is a folder of segments, files of one size that are made before they are needed. What is
-// appended at once is one group: one frame, one write and, with Fsync, one sync. format.go draws
-// the bytes, reader.go has the rules by which a torn tail is told from damage.
+// A log is a folder of segments, files of one size that are prepared before they are needed. The records of
+// one Append are a group: one frame, one write and, with Fsync, one sync. format.go describes the bytes,
+// and reader.go the rules that distinguish a torn tail from damage.
 package wal

@@ -7,11 +7,10 @@ import (
 	"slices"
 )
 
-// Drop says that the groups before a position are needed no more: the position, or a later one,
-// must be durable where the next reader gets it. Of the segments that hold only such groups the last
-// ones are kept to become spares, see Options.KeepBytes, and the others removed. What could not be
-// removed is tried again by the next Drop. Any one goroutine may drop; the log goes on meanwhile, and
-// a poisoned one may be dropped.
+// Drop releases the groups before a position. The caller must have made this position, or a later one,
+// durable where the next reader finds it. Of the segments that hold only such groups, Drop keeps the last
+// ones to become spares (see Options.KeepBytes) and removes the others. The next Drop retries removals that
+// failed. Any one goroutine may call it while the log is in use, also on a poisoned log.
 func (l *Log) Drop(before Position) error {
 	if errors.Is(l.Err(), ErrClosed) {
 		return ErrClosed
@@ -51,8 +50,8 @@ func (l *Log) Drop(before Position) error {
 	return errors.Join(err, l.o.FS.SyncDir(l.o.Dir))
 }
 
-// retire takes the first sealed segments, those before a number, out of the log, and divides all that
-// were dropped into those to be used again and the surplus. The caller holds mu.
+// retire removes the first sealed segments, those before a number, from the log, and divides all dropped
+// segments into those to be reused and the surplus. The caller holds mu.
 func (l *Log) retire(sealed int, before uint64) {
 	used := uint64(0)
 	if before > l.begin {
@@ -60,14 +59,14 @@ func (l *Log) retire(sealed int, before uint64) {
 	}
 	l.dropped = append(l.dropped, l.sealed[:sealed]...)
 	l.sealed = slices.Clone(l.sealed[sealed:])
-	// Of two intervals, since a drop that comes out of turn tells nothing about the next one.
+	// The maximum of two intervals, since a drop out of turn says nothing about the next one.
 	wanted := int(max(used, l.used))
 	l.used = used
-	// A spare that is being made is not a dropped segment any more.
+	// A spare that is being prepared is no longer a dropped segment.
 	others := len(l.sealed) + 1 + max(len(l.spares), wantedSpares)
 	room := int(l.o.KeepBytes/l.o.SegmentBytes) - others
 	if l.spaceErr != nil {
-		room = 0 // a full disk gets back what it can
+		room = 0 // a full disk needs the space
 	}
 	if over := len(l.dropped) - max(leastKept, min(wanted, room)); over > 0 {
 		l.surplus = append(l.surplus, l.dropped[:over]...)
@@ -75,8 +74,7 @@ func (l *Log) retire(sealed int, before uint64) {
 	}
 }
 
-// forget closes the files before a segment that wait to be synced: their groups are durable
-// elsewhere.
+// forget closes the files before a segment that wait for a sync: their groups are durable elsewhere.
 func (l *Log) forget(before uint64) error {
 	l.syncing.Lock()
 	defer l.syncing.Unlock()

@@ -6,39 +6,39 @@ import (
 )
 
 var (
-	// ErrPoisoned is that a write or a sync failed, or was short. What is on disk is unknown since,
-	// so the log takes nothing any more, for good: only a new Open, which reads what is there, goes on.
+	// ErrPoisoned means that a write or a sync failed, or was short. The content of the disk is unknown
+	// since then, so the log accepts no more groups. Only a new Open, which reads the disk, can continue.
 	ErrPoisoned = errors.New("wal: poisoned by a failed write or sync")
-	// ErrNoSegment is that the group needs a new segment and none could be made: the disk is full, or
-	// whatever else the error wraps. Nothing was written; it may work later.
+	// ErrNoSegment means that the group needs a new segment and none could be prepared: the disk is full, or
+	// the wrapped cause. Nothing was written; it may succeed later.
 	ErrNoSegment = errors.New("wal: no prepared segment")
-	// ErrTooLarge is that a group does not fit into a segment.
+	// ErrTooLarge means that a group does not fit into a segment.
 	ErrTooLarge = errors.New("wal: group larger than a segment")
-	// ErrClosed is that the log was closed.
+	// ErrClosed means that the log was closed.
 	ErrClosed = errors.New("wal: closed")
 )
 
-// CorruptionError is damage: bytes that were synced once are not there any more, or cannot be
-// what this package wrote. Nothing was changed on disk.
+// CorruptionError reports damage: bytes that were once synced are missing, or are bytes that this package
+// cannot have written. Nothing was changed on disk.
 type CorruptionError struct {
 	// Segment is the number of the segment with the damage, or of the one that is missing.
 	Segment uint64
-	// Offset is where in its file, in bytes.
+	// Offset is the position in its file, in bytes.
 	Offset int64
 	// Reason names the values that disagree.
 	Reason string
 }
 
-// Error says where and what.
+// Error names the place and the reason.
 func (e *CorruptionError) Error() string {
 	return fmt.Sprintf("wal: damage in %s at offset %d: %s", segmentName(e.Segment), e.Offset, e.Reason)
 }
 
-// VersionError is that an undamaged segment was written in a format that this program does not know.
+// VersionError reports an undamaged segment in a format that this program does not know.
 type VersionError struct {
 	// Segment is its number.
 	Segment uint64
-	// Version is the format's version, Known the one that this program reads.
+	// Version is the version of its format, Known the one that this program reads.
 	Version, Known uint32
 }
 

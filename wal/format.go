@@ -7,8 +7,8 @@ import (
 	"math/bits"
 )
 
-// A segment is a file NNNNNNNNNNNN.wal, its number in 12 digits, counting from 1. All numbers are
-// little endian. The first page is the header's alone, so that appending never writes to it again:
+// A segment is a file NNNNNNNNNNNN.wal, its number in 12 digits, counting from 1. All numbers are little
+// endian. The first page holds only the header, so that appending never writes to it again:
 //
 //	      0         8        12        16        24        32        36
 //	      +---------+---------+---------+---------+---------+---------+--------
@@ -17,10 +17,10 @@ import (
 //	page 1| frame | frame | ...
 //	      | frame | zeros to the end of the page | zeros, or what a dropped segment left
 //
-// CRC is CRC32C of the 32 bytes before it. These 36 bytes stay where they are in every version, so
-// that a version that is not known is told from a damaged one. The salt is random and new whenever
-// the segment is used again. An unfinished segment has zeros or half a header here, and zeros in
-// the first page behind, so that it cannot be taken for one that lost its header.
+// CRC is CRC32C of the 32 bytes before it. These 36 bytes have the same place in every version, so that an
+// unknown version is distinguished from a damaged one. The salt is random, and new whenever the segment is
+// reused. An unfinished segment has zeros or half a header here, and zeros in the first page behind it, so
+// that it cannot be mistaken for one that lost its header.
 //
 // A frame begins at a multiple of 8 bytes and holds one group:
 //
@@ -31,11 +31,11 @@ import (
 //	+---------+---------+---------+---------+---------+---------+ ... for each record  |
 //	                                                            +----------------------+
 //
-// The header's CRC32C is over the segment's salt and bytes 4 to 32, so a frame of an earlier
-// incarnation never verifies, and a client that chooses a payload cannot forge one. The
-// payload's CRC32C is over the payload alone. durable is the number of the first group that was not
-// yet known to be synced when this frame was written: with Fsync its own. All groups before it had
-// been synced, so if one of them does not verify, that is damage and no torn tail.
+// The header's CRC32C covers the segment's salt and bytes 4 to 32. So a frame of an earlier incarnation
+// never verifies, and a client that chooses a payload cannot forge one. The payload's CRC32C covers the
+// payload alone. durable is the number of the first group that was not known to be synced when this frame
+// was written: with Fsync its own. All groups before it had been synced, so if one of them does not verify,
+// that is damage and not a torn tail.
 const (
 	pageBytes   = 4096
 	headerBytes = 36
@@ -48,7 +48,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// RecordOverhead is the most bytes that a record takes in a group beside its own.
+// RecordOverhead is the most bytes that a record takes in a group in addition to its own.
 const RecordOverhead = binary.MaxVarintLen32
 
 func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
@@ -56,7 +56,7 @@ func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
 // segmentName returns the name of a segment's file.
 func segmentName(number uint64) string { return fmt.Sprintf("%012d.wal", number) }
 
-// segmentNumber returns the number that a file's name says, and whether it is a segment's name.
+// segmentNumber returns the number in a file's name, and whether it is the name of a segment.
 func segmentNumber(name string) (uint64, bool) {
 	if len(name) != len("000000000000.wal") || name[12:] != ".wal" {
 		return 0, false
@@ -81,14 +81,14 @@ func putHeader(b []byte, number, salt uint64) {
 	binary.LittleEndian.PutUint32(b[32:], crc32.Checksum(b[:32], castagnoli))
 }
 
-// header is what a segment's first page says.
+// header is the content of a segment's first page.
 type header struct {
 	version uint32
 	number  uint64
 	salt    uint64
 }
 
-// readHeader returns the header in b, and the reason if it is not valid: "" if it is.
+// readHeader returns the header in b, and the reason if it is not valid: "" if it is valid.
 func readHeader(b []byte) (header, string) {
 	if len(b) < headerBytes {
 		return header{}, fmt.Sprintf("%d bytes are no header", len(b))
@@ -107,7 +107,7 @@ func readHeader(b []byte) (header, string) {
 	}, ""
 }
 
-// saltSum returns the CRC of a salt, with which the CRC of each header of a frame begins.
+// saltSum returns the CRC of a salt, the initial value of the CRC of each frame's header.
 func saltSum(salt uint64) uint32 {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], salt)
@@ -123,10 +123,10 @@ type frame struct {
 	durable    uint64
 }
 
-// size returns the bytes from the frame to the next one.
+// size returns the number of bytes from the frame to the next one.
 func (f frame) size() int64 { return frameSize(int64(f.length)) }
 
-// frameSize returns the bytes that a frame with so many of payload takes.
+// frameSize returns the size of a frame with this many bytes of payload.
 func frameSize(payload int64) int64 { return roundUp(frameHeader+payload, frameAlign) }
 
 // put writes the header to b, for a segment whose salt has the CRC salted.
@@ -139,7 +139,8 @@ func (f frame) put(b []byte, salted uint32) {
 	binary.LittleEndian.PutUint32(b, crc32.Update(salted, castagnoli, b[4:frameHeader]))
 }
 
-// readFrame returns the frame's header at the start of b, and the reason if it is not valid: "" if it is.
+// readFrame returns the frame's header at the start of b, and the reason if it is not valid: "" if it is
+// valid.
 func readFrame(b []byte, salted uint32) (frame, string) {
 	says, is := binary.LittleEndian.Uint32(b), crc32.Update(salted, castagnoli, b[4:frameHeader])
 	if says != is {
@@ -154,21 +155,21 @@ func readFrame(b []byte, salted uint32) (frame, string) {
 	}, ""
 }
 
-// frameVerifies tells whether b is a frame's header.
+// frameVerifies reports whether b is a valid header of a frame.
 func frameVerifies(b []byte, salted uint32) bool {
 	return binary.LittleEndian.Uint32(b) == crc32.Update(salted, castagnoli, b[4:frameHeader])
 }
 
-// payloadSize returns the bytes that the records take in a group.
+// payloadSize returns the number of bytes that the records take in a group.
 func payloadSize(records [][]byte) int64 {
 	size := 0
 	for _, r := range records {
-		size += (bits.Len(uint(len(r)|1))+6)/7 + len(r) // 7 bits of the length in each byte before
+		size += (bits.Len(uint(len(r)|1))+6)/7 + len(r) // the length before the record has 7 bits per byte
 	}
 	return int64(size)
 }
 
-// appendPayload appends the records as they stand in a group.
+// appendPayload appends the records in the form of a group.
 func appendPayload(b []byte, records [][]byte) []byte {
 	for _, r := range records {
 		b = binary.AppendUvarint(b, uint64(len(r)))

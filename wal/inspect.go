@@ -13,22 +13,22 @@ import (
 // SegmentName returns the name of a segment's file in the folder of the log.
 func SegmentName(number uint64) string { return segmentName(number) }
 
-// Head is what the beginning of a segment says of it.
+// Head describes the beginning of a segment.
 type Head struct {
-	// Number is that of the file's name.
+	// Number is the one in the file's name.
 	Number uint64
 	// Bytes is the size of the file.
 	Bytes int64
-	// Version is the version of the format, Salt tells the segment's incarnations apart.
+	// Version is the version of the format, Salt distinguishes the segment's incarnations.
 	Version uint32
 	Salt    uint64
-	// Unfinished is why the segment has no header; empty if it has one.
+	// Unfinished is the reason why the segment has no header; empty if it has one.
 	Unfinished string
 }
 
-// Heads returns the heads of all segments in a folder, in order of their numbers: those of the log,
-// those that were dropped and not yet removed, and those prepared. The log may be written
-// meanwhile. A segment that vanishes on the way is left out.
+// Heads returns the heads of all segments in a folder, ordered by number: those of the log, those that were
+// dropped and not yet removed, and those prepared. The log may be written meanwhile. A segment that
+// disappears during the call is left out.
 func Heads(fsys disk.FS, dir string) ([]Head, error) {
 	names, err := fsys.List(dir)
 	if err != nil {
@@ -66,16 +66,16 @@ func readHead(fsys disk.FS, dir string, number uint64) (head Head, err error) {
 	return Head{Number: number, Bytes: s.size, Version: h.version, Salt: h.salt, Unfinished: why}, nil
 }
 
-// CopySegment writes the first page of a segment to w, and then its groups up to the end of the
-// last one, and returns what they are, and how many bytes were written: the copy is a segment for
-// Reader, though a shorter file. A segment without groups gives its first page alone.
+// CopySegment writes the first page of a segment to w, and then its groups up to the end of the last one.
+// It returns their description and the number of bytes written. The copy is a segment for Reader, though a
+// shorter file. For a segment without groups it writes only the first page.
 //
-// The log may be written meanwhile. The copy has every group of the segment that was appended
-// before the call, and of those appended since the first ones, without a gap. So who copies the
-// segments of a log from the last to the first has a log that ended some time after he began. When
-// a segment is dropped meanwhile, and used again, what is returned may be anything.
+// The log may be written meanwhile. The copy has every group of the segment that was appended before the
+// call, and a prefix of those appended since, without a gap. So a caller that copies the segments of a log
+// from the last to the first gets the log as of some moment after the copy began. If a segment is dropped
+// and reused meanwhile, the result is unspecified.
 //
-// Where Reader would find damage, the error is a *CorruptionError or *VersionError as from there.
+// Where Reader would find damage, the error is the same *CorruptionError or *VersionError.
 func CopySegment(w io.Writer, fsys disk.FS, dir string, number uint64) (info SegmentInfo, written int64, err error) {
 	s, err := openSource(fsys, dir, number)
 	if err != nil {
@@ -125,7 +125,7 @@ func (c *copier) header() error {
 	return err
 }
 
-// next copies the next frame, and returns false at the end.
+// next copies the next frame. It returns false at the end.
 func (c *copier) next() (bool, error) {
 	f, payload, why, err := c.look()
 	if err != nil {
@@ -160,7 +160,7 @@ func (c *copier) next() (bool, error) {
 	return true, nil
 }
 
-// look reads the frame at c.off; why is empty if it is whole.
+// look reads the frame at c.off; why is empty if the frame is complete.
 func (c *copier) look() (f frame, payload []byte, why string, err error) {
 	if f, why, err = c.frame(c.off); why != "" || err != nil {
 		return f, nil, why, err
@@ -169,9 +169,9 @@ func (c *copier) look() (f frame, payload []byte, why string, err error) {
 	return f, payload, why, err
 }
 
-// lookAgain is called where f is not whole. If frames stand behind it, it may be that it was written
-// between the two looks: then it is whole now, since a frame is written before the next one is begun. If
-// it is not, and one of those says that it was synced, it is damaged.
+// lookAgain is called if f is not complete. If frames follow, f may have been written after it was read:
+// then it is complete now, since a frame is written before the next one is begun. If it still is not, and
+// one of the following frames says that it was synced, it is damaged.
 func (c *copier) lookAgain(f frame, why string) (again frame, payload []byte, found bool, err error) {
 	known := f.group > 0
 	from := c.off + frameAlign
@@ -194,7 +194,7 @@ func (c *copier) lookAgain(f frame, why string) (again frame, payload []byte, fo
 	case c.info.Frames > 0:
 		lost = low
 	}
-	c.window = c.window[:0] // of before
+	c.window = c.window[:0] // discard the bytes read before
 	again, payload, still, err := c.look()
 	switch {
 	case err != nil:
@@ -213,8 +213,8 @@ func (c *copier) corrupt(format string, values ...any) error {
 	return &CorruptionError{Segment: c.number, Offset: c.off, Reason: fmt.Sprintf(format, values...)}
 }
 
-// Frame returns where in its segment's file the group of the record is that Next went to, and how
-// many bytes it takes there.
+// Frame returns the offset in its segment's file of the group of the record that Next returned, and the
+// number of bytes that the group takes there.
 func (r *Reader) Frame() (off, size int64) {
 	if len(r.unsynced) == 0 {
 		return 0, 0

@@ -1,7 +1,7 @@
 package wal
 
-// marks remember how many bytes had been written before a group, roughly: one mark for each step
-// of bytes, so that a position, which knows no bytes, can be turned into a size.
+// marks record how many bytes had been written before a group, approximately: one mark for each step of
+// bytes. They convert a position, which has no byte offset, to a size.
 type marks struct {
 	step    int64
 	base    int64 // bytes before the position of the last drop
@@ -14,12 +14,12 @@ type mark struct {
 	before int64
 }
 
-// newMarks begins with a number of bytes that were read, before the given group.
+// newMarks starts with a number of bytes that were read, before the given group.
 func newMarks(step, read int64, group uint64) marks {
 	return marks{step: step, written: read, list: []mark{{group, read}}}
 }
 
-// add counts a group of so many bytes.
+// add counts a group of this many bytes.
 func (m *marks) add(group uint64, bytes int64) {
 	if last := m.list[len(m.list)-1]; m.written-last.before >= m.step {
 		m.list = append(m.list, mark{group, m.written})
@@ -27,7 +27,7 @@ func (m *marks) add(group uint64, bytes int64) {
 	m.written += bytes
 }
 
-// drop forgets the bytes before group, but for the last step.
+// drop forgets the bytes before group, except for up to one step.
 func (m *marks) drop(group uint64) {
 	kept := 0
 	for i, k := range m.list {

@@ -7,11 +7,10 @@ import (
 	"slices"
 )
 
-// Open returns the log that r has read to its end without an error. It makes durable what r read,
-// so that nothing that was acted upon can vanish, and goes on in a segment without groups: what is
-// behind a torn tail is never written to. It removes segments from before r's position. It starts
-// nothing; without Start there are no spares beyond those that were found. r stays the caller's to
-// close.
+// Open returns the log that r has read to its end without an error. It makes durable everything that r
+// read, so that no group that a caller has acted upon can be lost. The log continues in a segment without
+// groups: Open never writes behind a torn tail. It removes the segments before r's position. It starts no
+// goroutine; without Start the only spares are those that were found. The caller still has to close r.
 func Open(o Options, r *Reader) (*Log, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -32,34 +31,34 @@ func Open(o Options, r *Reader) (*Log, error) {
 		marks:   newMarks(o.SegmentBytes/64, r.bytes, end.Group),
 		changed: make(chan struct{}, 1), wanted: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
-	if err := r.settle(&o); err != nil {
+	if err := r.syncRead(&o); err != nil {
 		return nil, err
 	}
 	for _, s := range r.segments[:r.used+1] {
 		l.sealed = append(l.sealed, s.Number)
 	}
-	if err := l.goOn(r); err != nil {
+	if err := l.resume(r); err != nil {
 		for _, s := range l.spares {
 			err = errors.Join(err, s.file.Close())
 		}
 		return nil, err
 	}
-	return l, l.clear(r)
+	return l, l.removeDropped(r)
 }
 
-// settle syncs the segments that were read. The frames that may not have been synced are written
-// once more before: when a sync of them failed earlier, the system holds them for clean, and would
-// sync nothing, though they may be on no disk.
-func (r *Reader) settle(o *Options) error {
+// syncRead syncs the segments that were read. It first rewrites the frames that may not have been synced:
+// if an earlier sync of them failed, the system may consider their pages clean and would sync nothing,
+// although no disk has them.
+func (r *Reader) syncRead(o *Options) error {
 	for i, info := range r.segments[:r.used+1] {
-		if err := r.settleSegment(o, i); err != nil {
+		if err := r.syncSegment(o, i); err != nil {
 			return fmt.Errorf("syncing %s before going on: %w", segmentName(info.Number), err)
 		}
 	}
 	return o.FS.SyncDir(o.Dir)
 }
 
-func (r *Reader) settleSegment(o *Options, index int) error {
+func (r *Reader) syncSegment(o *Options, index int) error {
 	s := segment{number: r.segments[index].Number}
 	f, err := o.FS.OpenWrite(s.path(o))
 	if err != nil {
@@ -80,10 +79,10 @@ func (r *Reader) settleSegment(o *Options, index int) error {
 	return errors.Join(err, f.Close())
 }
 
-// goOn makes the segments behind the last one with groups the current one and spares. What they
-// hold is torn, or nothing. It goes from the highest number down, so that when the power fails on
-// the way there is never a segment missing or unfinished before one with frames.
-func (l *Log) goOn(r *Reader) error {
+// resume makes the segments behind the last one with groups the current one and spares. They hold torn
+// groups or nothing. It starts with the highest number, so that after a power cut no segment before one
+// with frames is missing or unfinished.
+func (l *Log) resume(r *Reader) error {
 	rest := r.segments[r.used+1:]
 	kept := 0
 	for kept < len(rest) && kept <= wantedSpares && rest[kept].Bytes == l.o.SegmentBytes {
@@ -111,7 +110,7 @@ func (l *Log) goOn(r *Reader) error {
 		made, err := createSegment(&l.o, number)
 		if err != nil {
 			s := segment{number: number}
-			_ = l.o.FS.Remove(s.path(&l.o)) // gives back its space; it is unfinished at most
+			_ = l.o.FS.Remove(s.path(&l.o)) // frees its space; it is at most unfinished
 			return fmt.Errorf("making %s: %w", s.path(&l.o), err)
 		}
 		l.spares = append(l.spares, made)
@@ -121,9 +120,8 @@ func (l *Log) goOn(r *Reader) error {
 	return nil
 }
 
-// clear removes the segments from before the reader's position, which a drop did not come to or
-// had kept.
-func (l *Log) clear(r *Reader) error {
+// removeDropped removes the segments before the reader's position, which a drop did not reach or had kept.
+func (l *Log) removeDropped(r *Reader) error {
 	names, err := l.o.FS.List(l.o.Dir)
 	for _, name := range names {
 		number, ok := segmentNumber(name)

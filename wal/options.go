@@ -10,16 +10,16 @@ import (
 	"flowd/disk"
 )
 
-// Durability is when what was appended is synced.
+// Durability is when appended groups are synced.
 type Durability uint8
 
 const (
 	// Fsync syncs each group before Append returns.
 	Fsync Durability = iota
-	// Interval syncs what was written every Options.SyncEvery. A crash of the machine loses what
-	// was appended since; a crash of the process alone loses nothing.
+	// Interval syncs all written groups every Options.SyncEvery. A crash of the machine loses the groups
+	// appended since; a crash of the process alone loses nothing.
 	Interval
-	// None leaves it to the operating system when to write, and syncs on Close alone.
+	// None lets the operating system write when it wants, and syncs only on Close.
 	None
 )
 
@@ -36,19 +36,19 @@ func (d Durability) String() string {
 	return fmt.Sprintf("Durability(%d)", uint8(d))
 }
 
-// Position is a place between two groups: that of the next group.
+// Position is a place between two groups, identified by the next group.
 type Position struct {
-	// Segment is the number of the segment in which the next group is looked for first. It may turn
-	// out to be the first group of the segment behind it.
+	// Segment is the number of the segment in which the search for the next group begins. The group may turn
+	// out to be the first one of the following segment.
 	Segment uint64
 	// Group is the number of the next group. Groups count from 1, one by one, over all segments.
 	Group uint64
 }
 
-// Options say how a log is kept.
+// Options configure a log.
 type Options struct {
-	// Dir is the folder of the segments. It is made if it is not there. It must belong to this log
-	// alone, and to one process, which is up to the caller's lock.
+	// Dir is the folder of the segments. It is created if it is missing. It must belong to this log alone,
+	// and to one process; the caller must hold a lock that ensures this.
 	Dir string
 	// FS is the file system, disk.OS if nil.
 	FS disk.FS
@@ -57,22 +57,22 @@ type Options struct {
 	SegmentBytes int64
 	// Durability is when groups are synced.
 	Durability Durability
-	// SyncEvery is the time between two syncs with Interval: a second if 0.
+	// SyncEvery is the time between two syncs with Interval; 0 means a second.
 	SyncEvery time.Duration
-	// KeepBytes is up to how many bytes of files, all of the log together, Drop keeps segments to be
-	// used again: as many as the log moved on by from one Drop to the next, in the longer of the last
-	// two such intervals, so that a log that is dropped at intervals fills nothing with zeros in the
-	// long run. Two are kept in any case; with 0, and while no segment can be made, no more.
+	// KeepBytes bounds the bytes of all files of the log together, up to which Drop keeps segments to be
+	// reused. Drop keeps the number of segments by which the log advanced from one Drop to the next, in the
+	// longer of the last two such intervals. So in the long run a log that is dropped at intervals fills no
+	// file with zeros. Drop always keeps two; with 0, and while no segment can be prepared, no more.
 	KeepBytes int64
-	// Salt returns 64 random bits for the next incarnation of a segment. No value may come twice.
-	// It is crypto/rand if nil.
+	// Salt returns 64 random bits for the next incarnation of a segment, never the same value twice. Nil
+	// means crypto/rand.
 	Salt func() uint64
-	// Logger gets what happens behind the callers' backs; nil discards it.
+	// Logger receives the events of the log's own goroutines; nil discards them.
 	Logger *slog.Logger
 }
 
 const (
-	// DefaultSegmentBytes is the size of a segment where none is said.
+	// DefaultSegmentBytes is the default size of a segment.
 	DefaultSegmentBytes = 64 << 20
 
 	minSegmentBytes = 16 << 10

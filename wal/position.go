@@ -17,7 +17,8 @@ func (p Position) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, `{"segment":%d,"group":%d}`, p.Segment, p.Group), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. Both numbers must be there, and nothing else.
+// UnmarshalJSON parses the form that MarshalJSON writes. It requires both numbers, and rejects anything
+// else.
 func (p *Position) UnmarshalJSON(text []byte) error {
 	var form positionForm
 	decoder := json.NewDecoder(bytes.NewReader(text))

@@ -8,17 +8,16 @@ import (
 )
 
 const (
-	// wantedSpares is the number of prepared segments ahead of the current one. Two, since a
-	// segment may be full before the next is filled with zeros.
+	// wantedSpares is the number of prepared segments ahead of the current one. It is two, since a segment
+	// may be full before the next one is filled with zeros.
 	wantedSpares = 2
-	// leastKept is how many dropped segments are kept to become spares, however few bytes the log may
-	// have.
+	// leastKept is the number of dropped segments that are kept to become spares, however low KeepBytes is.
 	leastKept = 2
-	// spaceRetry is the time after which a failed spare is tried again.
+	// spaceRetry is the time after which a failed preparation is retried.
 	spaceRetry = time.Second
 )
 
-// prepare is the goroutine that makes spares, so that Append never waits for a file to be filled.
+// prepare runs in a goroutine and makes spares, so that Append never waits for a file to be filled.
 func (l *Log) prepare() {
 	for {
 		var again <-chan time.Time
@@ -34,7 +33,7 @@ func (l *Log) prepare() {
 	}
 }
 
-// prepareSpares makes the spares that are missing, and returns false if one could not be made.
+// prepareSpares makes the missing spares. It returns false if one could not be made.
 func (l *Log) prepareSpares() bool {
 	for {
 		l.mu.Lock()
@@ -69,9 +68,9 @@ func (l *Log) prepareSpares() bool {
 	}
 }
 
-// prepareSegment makes a segment of a dropped one, or a new one. What it leaves behind when it
-// fails has no groups, and is unfinished at most, which a reader skips; it is removed to give back
-// its space.
+// prepareSegment turns a dropped segment into a prepared one, or creates one. A file that it leaves behind
+// on failure has no groups, and is at most unfinished, so a reader skips it; it is removed to free its
+// space.
 func (l *Log) prepareSegment(number uint64) (*segment, error) {
 	l.mu.Lock()
 	var dropped uint64
@@ -87,7 +86,7 @@ func (l *Log) prepareSegment(number uint64) (*segment, error) {
 		}
 		l.o.Logger.Warn("a dropped segment of the log cannot be used again, making a new one",
 			"dropped", dropped, "segment", number, "error", err)
-		// Under which name it is now is not known. Neither has groups.
+		// It is unknown which of the two names it has now. Neither file has groups.
 		old := segment{number: dropped}
 		_ = l.o.FS.Remove(old.path(&l.o))
 		_ = l.o.FS.Remove(made.path(&l.o))

@@ -10,16 +10,17 @@ import (
 	"flowd/disk"
 )
 
-// Reader reads the records of a log in the order in which they were appended: Next until it is
-// false, then Err. It changes nothing on disk, and is one goroutine's but for Progress.
+// Reader reads the records of a log in the order in which they were appended: call Next until it returns
+// false, then Err. It changes nothing on disk. It belongs to one goroutine, except for Progress.
 //
-// Where a segment's frames end, at one that does not verify or at zeros, there are three cases.
-//   - What is behind it, in the segment or a later one, says that the group that should be there
-//     had been synced: damage, Err is a *CorruptionError.
-//   - The next segment begins with that group: the log was opened again there, all is well.
-//   - Else it is a torn tail: it and what is behind it was never synced. It is cut and counted.
+// A segment's frames end at a frame that does not verify, or at zeros. There are three cases:
 //
-// Segments without groups are allowed where no groups follow; unfinished ones are counted.
+//   - Later bytes, in this segment or a later one, prove that the group that should be there had been synced: this is
+//     damage, and Err returns a *CorruptionError.
+//   - The next segment begins with that group: the log was reopened there, and all is well.
+//   - Otherwise it is a torn tail: it and the bytes behind it were never synced. It is cut and counted.
+//
+// Segments without groups are valid only if no groups follow; unfinished ones are counted.
 type Reader struct {
 	fs   disk.FS
 	dir  string
@@ -28,23 +29,23 @@ type Reader struct {
 	segments []SegmentInfo
 	at       int     // index of the segment being read
 	source   *source // nil before the segment is opened
-	off      int64   // of the next frame in it
+	off      int64   // offset of the next frame in it
 
-	group    uint64 // the group that must come next, or with first the last that may
+	group    uint64 // the group that must come next, or with first the last one that may
 	first    bool   // no frame was seen yet
 	used     int    // index of the last segment with a group of the log, -1 if absent
-	ended    ending // where the frames ended last
+	ended    ending // of the last segment whose frames ended
 	blank    int    // index of the first unfinished segment, -1 if absent
 	blankWhy string // why its header is not valid
-	cutting  bool   // all that comes is torn, if nothing says otherwise
+	cutting  bool   // all that follows is torn, unless a frame proves damage
 
-	payload []byte // what is left of the frame's
-	left    uint32 // records in it
+	payload []byte // rest of the frame's payload
+	left    uint32 // number of records in payload
 	record  []byte
 	pos     Position
 
 	unsynced []span // frames that may not have been synced, in order
-	bytes    int64  // of the frames of groups from the position on
+	bytes    int64  // size of the frames of groups from the position on
 	torn     int64
 	done     bool
 	err      error
@@ -67,26 +68,26 @@ type span struct {
 	group   uint64
 }
 
-// SegmentInfo is what a reader saw of a segment.
+// SegmentInfo describes a segment as the reader found it.
 type SegmentInfo struct {
 	Number uint64
 	// Bytes is the size of the file.
 	Bytes int64
-	// Frames is the number of groups, FirstGroup and LastGroup are the first and the last; 0 if there
-	// are none.
+	// Frames is the number of groups, FirstGroup and LastGroup are the numbers of the first and the last; 0
+	// without groups.
 	Frames, FirstGroup, LastGroup uint64
 	// Records is the number of records in them.
 	Records uint64
 	// Torn is the number of bytes that are cut off.
 	Torn int64
-	// Unfinished is that the segment was being prepared when its writer ended.
+	// Unfinished tells that the segment was being prepared when its writer ended.
 	Unfinished bool
 }
 
-// NewReader returns a reader of the groups from a position on; from the zero Position it reads a
-// log from its beginning, and a folder that is not there is an empty log. Segments before the
-// position are passed over. That the segments from there on are all there is checked at once: a
-// missing one is a *CorruptionError. The caller must Close it.
+// NewReader returns a reader of the groups from a position on. The zero Position reads a log from its
+// beginning, and a missing folder is an empty log. Segments before the position are skipped. NewReader
+// checks at once that no segment from there on is missing: that is a *CorruptionError. The caller must
+// Close the reader.
 func NewReader(fsys disk.FS, dir string, from Position) (*Reader, error) {
 	r := &Reader{fs: fsys, dir: dir, from: from, group: from.Group, first: true, used: -1, blank: -1}
 	if from == (Position{}) {
@@ -117,7 +118,7 @@ func NewReader(fsys disk.FS, dir string, from Position) (*Reader, error) {
 	return r, r.measure()
 }
 
-// measure finds the sizes of the segments.
+// measure stores the sizes of the segments.
 func (r *Reader) measure() error {
 	for i := range r.segments {
 		s, err := openSource(r.fs, r.dir, r.segments[i].Number)
@@ -133,7 +134,7 @@ func (r *Reader) measure() error {
 	return nil
 }
 
-// Next goes to the next record, and returns false at the end of the log, or if it is damaged.
+// Next advances to the next record. It returns false at the end of the log, or if the log is damaged.
 func (r *Reader) Next() bool {
 	for r.err == nil {
 		if r.left > 0 {
@@ -149,11 +150,11 @@ func (r *Reader) Next() bool {
 	return false
 }
 
-// Record returns the record, valid until the next call of Next.
+// Record returns the record, which is valid until the next call of Next.
 func (r *Reader) Record() []byte { return r.record }
 
-// Position returns that of the group of the record, and when Next has returned false, without an
-// error, that of the next group.
+// Position returns the position of the group of the record. After Next has returned false without an error,
+// it returns the position of the next group.
 func (r *Reader) Position() Position {
 	if !r.done || r.left > 0 {
 		return r.pos
@@ -165,25 +166,25 @@ func (r *Reader) Position() Position {
 	return end
 }
 
-// Behind returns the position behind the group of the record, from which a later reader goes on where
-// this one is. It is only there, and ok, once Next has returned the last record of that group.
+// Behind returns the position behind the group of the record, from which a later reader continues. ok is
+// true only after Next has returned the last record of that group.
 func (r *Reader) Behind() (p Position, ok bool) {
 	return Position{Segment: r.pos.Segment, Group: r.pos.Group + 1}, r.left == 0 && r.pos.Group > 0
 }
 
-// Err returns why Next returned false: nil at the end of the log, a *CorruptionError, a
-// *VersionError, or that of a file that could not be read.
+// Err returns why Next returned false: nil at the end of the log, a *CorruptionError, a *VersionError, or
+// the error of a file that could not be read.
 func (r *Reader) Err() error { return r.err }
 
-// Torn returns the bytes of groups that were cut, because they had not been written to their end or
-// not been synced. Groups of which nothing can be recognised count nothing.
+// Torn returns the size of the groups that were cut because they were incomplete or not synced. Groups of
+// which nothing is recognisable are not counted.
 func (r *Reader) Torn() int64 { return r.torn }
 
-// Progress returns how many bytes of the segments have been read, and how many there are. Any
-// goroutine may ask.
+// Progress returns the number of bytes of the segments that have been read, and their total. Any goroutine
+// may call it.
 func (r *Reader) Progress() (read, total int64) { return r.read.Load(), r.total.Load() }
 
-// Segments returns the segments from the position on, as far as they were read.
+// Segments returns the segments from the position on that were read so far.
 func (r *Reader) Segments() []SegmentInfo { return r.segments }
 
 // Close closes the file being read.
@@ -196,8 +197,8 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// nextRecord takes the next record out of the payload, which has verified: that it does not hold
-// what its frame says can only be a writer's fault.
+// nextRecord splits the next record off the payload. The payload has verified, so if it contradicts its
+// frame, that is a fault of the writer.
 func (r *Reader) nextRecord() bool {
 	n, width := binary.Uvarint(r.payload)
 	if width <= 0 || n > uint64(len(r.payload)-width) {
@@ -213,7 +214,7 @@ func (r *Reader) nextRecord() bool {
 	return true
 }
 
-// corrupt returns damage where the reader is.
+// corrupt returns a *CorruptionError for the place of the reader.
 func (r *Reader) corrupt(format string, values ...any) error {
 	return &CorruptionError{Segment: r.segments[r.at].Number, Offset: r.off, Reason: fmt.Sprintf(format, values...)}
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// nextFrame goes one step: opens the next segment, takes its next frame, or ends it.
+// nextFrame takes one step: it opens the next segment, reads its next frame, or ends it.
 func (r *Reader) nextFrame() error {
 	if r.source == nil {
 		if r.at == len(r.segments) {
@@ -21,7 +21,7 @@ func (r *Reader) nextFrame() error {
 	if err != nil {
 		return err
 	}
-	known := why == "" || f.group > 0 // the header verifies, whatever the payload
+	known := why == "" || f.group > 0 // the header verifies, even if the payload does not
 	var payload []byte
 	if why == "" {
 		payload, why, err = r.source.payload(f, r.off)
@@ -40,11 +40,11 @@ func (r *Reader) nextFrame() error {
 		return r.corrupt("no writer makes a group %d with %d records when groups before %d are synced",
 			f.group, f.records, f.durable)
 	}
-	return r.take(f, payload)
+	return r.accept(f, payload)
 }
 
-// follows tells whether a segment may begin with group. Groups that are missing must be before the
-// position: they were lost unsynced, but are not needed.
+// follows reports whether a segment may begin with group. Missing groups must be before the position: they
+// were lost before they were synced, but are not needed.
 func (r *Reader) follows(group uint64) bool {
 	if r.first && r.at == 0 {
 		return group <= r.group
@@ -52,8 +52,8 @@ func (r *Reader) follows(group uint64) bool {
 	return group == r.group || group > r.group && group <= r.from.Group
 }
 
-// take makes a frame's records the next ones, unless they are before the position.
-func (r *Reader) take(f frame, payload []byte) error {
+// accept makes a frame's records the next ones, unless they are before the position.
+func (r *Reader) accept(f frame, payload []byte) error {
 	if r.blank >= 0 {
 		return r.misplacedBlank()
 	}
@@ -113,13 +113,13 @@ func (r *Reader) openSegment() error {
 	return nil
 }
 
-// hasFrame tells whether there is something where the first frame begins. Where a header is not
-// finished there are zeros.
+// hasFrame reports whether there is anything at the place of the first frame. Behind an unfinished header
+// there are zeros.
 func hasFrame(page []byte) bool {
 	return len(page) > firstFrame && len(bytes.Trim(page[firstFrame:], "\x00")) > 0
 }
 
-// closeSegment goes on to the next segment.
+// closeSegment closes the segment and moves on to the next one.
 func (r *Reader) closeSegment() error {
 	err := r.Close()
 	r.at++
@@ -131,8 +131,8 @@ func (r *Reader) closeSegment() error {
 	return err
 }
 
-// endFrames is called where f is no frame, though its header may be one, which is known. It looks
-// for what proves that one was there.
+// endFrames is called where f is not a frame; known tells that its header verifies. It looks for a proof
+// that a synced frame was there.
 func (r *Reader) endFrames(f frame, known bool, why string) error {
 	from := r.off + frameAlign
 	if known {
@@ -147,8 +147,8 @@ func (r *Reader) endFrames(f frame, known bool, why string) error {
 	}
 	lost := r.group
 	if r.off == firstFrame {
-		// Which group a segment began with need not be known: see follows. It is before the
-		// position, or the one at it, and before those behind it here.
+		// The first group of a segment need not be known: see follows. It is at or before the position, and
+		// before the groups found behind it here.
 		lost = max(lost, r.from.Group)
 		if known {
 			lost = min(lost, f.group)
@@ -174,7 +174,7 @@ func (r *Reader) scan(off int64) (witness, error) {
 	return r.source.scan(off, r.group, r.group+uint64(r.total.Load()/frameHeader))
 }
 
-// tornBytes returns the bytes of a frame that was begun behind the last one.
+// tornBytes returns the size of an incomplete frame behind the last one.
 func (r *Reader) tornBytes(f frame, known bool, w witness) (int64, error) {
 	left := r.source.size - r.off
 	switch {
@@ -192,8 +192,8 @@ func (r *Reader) tornBytes(f frame, known bool, w witness) (int64, error) {
 	return min(roundUp(r.off+1, pageBytes), r.source.size) - r.off, nil
 }
 
-// gap is called where a segment begins with f, which does not follow what was read: groups are
-// missing. That is damage if they had been synced.
+// gap is called where a segment begins with f, which does not follow the groups read: groups are missing.
+// That is damage if they had been synced.
 func (r *Reader) gap(f frame) error {
 	if r.first && r.at == 0 || f.group < r.group {
 		return r.corrupt("begins with group %d, but group %d should be here", f.group, r.group)
@@ -202,7 +202,8 @@ func (r *Reader) gap(f frame) error {
 	return r.cut()
 }
 
-// cut counts what is in a segment behind a gap, unless it proves that what is missing was synced.
+// cut counts the torn bytes of a segment behind a gap, unless they prove that the missing groups were
+// synced.
 func (r *Reader) cut() error {
 	w, err := r.scan(firstFrame)
 	if err != nil {
@@ -224,7 +225,7 @@ func (r *Reader) cut() error {
 	return r.closeSegment()
 }
 
-// misplacedBlank returns that a segment without a header has groups behind it.
+// misplacedBlank returns the error for a segment without a header that has groups behind it.
 func (r *Reader) misplacedBlank() error {
 	blank := r.segments[r.blank]
 	return &CorruptionError{Segment: blank.Number, Reason: fmt.Sprintf(

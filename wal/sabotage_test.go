@@ -22,8 +22,8 @@ func TestSabotageIsCaught(t *testing.T) {
 		{name: "answered despite a failed sync", wrap: func(fs disk.FS) disk.FS { return deafFS{fs} }},
 		{name: "answered despite a short write", wrap: func(fs disk.FS) disk.FS { return boastfulFS{fs} }},
 		{name: "a page written without its earlier groups", wrap: func(fs disk.FS) disk.FS { return forgetfulFS{fs} }},
-		{name: "no sync on open", skip: func(run *crashRun, op errorfs.Op) bool { return run.settles(op) && isSync(op) }},
-		{name: "nothing written again on open", skip: func(run *crashRun, op errorfs.Op) bool { return run.settles(op) && op.Kind == errorfs.OpFileWriteAt }},
+		{name: "no sync on open", skip: func(run *crashRun, op errorfs.Op) bool { return run.syncsRead(op) && isSync(op) }},
+		{name: "nothing written again on open", skip: func(run *crashRun, op errorfs.Op) bool { return run.syncsRead(op) && op.Kind == errorfs.OpFileWriteAt }},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			for seed := range uint64(1500) {
@@ -43,8 +43,8 @@ func isSync(op errorfs.Op) bool {
 
 func isSegment(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".wal") }
 
-// settles tells whether op is one on a segment with groups while the log is opened.
-func (run *crashRun) settles(op errorfs.Op) bool {
+// syncsRead reports whether op is one on a segment with groups while the log is opened.
+func (run *crashRun) syncsRead(op errorfs.Op) bool {
 	return slices.ContainsFunc(run.settling, func(s SegmentInfo) bool {
 		return op.Path == path.Join(testDir, segmentName(s.Number))
 	})

@@ -9,12 +9,12 @@ import (
 	"flowd/disk"
 )
 
-// zeroed is what segments are filled with, in steps. It is only read.
+// zeroed is a read-only block of zeros that segments are filled with.
 var zeroed [1 << 20]byte
 
-// createSegment makes a segment with the given number, all zeros but for its header, and returns
-// when nothing of it can be lost. What an earlier try left under the name is used. When it fails,
-// what there is stays behind, for the caller to remove.
+// createSegment creates a segment with this number, with a header followed by zeros, and returns once it is
+// durable. It reuses a file that an earlier attempt left under the name. After an error the file stays for
+// the caller to remove.
 func createSegment(o *Options, number uint64) (*segment, error) {
 	s := &segment{number: number, off: firstFrame}
 	var err error
@@ -31,8 +31,8 @@ func createSegment(o *Options, number uint64) (*segment, error) {
 	return s, s.finish(o)
 }
 
-// fill writes zeros from one offset to another and syncs now and then, so that no sync of a group
-// has to wait for all of them at once.
+// fill writes zeros from one offset to another. It syncs now and then, so that no sync of a group waits for
+// all of them.
 func fill(f disk.File, from, to int64) error {
 	const syncEach = 8 << 20
 	for off := from; off < to; {
@@ -49,9 +49,8 @@ func fill(f disk.File, from, to int64) error {
 	return nil
 }
 
-// reopenSegment makes a segment of the right size, whose groups are no longer needed, into one without
-// groups, under the name that it has. When the power fails on the way, it has its old header, with or
-// without its first groups, or it is unfinished.
+// reopenSegment clears a segment of the right size, whose groups are no longer needed, and keeps its name.
+// After a power cut it has its old header, with or without its first groups, or it is unfinished.
 func reopenSegment(o *Options, number uint64) (*segment, error) {
 	s := &segment{number: number, off: firstFrame}
 	if err := s.erase(o, number); err != nil {
@@ -60,8 +59,8 @@ func reopenSegment(o *Options, number uint64) (*segment, error) {
 	return s, s.finish(o)
 }
 
-// recycleSegment makes a dropped segment into one without groups that has another number. The old
-// header goes first, so that under no name there is ever a header of another number.
+// recycleSegment turns a dropped segment into one without groups and with another number. It erases the old
+// header first, so that no file ever has a header of another number.
 func recycleSegment(o *Options, dropped, number uint64) (*segment, error) {
 	s := &segment{number: number, off: firstFrame}
 	if err := s.erase(o, dropped); err != nil {
@@ -74,8 +73,8 @@ func recycleSegment(o *Options, dropped, number uint64) (*segment, error) {
 	return s, s.finish(o)
 }
 
-// erase opens the segment of the given number and writes zeros over its first frame's page, and
-// then over its header.
+// erase opens the segment with this number, and writes zeros over the page of its first frame, and then
+// over its header.
 func (s *segment) erase(o *Options, number uint64) error {
 	old := segment{number: number}
 	var err error
@@ -100,8 +99,8 @@ func (s *segment) erase(o *Options, number uint64) error {
 	return nil
 }
 
-// finish makes the name durable, writes the header and makes it durable. It closes the file when it
-// fails.
+// finish makes the name durable, then writes the header and makes it durable. It closes the file on
+// failure.
 func (s *segment) finish(o *Options) error {
 	salt := o.Salt()
 	s.salted = saltSum(salt)
@@ -120,7 +119,7 @@ func (s *segment) finish(o *Options) error {
 	return nil
 }
 
-// writeAll is WriteAt, with an error for a short write.
+// writeAll is WriteAt with an error for a short write.
 func writeAll(f disk.File, b []byte, off int64) error {
 	n, err := f.WriteAt(b, off)
 	if err == nil && n < len(b) {

@@ -22,10 +22,10 @@ type source struct {
 	start  int64
 }
 
-// windowBytes is what is read of a file at once, or a frame if that is more.
+// windowBytes is the number of bytes read from a file at once, unless a frame has more.
 const windowBytes = 1 << 20
 
-// openSource opens a segment's file. It reads nothing yet.
+// openSource opens a segment's file without reading it.
 func openSource(fs disk.FS, dir string, number uint64) (*source, error) {
 	file, err := fs.Open(path.Join(dir, segmentName(number)))
 	if err != nil {
@@ -38,7 +38,7 @@ func openSource(fs disk.FS, dir string, number uint64) (*source, error) {
 	return &source{number: number, file: file, size: size}, nil
 }
 
-// bytes returns n bytes of the file, which must have them, valid until the next call.
+// bytes returns n bytes of the file, which must have them. They are valid until the next call.
 func (s *source) bytes(off, n int64) ([]byte, error) {
 	if off < s.start || off+n > s.start+int64(len(s.window)) {
 		want := min(max(n, windowBytes), s.size-off)
@@ -59,7 +59,7 @@ func (s *source) bytes(off, n int64) ([]byte, error) {
 	return s.window[from : from+n : from+n], nil
 }
 
-// frame returns the header of the frame at off, and a reason if there is no frame: "" otherwise.
+// frame returns the header of the frame at off, and the reason if there is no frame: "" otherwise.
 func (s *source) frame(off int64) (frame, string, error) {
 	if off+frameHeader > s.size {
 		return frame{}, "the file ends", nil
@@ -75,8 +75,8 @@ func (s *source) frame(off int64) (frame, string, error) {
 	return f, why, nil
 }
 
-// payload returns the payload of the frame f at off, valid until the next call of s, and why it is
-// not what was written: "" if it is.
+// payload returns the payload of the frame f at off, valid until the next call of s, and the reason if it
+// does not verify: "" otherwise.
 func (s *source) payload(f frame, off int64) ([]byte, string, error) {
 	b, err := s.bytes(off+frameHeader, int64(f.length))
 	if err != nil {
@@ -88,16 +88,16 @@ func (s *source) payload(f frame, off int64) ([]byte, string, error) {
 	return b, "", nil
 }
 
-// witness is what the headers of frames behind one that does not verify tell about it.
+// witness summarises the valid headers behind a frame that does not verify.
 type witness struct {
-	first   uint64 // group of the first of them; 0 if absent
-	durable uint64 // the most that one of them says
-	at      int64  // where that one is
-	end     int64  // behind the last of them
+	first   uint64 // group of the first of them; 0 without any
+	durable uint64 // the highest durable of them
+	at      int64  // offset of that one
+	end     int64  // offset behind the last of them
 }
 
-// scan looks for headers of frames from off on, at each place where one may begin, of groups from
-// low to high. A header that verifies proves its fields, even if its payload is torn.
+// scan looks for headers of frames from off on, at each place where one may begin, of groups from low to
+// high. A valid header proves its fields, even if its payload is torn.
 func (s *source) scan(off int64, low, high uint64) (witness, error) {
 	var w witness
 	for off+frameHeader <= s.size {
@@ -108,8 +108,8 @@ func (s *source) scan(off int64, low, high uint64) (witness, error) {
 		}
 		next := off + (n-frameHeader)/frameAlign*frameAlign + frameAlign
 		for at := int64(0); at+frameHeader <= n; at += frameAlign {
-			// Zeros and what a dropped segment left, which is most of the bytes here, are passed
-			// for the number of the group alone.
+			// Zeros and the remains of a dropped segment make up most bytes here; the group number alone rules
+			// them out.
 			if group := binary.LittleEndian.Uint64(b[at+16:]); group < low || group > high {
 				continue
 			}

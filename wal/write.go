@@ -9,19 +9,19 @@ import (
 	"flowd/disk"
 )
 
-// keptBuffer is the size in bytes up to which the buffer of a group is kept for the next.
+// keptBuffer is the size in bytes up to which the buffer of a group is kept for the next one.
 const keptBuffer = 16 << 20
 
-// span returns from where to where the current segment is written for a frame of so many bytes.
+// span returns the range of the current segment that is written for a frame of this size.
 //
-// The write goes on with zeros to the end of the page, so that pages are written whole: one of a
-// recycled segment need not be read first. There are zeros for a frame's header at least, so that
-// what stands there before does not look like the begin of a torn frame.
+// The write extends with zeros to the end of the page, so that only whole pages are written: a page of a
+// recycled segment need not be read first. The zeros cover at least a frame's header, so that old bytes
+// behind the frame do not look like the start of a torn frame.
 //
-// With Fsync the write also begins with its page, which has earlier frames, since nothing but whole
-// pages is written past the page cache. Those frames are as safe as before: the page cache would write
-// the whole page again, too, and where the power fails on the way, a sector has what it had or what it
-// was to have, which for the bytes of these frames is the same.
+// With Fsync the write also starts at the start of its page, which may hold earlier frames, since only
+// whole pages can be written past the page cache. Those frames stay as safe as before: the page cache would
+// write the whole page again too, and if the power fails meanwhile, a sector has its old or its new
+// content, which is the same for the bytes of these frames.
 func (l *Log) span(size int64) (from, to int64) {
 	off := l.current.off
 	to = min(roundUp(off+size+frameHeader, pageBytes), l.o.SegmentBytes)
@@ -31,8 +31,8 @@ func (l *Log) span(size int64) (from, to int64) {
 	return off, to
 }
 
-// build lays out the next group in the buffer, behind what its page has before it and but for the
-// frame's header, which it returns. Behind the group are zeros.
+// build writes the next group to the buffer, behind the earlier bytes of its page, except for the frame's
+// header, which it returns. Zeros follow the group.
 func (l *Log) build(records [][]byte, size int64) frame {
 	from, to := l.span(size)
 	before := l.current.off - from
@@ -53,7 +53,7 @@ func (l *Log) build(records [][]byte, size int64) frame {
 	}
 }
 
-// makeRoom gives the buffer a capacity of n bytes or more. It keeps the first bytes.
+// makeRoom grows the capacity of the buffer to at least n bytes. It preserves the first keep bytes.
 func (l *Log) makeRoom(n, keep int64) {
 	has := int64(cap(l.buffer))
 	if n <= has && (has <= keptBuffer || n > keptBuffer) {
@@ -64,8 +64,8 @@ func (l *Log) makeRoom(n, keep int64) {
 	l.buffer = b
 }
 
-// write writes the buffer, whose frame has the header f and so many bytes, and syncs it with Fsync. It
-// returns how long both took then.
+// write writes the buffer, whose frame has the header f and this size, and with Fsync syncs it. It returns
+// the duration of both, with Fsync only.
 func (l *Log) write(f frame, size int64) (time.Duration, error) {
 	s := l.current
 	from, _ := l.span(size)
@@ -92,6 +92,6 @@ func (l *Log) write(f frame, size int64) (time.Duration, error) {
 	}
 	took := time.Since(began)
 	next := s.off + size
-	copy(l.buffer, l.buffer[next-next%pageBytes-from:next-from]) // what the next write begins with
+	copy(l.buffer, l.buffer[next-next%pageBytes-from:next-from]) // the start of the next write
 	return took, nil
 }

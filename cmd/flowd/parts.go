@@ -131,7 +131,7 @@ func (p *parts) serve(l listeners) {
 		"listen", l.api.Addr().String(), "admin", admin, "data", string(p.config.Data), "durability", p.config.Durability)
 	warnOpenFiles(p.logger, p.config.MaxConnections)
 	if p.config.TokensFile == "" {
-		p.logger.Warn("there is no tokens-file, so everybody who reaches this address may do everything",
+		p.logger.Warn("there is no tokens-file, so any client that reaches this address may do everything",
 			"listen", l.api.Addr().String())
 	}
 }

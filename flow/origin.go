@@ -116,6 +116,16 @@ type HoursError struct {
 
 func (e *HoursError) Error() string { return "flow: " + e.Bound + ": " + e.Detail }
 
+// BatchTooLargeError refuses a batch that no segment of the log has room for. Nothing of it counts.
+type BatchTooLargeError struct {
+	// Bytes is what the batch takes in the log, and Most what a segment has room for.
+	Bytes, Most int64
+}
+
+func (e *BatchTooLargeError) Error() string {
+	return fmt.Sprintf("flow: the batch takes %d bytes in the log, and a segment has room for %d", e.Bytes, e.Most)
+}
+
 // UnavailableError refuses a batch, or a question, for a reason of the server's own.
 type UnavailableError struct {
 	// Reason is a word for metrics and /readyz: "disk-full", "log-failed", "recovering".

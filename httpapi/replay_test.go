@@ -122,6 +122,7 @@ func TestAppendErrors(t *testing.T) {
 		{flow.ErrReused, agent, 422, "name_reused", "rejected", "came as sequence 7 of this agent before"},
 		{flow.ErrTooOld, agent, 409, "sequence_too_old", "rejected", "sequence 7 of this agent it is not known any more whether it counted, so nothing was added: it is 64 or more behind"},
 		{flow.ErrTooManyHours, nil, 413, "too_many_hours", "rejected", "raise max-hours"},
+		{&flow.BatchTooLargeError{Bytes: 70_000, Most: 61_440}, nil, 413, "batch_too_large", "rejected", "70000 bytes"},
 		{&flow.HoursError{Bound: "max-hours", Detail: "Too many."}, nil, 400, "max_hours", "rejected", "Too many."},
 		{&flow.HoursError{Bound: "max-ahead", Detail: "Ahead.", Omitted: 7}, nil, 400, "max_ahead", "rejected", "Ahead. 7 more are not listed."},
 		{flow.ErrInDoubt, key, 500, "in_doubt", "failed", "not known whether it counts. The server must be restarted; once it is, send the batch again with the same key or sequence"},

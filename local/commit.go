@@ -296,8 +296,7 @@ func (e *Engine) reserve(bytes int) error {
 	case errors.Is(err, wal.ErrNoSegment):
 		return e.noSegment(err)
 	case errors.Is(err, wal.ErrTooLarge):
-		return &flow.UnavailableError{Reason: "segment-size",
-			Detail: "The batch does not fit a segment of the log; send it in parts, or raise segment-bytes."}
+		return &flow.BatchTooLargeError{Bytes: int64(bytes), Most: e.log.LargestGroup()}
 	}
 	return e.logFailed(err)
 }

@@ -78,3 +78,27 @@ func TestNoSegmentSaysWhy(t *testing.T) {
 	e.mustPost(t, flow.Origin{}, tuple(1, 1))
 	e.mustClose(t)
 }
+
+// TestBatchLargerThanASegment refuses a batch that the log can never take, and counts nothing of it.
+func TestBatchLargerThanASegment(t *testing.T) {
+	t.Parallel()
+	o := testOptions(t)
+	o.Log.SegmentBytes = 64 << 10
+	e := open(t, o)
+	defer e.mustClose(t)
+	flows := make([]flow.Flow, 10_000)
+	for i := range flows {
+		flows[i] = tuple(i, 1)
+	}
+	_, err := e.post(flow.Origin{Client: "a", Key: "k"}, flows...)
+	var large *flow.BatchTooLargeError
+	if !errors.As(err, &large) || large.Most >= o.Log.SegmentBytes || large.Bytes <= large.Most {
+		t.Fatalf("%v", err)
+	}
+	if duplicate := e.mustPost(t, flow.Origin{Client: "a", Key: "k"}, flows[0]); duplicate {
+		t.Error("the refused batch was noted under its key")
+	}
+	if l := e.checkBalance(t); l.Stored.Flows != 1 || l.Rejected.Flows != 10_000 {
+		t.Errorf("%+v", l.Account)
+	}
+}

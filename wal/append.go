@@ -21,7 +21,7 @@ func (l *Log) Reserve(bytes int) error {
 		return err
 	}
 	need := frameSize(int64(bytes))
-	if most := l.o.SegmentBytes - firstFrame; need > most {
+	if most := l.LargestGroup(); need > most {
 		return fmt.Errorf("%w: a frame of %d bytes, a segment has room for %d", ErrTooLarge, need, most)
 	}
 	if l.current.off+need <= l.o.SegmentBytes {
@@ -29,6 +29,9 @@ func (l *Log) Reserve(bytes int) error {
 	}
 	return l.awaitSpare()
 }
+
+// LargestGroup returns the most bytes that a frame may have.
+func (l *Log) LargestGroup() int64 { return l.o.SegmentBytes - firstFrame }
 
 // awaitSpare returns nil once there is a spare.
 func (l *Log) awaitSpare() error {

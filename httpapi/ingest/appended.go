@@ -17,6 +17,7 @@ func appendProblem(err error, o *flow.Origin) *reject.Problem {
 		name = fmt.Sprintf("sequence %d of this agent", o.Seq)
 	}
 	var hours *flow.HoursError
+	var large *flow.BatchTooLargeError
 	switch {
 	case errors.As(err, &hours):
 		return hoursProblem(hours)
@@ -38,6 +39,12 @@ func appendProblem(err error, o *flow.Origin) *reject.Problem {
 			Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.TooManyHours,
 			Detail: "The batch has flows of more hours than the server keeps, so none of them counts; " +
 				"send fewer hours at once, or raise max-hours.",
+		}
+	case errors.As(err, &large):
+		return &reject.Problem{
+			Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.BatchTooLarge,
+			Detail: fmt.Sprintf("The batch takes %d bytes in the log of the server, and a segment of it has room for %d, so none of "+
+				"its flows counts; send fewer flows at once, or raise segment-bytes.", large.Bytes, large.Most),
 		}
 	case errors.Is(err, flow.ErrInDoubt):
 		return inDoubt(err, o)

@@ -21,6 +21,7 @@ const (
 	BodyTooLarge
 	DecodedTooLarge
 	TooManyFlows
+	BatchTooLarge
 	InvalidBatch
 	NameReused
 	TooOld
@@ -69,6 +70,7 @@ var reasonNames = [reasons]string{
 	BodyTooLarge:       "body_too_large",
 	DecodedTooLarge:    "decoded_body_too_large",
 	TooManyFlows:       "too_many_flows",
+	BatchTooLarge:      "batch_too_large",
 	InvalidBatch:       "invalid_batch",
 	NameReused:         "name_reused",
 	TooOld:             "sequence_too_old",

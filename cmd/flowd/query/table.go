@@ -14,6 +14,9 @@ import (
 //	SRC_APP   DEST_APP      TX     RX      TX     RX  CHANGE    <- heads
 //	checkout  paym…api   1.46K    12K      0B     0B  gone      <- rows
 //	total of 1 row       1.46K    12K      0B     0B            <- foot
+//
+// Widths are those of uniseg. The layout is not left to text/tabwriter, which takes each rune for one place, and knows
+// neither groups and a foot that go over columns, nor columns that shrink to the width of a terminal.
 type table struct {
 	columns []tableColumn
 	rows    [][]string

@@ -80,6 +80,8 @@ const (
 	module      = "flowd"
 	longestFile = 400
 	longestFunc = 70
+	mostFiles   = 20
+	mostLines   = 3000
 )
 
 // source is a Go file of the program.
@@ -185,6 +187,32 @@ func TestFilesAndFunctionsAreShort(t *testing.T) {
 			if lines > longestFunc {
 				t.Errorf("%s: %s has %d lines, more than %d", s.at(function), function.Name.Name, lines, longestFunc)
 			}
+		}
+	}
+}
+
+// larger are packages that are over mostLines, with what they have at most until they are divided.
+var larger = map[string]int{"local": 3475, "loadtest/bench": 3300, "shard": 3320}
+
+func TestPackagesAreSmall(t *testing.T) {
+	files, lines := map[string]int{}, map[string]int{}
+	for _, s := range sources(t) {
+		if !s.isTest() {
+			files[s.folder()]++
+			lines[s.folder()] += strings.Count(s.text, "\n")
+		}
+	}
+	for folder, n := range files {
+		if n > mostFiles {
+			t.Errorf("%s has %d files, more than %d", folder, n, mostFiles)
+		}
+		if most := max(mostLines, larger[folder]); lines[folder] > most {
+			t.Errorf("%s has %d lines, more than %d", folder, lines[folder], most)
+		}
+	}
+	for folder := range larger {
+		if lines[folder] <= mostLines {
+			t.Errorf("%s has %d lines, so it is not larger than %d any more", folder, lines[folder], mostLines)
 		}
 	}
 }

@@ -25,7 +25,7 @@ type Config struct {
 	LogLevel  LogLevel  `name:"log-level" default:"info" placeholder:"info" reload:"yes" help:"The least level that is logged: debug, info, warn or error."`
 	LogFormat LogFormat `name:"log-format" default:"text" placeholder:"text" help:"How log lines are written: text or json."`
 
-	AdminListen     AdminAddress `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"127.0.0.1:8081" group:"Access:" help:"Address of the admin listener, which has /-/reload and /debug/pprof/; off is none. Where it is not given and the port is taken, the server does without."`
+	AdminListen     AdminAddress `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"127.0.0.1:8081" group:"Access:" help:"Address of the admin listener, which has /-/reload and /debug/pprof/; off disables it. If it is not given and the port is taken, the server does without."`
 	TokensFile      string       `name:"tokens-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"YAML file of the tokens and of what each may do; without it any client may do everything, and only loopback may be listened on."`
 	Insecure        Switch       `name:"insecure" default:"false" group:"Access:" help:"Listen beyond loopback without tokens-file, so that any client that reaches the port may do everything."`
 	TLSCertFile     string       `name:"tls-cert-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"PEM file of the certificate to serve HTTPS with, and of those between it and its authority; read again when it changes."`

@@ -144,14 +144,14 @@ func TestParseProblems(t *testing.T) {
 		{"a common name twice", "tokens:\n- {name: a, certificate: c, scopes: [query]}\n- {name: b, certificate: c, scopes: [query]}", "3: certificate: the same stands on line 2 already"},
 		{"a subject twice", "tokens:\n- {name: a, certificate: 'CN=c, O=d', scopes: [query]}\n- {name: b, certificate: 'cn=c,o=\\64', scopes: [query]}", "3: certificate: the same stands on line 2 already"},
 		{"no scopes", entryOf(digestLine), `2: needs key "scopes"`},
-		{"empty scopes", entryOf(digestLine, "scopes: []"), "4: scopes: there is none, so nothing could be done; " + noScopes},
+		{"empty scopes", entryOf(digestLine, "scopes: []"), "4: scopes: is empty, so that nothing is allowed; " + noScopes},
 		{"null scopes", entryOf(digestLine, "scopes:"), "4: scopes: is a list such as [ingest, query]"},
 		{"one scope", entryOf(digestLine, "scopes: ingest"), "4: scopes: is a list such as [ingest, query]"},
 		{"a tagged list", entryOf(digestLine, "scopes: !!set [ingest]"), "4: scopes: is a list such as [ingest, query]"},
 		{"an alias", "tokens:\n- {name: a, sha256: D1, scopes: &s [query]}\n- {name: b, sha256: D2, scopes: *s}", "3: scopes: is a list such as [ingest, query]"},
 		{"unknown scopes", entryOf(digestLine, "scopes:", "  - read", "  - Ingest", "  - [query]"), `5: scopes: "read" is no scope; ` + noScopes + `|6: scopes: "Ingest" is no scope; ` + noScopes + `|7: scopes: needs one plain value`},
 		{"a scope twice", entryOf(digestLine, "scopes: [query, query]"), `4: scopes: "query" stands there twice`},
-		{"no VPC", entryOf(digestLine, scopesLine, "vpcs: []"), `5: vpcs: there is none; leave it out for all VPCs, or give names such as vpc-a, or "vpc-eu-*" for those that begin so`},
+		{"no VPC", entryOf(digestLine, scopesLine, "vpcs: []"), `5: vpcs: is empty; leave it out for all VPCs, or give names such as vpc-a, or "vpc-eu-*" for those that begin so`},
 		{"null VPCs", entryOf(digestLine, scopesLine, "vpcs: ~"), `5: vpcs: is a list such as [vpc-a, "vpc-eu-*"]`},
 		{"wrong VPCs", entryOf(digestLine, scopesLine, "vpcs:", `  - ""`, `  - "a\u0085"`, "  - "+strings.Repeat("v", 257), "  - a*b", `  - "**"`, "  - b", "  - b", "  - ~"),
 			`6: vpcs: "" is empty; 1 to 256 bytes are required|7: vpcs: "a\u0085" has the control character U+0085|8: vpcs: a text of 257 bytes is 257 bytes long; 1 to 256 bytes are required|` +
@@ -165,7 +165,7 @@ func TestParseProblems(t *testing.T) {
 		{"no end", entryOf(digestLine, scopesLine, "expires:"), `5: expires: needs one plain value`},
 		{"Go's zero time", entryOf(digestLine, scopesLine, "expires: 0001-01-01T00:00:00Z"), `5: expires: "0001-01-01T00:00:00Z" is before 1970`},
 		{"all at once", "tokens:\n- {name: a b, sha256: x, scopes: [x], expires: x}\n- {scopes: []}\n",
-			`2: name: has a space|2: scopes: "x" is no scope|2: expires: "x" is not a time|2: sha256: the 1 bytes|3: needs key "name"|3: needs one of the keys|3: scopes: there is none`},
+			`2: name: has a space|2: scopes: "x" is no scope|2: expires: "x" is not a time|2: sha256: the 1 bytes|3: needs key "name"|3: needs one of the keys|3: scopes: is empty`},
 	} {
 		list, err := Parse("tokens.yaml", []byte(withDigests(test.text)))
 		var bad *Error

@@ -74,7 +74,7 @@ func (s Scopes) names() []string {
 	return names
 }
 
-var errNoScope = errors.New("there is none, so nothing could be done; there are ingest, query, metrics and admin")
+var errNoScope = errors.New("is empty, so that nothing is allowed; there are ingest, query, metrics and admin")
 
 // ParseScopes returns the set of names. At least one name is required, and each only once.
 func ParseScopes(names []string) (Scopes, error) {

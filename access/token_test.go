@@ -114,7 +114,7 @@ func TestAppendForms(t *testing.T) {
 func TestEntryRefuses(t *testing.T) {
 	for want, right := range map[string]Right{
 		"name: is empty; 1 to 64 visible ASCII characters are required": {Scopes: Query},
-		"scopes: there is none":                          {Name: "a"},
+		"scopes: is empty":                          {Name: "a"},
 		"vpcs: scope admin shows more than some VPCs":    {Name: "a", Scopes: Admin | Query, VPCs: VPCs{Names: []string{"v"}}},
 		"vpcs: cannot be written as YAML":                {Name: "a", Scopes: Query, VPCs: VPCs{Names: []string{"b", "a"}}},
 		`expires: "1969-12-31T23:59:59Z" is before 1970`: {Name: "a", Scopes: Query, Expires: time.Unix(-1, 0)},

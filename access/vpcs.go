@@ -59,7 +59,7 @@ func hasPrefix(text []byte, prefix string) bool {
 }
 
 var (
-	errNoVPC   = errors.New(`there is none; leave it out for all VPCs, or give names such as vpc-a, or "vpc-eu-*" for those that begin so`)
+	errNoVPC   = errors.New(`is empty; leave it out for all VPCs, or give names such as vpc-a, or "vpc-eu-*" for those that begin so`)
 	errAllVPCs = errors.New(`"*" is all VPCs, so there must be no other beside it`)
 )
 

@@ -154,7 +154,7 @@ func (c *Clock) publish() {
 }
 
 // Resume continues from s, which an earlier run stored. latest is a later trusted time that is known of
-// that run, such as that of its last record; 0 if there is none.
+// that run, such as that of its last record; 0 without one.
 func (c *Clock) Resume(s State, latest int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

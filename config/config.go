@@ -25,8 +25,8 @@ type Config struct {
 	LogLevel  LogLevel  `name:"log-level" default:"info" placeholder:"info" reload:"yes" help:"The least level that is logged: debug, info, warn or error."`
 	LogFormat LogFormat `name:"log-format" default:"text" placeholder:"text" help:"How log lines are written: text or json."`
 
-	AdminListen     AdminAddress `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"127.0.0.1:8081" group:"Access:" help:"Address of the admin listener, which has /-/reload and /debug/pprof/; off is none. Where it is not given and the port is taken, the server does without."`
-	TokensFile      string       `name:"tokens-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"YAML file of the tokens and of what each may do; without it any client may do everything, and only loopback may be listened on."`
+	AdminListen     AdminAddress `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"127.0.0.1:8081" group:"Access:" help:"Address of the admin listener, which has /-/reload and /debug/pprof/; off disables it. If it is not given and the port is taken, the server does without."`
+	TokensFile      string       `name:"tokens-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"YAML file of the tokens and their permissions; without it any client may do everything, and only loopback may be listened on."`
 	Insecure        Switch       `name:"insecure" default:"false" group:"Access:" help:"Listen beyond loopback without tokens-file, so that any client that reaches the port may do everything."`
 	TLSCertFile     string       `name:"tls-cert-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"PEM file of the certificate to serve HTTPS with, and of those between it and its authority; read again when it changes."`
 	TLSKeyFile      string       `name:"tls-key-file" placeholder:"FILE" group:"Access:" reload:"yes" help:"PEM file of the private key of tls-cert-file; read again when it changes."`
@@ -37,7 +37,7 @@ type Config struct {
 	SyncInterval       time.Duration `name:"sync-interval" default:"1s" range:"1ms..1m" group:"Durability:" help:"How often the log is brought to disk with durability interval."`
 	SegmentBytes       Size          `name:"segment-bytes" default:"64MiB" range:"1MiB..1GiB" group:"Durability:" help:"Size of each file of the log; the largest batch must fit in one."`
 	CheckpointInterval time.Duration `name:"checkpoint-interval" default:"5m" range:"1s..24h" group:"Durability:" help:"Longest time until changed hours are written to files of their own, and the log before that is dropped."`
-	CheckpointLog      Size          `name:"checkpoint-log" default:"512MiB" range:"1MiB..64TiB" group:"Durability:" help:"Longest log until the same is done; a start reads as much again."`
+	CheckpointLog      Size          `name:"checkpoint-log" default:"512MiB" range:"1MiB..64TiB" group:"Durability:" help:"Longest log until the same is done; a start reads up to the same amount again."`
 	ParquetFolder      ParquetFolder `name:"parquet-folder" default:"link" placeholder:"link" group:"Durability:" help:"How hours come into the folder parquet/ that other programs read. link: as second names of their files, which take no space. copy: as copies, which take it twice, where the file system has no hard links. off: there is no such folder."`
 	MemoryBudget       AutoSize      `name:"memory-budget" default:"auto" range:"1MiB..64TiB" group:"Durability:" help:"Memory for totals; beyond it, the hours that were not used for longest are answered from disk; auto is a third of the memory that the process may have, at most 1GiB where nothing but the machine bounds that."`
 
@@ -54,7 +54,7 @@ type Config struct {
 	MaxBodyBytes     Size     `name:"max-body-bytes" default:"4MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body of a request as it was sent; beyond it is 413."`
 	MaxDecodedBytes  Size     `name:"max-decoded-bytes" default:"16MiB" range:"1KiB..1GiB" group:"Limits:" help:"Largest body once decompressed; beyond it is 413."`
 	MaxFlows         int      `name:"max-flows" default:"50000" range:"1..1000000" group:"Limits:" reload:"yes" help:"Most flows of one batch; beyond it is 413."`
-	MaxHeaderBytes   Size     `name:"max-header-bytes" default:"8KiB" range:"1KiB..1MiB" group:"Limits:" help:"Longest request line and headers together; beyond it is 431. Every open connection holds as much."`
+	MaxHeaderBytes   Size     `name:"max-header-bytes" default:"8KiB" range:"1KiB..1MiB" group:"Limits:" help:"Longest request line and headers together; beyond it is 431. Every open connection holds a buffer of this size."`
 	MaxInflightBytes AutoSize `name:"max-inflight-bytes" default:"auto" range:"1KiB..1TiB" group:"Limits:" help:"Most memory for bodies at once, over all requests; beyond it is 503; auto is an eighth of the memory that the process may have, at most 256MiB, and no less than one request may need."`
 	MaxConnections   int      `name:"max-connections" default:"20000" range:"1..1000000" group:"Limits:" help:"Most connections open at once; one more is answered 503."`
 	MaxQueries       int      `name:"max-queries" default:"32" range:"1..10000" group:"Limits:" reload:"yes" help:"Most reads answered at once, of which a client gets its share, four fifths at most; beyond it is 503."`
@@ -70,9 +70,9 @@ type Config struct {
 	MaxTuplesHour            int  `name:"max-tuples-hour" default:"5000000" range:"0..1000000000" group:"Limits:" reload:"yes" help:"Most tuples of one hour, of which a VPC gets its share, four fifths at most; beyond it, flows of new tuples are added up under ~other as src_app and dest_app, by vpc_id; 0 is no bound."`
 	MaxTuples                int  `name:"max-tuples" default:"20000000" range:"0..1000000000" group:"Limits:" reload:"yes" help:"Most tuples in memory over all hours, shared in the same way; beyond it, the same is done; 0 is no bound."`
 
-	QueueWait    time.Duration `name:"queue-wait" default:"1s" range:"0s..1m" group:"Limits:" reload:"yes" help:"How long a POST may wait for a batch to come free; then it is answered 503."`
+	QueueWait    time.Duration `name:"queue-wait" default:"1s" range:"0s..1m" group:"Limits:" reload:"yes" help:"How long a POST may wait for a free batch; then it is answered 503."`
 	ReadTimeout  time.Duration `name:"read-timeout" default:"30s" range:"100ms..1h" group:"Limits:" help:"Longest time for a request to arrive, headers and body; then it is answered 408."`
-	WriteTimeout time.Duration `name:"write-timeout" default:"30s" range:"100ms..1h" group:"Limits:" help:"Longest time for a client to take in a part of an answer, at most 128 KiB."`
+	WriteTimeout time.Duration `name:"write-timeout" default:"30s" range:"100ms..1h" group:"Limits:" help:"Longest time for a client to receive a part of an answer, at most 128 KiB."`
 	IdleTimeout  time.Duration `name:"idle-timeout" default:"2m" range:"100ms..24h" group:"Limits:" help:"How long a connection may stay open between two requests."`
 
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" default:"15s" range:"100ms..1h" group:"Stopping:" reload:"yes" help:"Longest time for requests under way to finish at a stop."`

@@ -3,7 +3,7 @@
 // and a server may use the folder meanwhile.
 //
 //	LOCK                                held by the server that uses the folder
-//	MANIFEST                            names what counts, and from where the log goes on
+//	MANIFEST                            names the files that count, and where the log is replayed from
 //	wal/000000000007.wal                a segment of the log: written in place, used again
 //	hours/hour=482659/00000012.parquet  a block: written once, removed when a newer one counts
 //	windows-00000012                    dedupe windows: as blocks

@@ -73,8 +73,8 @@ type bucket [kinds]*rate.Limiter
 // again with a full bucket.
 //
 // So a client that can use more names than are remembered gains a burst for each round through all its
-// names, instead of what the rate gives in that time. It also evicts other clients, which gain a burst too:
-// no client gets less than its rate because of others. A rate for each name does not bound such a client
+// names, instead of the amount that the rate gives in that time. It also evicts other clients, which gain a
+// burst too: no client gets less than its rate because of others. A rate for each name does not bound such a client
 // anyway, since it has as many rates as names. So names that cost nothing should not be clients of their
 // own (an IPv6 host has 2^64 addresses: use the /64), and where clients are tokens, the table should have
 // room for all of them. Evicted tells whether it has.

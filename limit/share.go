@@ -1,6 +1,6 @@
 package limit
 
-// FreeFactor is the most that a holder may hold of a shared bound, as a multiple of what it leaves free.
+// FreeFactor is the most that a holder may hold of a shared bound, as a multiple of the places that it leaves free.
 const FreeFactor = 4
 
 // MayHold reports whether a holder with held places of a bound may have another one, while free places are

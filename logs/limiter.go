@@ -58,7 +58,7 @@ type Limiter struct {
 	mu     sync.Mutex // never held while a line is written
 	tables [levels]table
 	since  time.Time   // when the window began
-	timer  *time.Timer // ends the window; nil while there is none
+	timer  *time.Timer // ends the window; nil without a window
 }
 
 // New returns a Limiter that writes to logger. The level of logger decides which lines exist at all.

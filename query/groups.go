@@ -152,7 +152,7 @@ func (g *groups) subject(key flow.Key) []byte {
 	return g.scratch
 }
 
-// at returns the index of the entry of a subject. It inserts an entry if there is none yet.
+// at returns the index of the entry of a subject. It inserts an entry for a new subject.
 func (g *groups) at(subject []byte) int {
 	return g.atHash(subject, maphash.Bytes(g.seed, subject))
 }

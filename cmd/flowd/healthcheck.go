@@ -28,7 +28,7 @@ func (*healthcheckCommand) Help() string {
 	return `It asks for /readyz, which needs no token.
 
 Over https the certificate is verified, but for a server on loopback, unless --ca-file is given: there the certificate
-seldom has the name, nobody stands between, and nothing secret is sent.
+seldom has the name, no attacker is in between, and nothing secret is sent.
 
 Exit codes: 0 the server is ready, 1 it is not, and why, 2 wrong usage.`
 }

@@ -217,7 +217,7 @@ func TestQueryWithoutAnswer(t *testing.T) {
 	})
 	// A timeout that is to pass is short where nothing has to come before it, and else long.
 	for _, c := range []struct{ server, timeout, want string }{
-		{"http://127.0.0.1:1", "30s", "flowd: nobody listens at http://127.0.0.1:1: start a server with flowd serve, or name another with --server\n"},
+		{"http://127.0.0.1:1", "30s", "flowd: no server listens at http://127.0.0.1:1: start one with flowd serve, or name another with --server\n"},
 		{"http://" + silent.Addr().String(), "200ms", " does not answer within 200ms: give it longer with --timeout\n"},
 		{stops.URL, "3s", " sent nothing for 3s after 3 bytes; give it longer with --timeout\n"},
 		{"https" + strings.TrimPrefix(stops.URL, "http"), "30s", "no answer from https://127.0.0.1:"},

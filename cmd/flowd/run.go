@@ -80,7 +80,7 @@ func fail(stderr io.Writer, err error, code int) int {
 	}
 	fmt.Fprintf(stderr, "flowd: %v\n", err)
 	if code == exitUsage {
-		fmt.Fprintln(stderr, `Run "flowd --help" for what there is.`)
+		fmt.Fprintln(stderr, `Run "flowd --help" for the commands and flags.`)
 	}
 	return code
 }

@@ -1,5 +1,5 @@
-// Command packages makes the .deb and the .rpm of a release. It is a module of its own, so that the server does not
-// carry what it is packed with.
+// Command packages builds the .deb and the .rpm of a release. It is a module of its own, so that the server
+// does not depend on the packaging library.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// run packs what the command line names, and prints the path of each package.
+// run builds the packages that the command line describes, and prints the path of each.
 func run(args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("packages", flag.ContinueOnError)
 	version := flags.String("version", "", "what git describe says")
@@ -38,7 +38,7 @@ func run(args []string, stdout io.Writer) error {
 	if *version == "" || *epoch <= 0 || *arch == "" || *binary == "" || *out == "" {
 		return errors.New("give all of --version, --epoch, --arch, --binary and --out")
 	}
-	p := parcel{arch: *arch, binary: *binary, time: time.Unix(*epoch, 0).UTC()}
+	p := release{arch: *arch, binary: *binary, time: time.Unix(*epoch, 0).UTC()}
 	p.version = packageVersion(*version, p.time)
 	for _, format := range []string{"deb", "rpm"} {
 		path, err := p.write(format, *out)
@@ -50,8 +50,8 @@ func run(args []string, stdout io.Writer) error {
 	return nil
 }
 
-// packageVersion puts what git describe says into the order of packages, which is that of commits: both formats sort
-// ~ before nothing, and + after it.
+// packageVersion converts a version from git describe to one that packages sort in the order of commits:
+// both formats sort ~ before nothing, and + after it.
 //
 //	v1.2.3               1.2.3
 //	v1.2.3-rc.1          1.2.3~rc.1
@@ -72,7 +72,7 @@ func packageVersion(described string, committed time.Time) string {
 	return version
 }
 
-// taggedVersion is packageVersion of a tag, with what is since it.
+// taggedVersion implements packageVersion for a tag, with the commits since then.
 func taggedVersion(number string) string {
 	since := ""
 	if parts := strings.Split(number, "-"); len(parts) > 2 && strings.HasPrefix(parts[len(parts)-1], "g") {
@@ -82,14 +82,14 @@ func taggedVersion(number string) string {
 	return strings.Replace(number, "-", "~", 1) + since
 }
 
-// parcel is what the packages of one architecture hold.
-type parcel struct {
+// release is the content of the packages of one architecture.
+type release struct {
 	version, arch, binary string
-	time                  time.Time // of the commit
+	time                  time.Time // time of the commit
 }
 
-// write writes one package, the same for the same content, and returns its path.
-func (p *parcel) write(format, folder string) (path string, err error) {
+// write writes one package and returns its path. The same content makes the same package.
+func (p *release) write(format, folder string) (path string, err error) {
 	config, err := nfpm.ParseFileWithEnvMapping("nfpm.yaml", func(name string) string {
 		return map[string]string{"VERSION": p.version, "ARCH": p.arch, "BINARY": p.binary}[name]
 	})
@@ -100,7 +100,7 @@ func (p *parcel) write(format, folder string) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	info.MTime = p.time // of the files too
+	info.MTime = p.time // applies to the files too
 	nfpm.WithDefaults(info)
 	packager, err := nfpm.Get(format)
 	if err != nil {
@@ -113,7 +113,7 @@ func (p *parcel) write(format, folder string) (path string, err error) {
 	}
 	defer func() {
 		if err = errors.Join(err, file.Close()); err != nil {
-			err = errors.Join(err, os.Remove(path)) // what there is of it is no package
+			err = errors.Join(err, os.Remove(path)) // the file is incomplete
 		}
 	}()
 	return path, packager.Package(info, file)

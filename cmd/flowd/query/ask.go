@@ -22,10 +22,10 @@ const (
 	csvMedia    = "text/csv"
 )
 
-// tableRows is how many rows a table has if nothing else is asked for.
+// tableRows is the default number of rows of a table.
 const tableRows = 100
 
-// asker asks one question, perhaps again and again.
+// asker asks one question, once or repeatedly.
 type asker struct {
 	*client
 	*question
@@ -34,10 +34,10 @@ type asker struct {
 	screen         screen
 	format         string
 
-	answers int      // written so far
-	before  *listing // the last of them, if it was a table
-	drawing bool     // on the other screen
-	title   string   // of the frame drawn there
+	answers int      // number written so far
+	before  *listing // the last answer, if it was a table
+	drawing bool     // the alternate screen is shown
+	title   string   // of the frame drawn last
 	text    []byte
 }
 
@@ -59,7 +59,7 @@ func ask(p *Process, f *flags, q *question) error {
 		err = a.answer(p.Ctx)
 	}
 	if errors.Is(err, syscall.EPIPE) {
-		return nil // who reads it has had enough
+		return nil // the reader closed the pipe
 	}
 	return err
 }
@@ -88,7 +88,7 @@ func (a *asker) answer(ctx context.Context) error {
 	return a.answerStream(ctx, parameters)
 }
 
-// answerTable writes the answer once it is there as a whole.
+// answerTable writes the answer as a table, once it has arrived completely.
 func (a *asker) answerTable(ctx context.Context, parameters url.Values) error {
 	asked, limit := a.tableParameters(parameters)
 	types := []string{jsonMedia}
@@ -110,7 +110,7 @@ func (a *asker) answerTable(ctx context.Context, parameters url.Values) error {
 	return a.show(l, t, a.route+query(asked))
 }
 
-// tableParameters returns the parameters of a question for a table, and how many rows it has at most.
+// tableParameters returns the parameters of a question for a table, and the most rows of its answer.
 func (a *asker) tableParameters(parameters url.Values) (asked url.Values, limit int) {
 	asked = url.Values{}
 	for name, values := range parameters {
@@ -125,13 +125,13 @@ func (a *asker) tableParameters(parameters url.Values) (asked url.Values, limit 
 	if !asked.Has("limit") {
 		asked.Set("limit", strconv.Itoa(a.tableRows()))
 	}
-	limit, _ = strconv.Atoi(asked.Get("limit")) // it was a number in the flag
+	limit, _ = strconv.Atoi(asked.Get("limit")) // the flag was parsed as a number
 	return asked, limit
 }
 
-// tableRows is how many rows are asked for.
+// tableRows returns the number of rows to ask for.
 func (a *asker) tableRows() int {
-	const around = 5 // title, two lines of heads, totals, status
+	const around = 5 // lines for title, two heads, totals and status
 	if _, height := a.screen.size(); a.Watch > 0 && height > around {
 		return height - around
 	}
@@ -173,7 +173,7 @@ func (a *asker) show(l *listing, t *table, target string) error {
 	return nil
 }
 
-// draw writes a table over the one before.
+// draw draws a table over the previous one.
 func (a *asker) draw(l *listing, t *table, target string) error {
 	width, height := a.screen.size()
 	height -= 2 // title and status
@@ -197,15 +197,15 @@ func (a *asker) draw(l *listing, t *table, target string) error {
 	return a.screen.draw(frame{before: before, title: a.title, at: time.Now(), text: a.text, status: status})
 }
 
-// isDrawn tells whether answers are drawn over each other.
+// isDrawn reports whether answers are drawn over each other.
 func (a *asker) isDrawn() bool { return a.Watch > 0 && a.format == "table" && a.screen.isTerminal() }
 
-// answerStream copies the answer as it comes. Once it has begun ctx does not end it any more, so that
-// an interrupt leaves no half of one.
+// answerStream copies the answer as it arrives. Once the answer has begun, interrupted no longer ends it,
+// so that an interrupt never leaves half an answer.
 func (a *asker) answerStream(interrupted context.Context, parameters url.Values) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(interrupted))
 	defer cancel()
-	goOn := context.AfterFunc(interrupted, cancel)
+	ignoreInterrupt := context.AfterFunc(interrupted, cancel)
 	types, asked := []string{jsonMedia}, parameters
 	if a.hasFormats {
 		asked = url.Values{"format": {a.format}}
@@ -222,7 +222,7 @@ func (a *asker) answerStream(interrupted context.Context, parameters url.Values)
 		return err
 	}
 	defer r.close()
-	if !goOn() {
+	if !ignoreInterrupt() {
 		return interrupted.Err()
 	}
 	if a.answers > 0 {
@@ -240,16 +240,16 @@ func (a *asker) answerStream(interrupted context.Context, parameters url.Values)
 	return nil
 }
 
-// cutError is an answer of which a part was written.
+// cutError is the error of an answer that was only partly written.
 type cutError struct{ text string }
 
 func (e *cutError) Error() string { return e.text }
 
-// copyAnswer copies an answer to its end, which must look like one: who passes it on may have lost the
-// rest without a word.
+// copyAnswer copies an answer to its end, and verifies the form of the end: a proxy may have truncated the
+// answer without an error.
 func copyAnswer(w io.Writer, r io.Reader, format string) error {
 	buffer := make([]byte, 64<<10)
-	last, visible := byte('\n'), byte(0) // the last byte, and the last that is no space
+	last, visible := byte('\n'), byte(0) // the last byte, and the last one that is not white space
 	empty := true
 	for {
 		n, err := r.Read(buffer)

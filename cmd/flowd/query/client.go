@@ -23,7 +23,7 @@ import (
 
 // client asks a server questions, one after the other.
 type client struct {
-	server  string // without a slash at its end
+	server  string // without a trailing slash
 	token   string // sent, and never shown
 	timeout time.Duration
 	http    *http.Client
@@ -31,12 +31,12 @@ type client struct {
 
 func newClient(server, token string, timeout time.Duration) *client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableCompression = true // answers are decoded here, from zstd too
+	transport.DisableCompression = true // the client decodes answers itself, including zstd
 	return &client{
 		server: strings.TrimSuffix(server, "/"), token: token, timeout: timeout,
 		http: &http.Client{
 			Transport: transport,
-			// The token is for the server that was named, not for where it points to.
+			// A redirect would send the token to another server than the one that the user named.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -44,19 +44,19 @@ func newClient(server, token string, timeout time.Duration) *client {
 
 func (c *client) close() { c.http.CloseIdleConnections() }
 
-// reply is an answer with status 200, whose body is still to be read. A body that breaks off, or is
-// silent for longer than the timeout, is an error of Read, never an end.
+// reply is an answer with status 200 whose body is still to be read. Read returns an error, not io.EOF, for
+// a body that is truncated, or that is silent for longer than the timeout.
 type reply struct {
 	io.Reader
 	truncated bool
 	close     func()
 }
 
-// errSilent is why a request ends whose answer does not come, or does not go on.
+// errSilent is the cause when a request ends because its answer does not come or does not continue.
 var errSilent = errors.New("no answer for too long")
 
-// get asks for a route, and takes an answer of one of the media types alone. ctx ends it, also while
-// the body is read.
+// get requests a route, and accepts only an answer of one of the media types. ctx ends the request, also
+// while the body is read.
 func (c *client) get(ctx context.Context, route string, parameters url.Values, types ...string) (*reply, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &reply{close: func() { cancel(nil) }}
@@ -113,10 +113,10 @@ func (c *client) send(ctx context.Context, route string, parameters url.Values, 
 	return c.http.Do(request)
 }
 
-// explain says of a request without an answer what can be done about it.
+// explain returns an error that tells what to do about a request without an answer.
 func (c *client) explain(ctx context.Context, err error) error {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-		err = wrapped.Err // without the address, which may be as long as names are
+		err = wrapped.Err // without the URL, which may be long, as it contains names
 	}
 	unknown := (*net.DNSError)(nil)
 	switch {
@@ -125,19 +125,19 @@ func (c *client) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &absentError{fmt.Sprintf("nobody listens at %s: start a server with flowd serve, or name another with --server", c.server)}
+		return &absentError{fmt.Sprintf("no server listens at %s: start one with flowd serve, or name another with --server", c.server)}
 	case errors.As(err, &unknown):
 		return &absentError{fmt.Sprintf("%s cannot be found (%s): name another with --server", c.server, humanize.Printable(unknown.Error()))}
 	}
 	return &absentError{fmt.Sprintf("no answer from %s: %s", c.server, humanize.Printable(err.Error()))}
 }
 
-// absentError is a request without an answer. The same may have one later.
+// absentError is the error of a request without an answer. The same request may succeed later.
 type absentError struct{ text string }
 
 func (e *absentError) Error() string { return e.text }
 
-// refusedError is an answer with another status than 200.
+// refusedError is the error of an answer with a status other than 200.
 type refusedError struct {
 	status int
 	text   string
@@ -145,7 +145,7 @@ type refusedError struct {
 
 func (e *refusedError) Error() string { return e.text }
 
-// maySucceedLater tells whether it is of use to ask the same again.
+// maySucceedLater reports whether the same request may succeed later.
 func maySucceedLater(err error) bool {
 	if refused := (*refusedError)(nil); errors.As(err, &refused) {
 		return refused.status >= 500 || refused.status == http.StatusTooManyRequests
@@ -154,7 +154,7 @@ func maySucceedLater(err error) bool {
 	return errors.As(err, &absent)
 }
 
-// refused reads what a server says that does not answer.
+// refused returns the error for a response that is not an answer.
 func (c *client) refused(response *http.Response, body io.Reader) error {
 	e := &refusedError{status: response.StatusCode}
 	reason := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
@@ -180,8 +180,8 @@ func (c *client) refused(response *http.Response, body io.Reader) error {
 	return e
 }
 
-// patientBody reads a body however long it takes, but for silence. Time that passes between reads, as
-// the reader of the answer is slow, is no silence of the server.
+// patientBody reads a body of any duration, but bounds the silence of the server. Time between reads, when
+// the reader is slow, does not count as silence.
 type patientBody struct {
 	*client
 	ctx     context.Context
@@ -206,10 +206,10 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	return n, &absentError{fmt.Sprintf("the answer is cut: it ended after %d bytes: %s", b.read, humanize.Printable(err.Error()))}
 }
 
-// maxWindow is the memory for a zstd answer (RFC 9659).
+// maxWindow is the most memory for the window of a zstd answer (RFC 9659).
 const maxWindow = 8 << 20
 
-// decode returns what a body holds that came in an encoding. free ends the use of it.
+// decode returns the decoded form of a body with an encoding. The caller must call free after reading.
 func decode(encoding string, body io.Reader) (decoded io.Reader, free func(), err error) {
 	switch encoding {
 	case "", "identity":
@@ -230,7 +230,7 @@ func decode(encoding string, body io.Reader) (decoded io.Reader, free func(), er
 	return nil, nil, fmt.Errorf("the answer is encoded as %q, which was not asked for", encoding)
 }
 
-// decodedBody says of an error what was wrong.
+// decodedBody adds the encoding to errors of decoding.
 type decodedBody struct {
 	encoding string
 	io.Reader
@@ -244,7 +244,7 @@ func (b *decodedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// undecoded is an error of decoding, unless it is one of reading.
+// undecoded wraps an error of decoding; errors of reading stay unchanged.
 func undecoded(encoding string, err error) error {
 	if absent := (*absentError)(nil); errors.As(err, &absent) {
 		return absent

@@ -15,9 +15,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Process is what a command has of the process around it.
+// Process holds the parts of the process that a command uses.
 type Process struct {
-	Ctx            context.Context // its end is an interrupt
+	Ctx            context.Context // an interrupt ends it
 	Stdout, Stderr io.Writer
 }
 
@@ -35,7 +35,7 @@ type Command struct {
 	Ledger ledgerQuery `cmd:"" help:"The account of all flows: received = stored + duplicate + rejected + expired."`
 }
 
-// Help is what --help says beyond the flags.
+// Help returns the text of --help after the flags.
 func (*Command) Help() string {
 	return `The flags are the parameters of the HTTP API. An hour may also be latest, the newest one that the server has, or
 latest-N, N hours before that. Without hours, flows and pairs are of the latest one, and diff compares latest-1 with it.
@@ -55,13 +55,13 @@ answered. On a terminal the table is drawn anew each time; elsewhere an empty li
 Exit codes: 0 the whole answer was written, 1 it was not, 2 wrong usage.`
 }
 
-// AfterApply is called by kong, before those of the subcommands.
+// AfterApply is called by kong before the AfterApply methods of the subcommands.
 func (c *Command) AfterApply(ctx *kong.Context) error {
 	ctx.Bind(&c.flags)
 	return c.check()
 }
 
-// flags are what all questions have in common.
+// flags are the flags common to all questions.
 type flags struct {
 	Server    string        `default:"http://127.0.0.1:8080" env:"FLOWD_SERVER" placeholder:"URL" help:"The server ($$FLOWD_SERVER, or http://127.0.0.1:8080)."`
 	Token     string        `placeholder:"TOKEN" help:"What it knows this client by ($$FLOWD_TOKEN). As a flag it is in the list of processes (ps), for all users of the machine to see: better is --token-file."`
@@ -72,15 +72,15 @@ type flags struct {
 	Timeout   time.Duration `default:"30s" help:"How long the server may be silent."`
 }
 
-// leastWatch keeps a slip of the pen from being a load.
+// leastWatch keeps a typing error from becoming a load on the server.
 const leastWatch = 100 * time.Millisecond
 
-// check returns what is wrong with the flags.
+// check returns the first problem of the flags.
 func (f *flags) check() error {
 	u, err := url.Parse(f.Server)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		// What is no URL may have a password somewhere.
+		// The error does not quote a malformed URL, which may contain a password.
 		return errors.New("--server: must look like http://host:port or https://host")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return fmt.Errorf("--server: %s must have no user, no ? and no #; for a token there is --token-file", u.Redacted())
@@ -94,7 +94,7 @@ func (f *flags) check() error {
 	return nil
 }
 
-// token returns the token, if there is one: of a flag, or else of the environment.
+// token returns the token, or "" without one: that of a flag, or else that of the environment.
 func (f *flags) token() (string, error) {
 	token, from, path, pathFrom := f.Token, "--token", f.TokenFile, "--token-file"
 	if token == "" && path == "" {
@@ -118,7 +118,7 @@ func (f *flags) token() (string, error) {
 	return token, nil
 }
 
-// tokenOfFile returns the first line of a file, without space around it.
+// tokenOfFile returns the first line of a file without surrounding space.
 func tokenOfFile(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -131,7 +131,7 @@ func tokenOfFile(path string) (string, error) {
 	return token, nil
 }
 
-// hourFlags are the hours of a question.
+// hourFlags select the hours of a question.
 type hourFlags struct {
 	Hour string `placeholder:"HOUR" help:"One hour, by its number, or latest, or latest-N (latest)."`
 	From string `placeholder:"HOUR" help:"First hour of a range: a number, a time as in 2026-01-31T15:00:00Z, or as --hour."`
@@ -146,7 +146,7 @@ func (f *hourFlags) add(q *question) {
 	q.addHour("to", f.To)
 }
 
-// matchFlags say which rows are kept.
+// matchFlags select rows.
 type matchFlags struct {
 	SrcApp  []string `name:"src-app" sep:"none" placeholder:"NAME" help:"Only rows of this app, or with a * at the end of those that begin so; may be repeated."`
 	DestApp []string `name:"dest-app" sep:"none" placeholder:"NAME" help:"The same of the other end."`
@@ -159,7 +159,7 @@ func (f *matchFlags) add(q *question) {
 	q.add("vpc_id", f.VPCID...)
 }
 
-// orderFlags say which rows come first.
+// orderFlags sort rows and limit their number.
 type orderFlags struct {
 	OrderBy fieldOrder `name:"order-by" placeholder:"[-]FIELD" help:"What to sort by, with a - for the largest first."`
 	Limit   *int       `placeholder:"N" help:"The first N rows alone."`
@@ -172,8 +172,8 @@ func (f *orderFlags) add(q *question) {
 	}
 }
 
-// fieldOrder is a field that may have a hyphen before it, which kong takes for a flag unless a = is
-// between.
+// fieldOrder is a field with an optional hyphen before it. Without its own decoder, kong would take such a
+// value for a flag unless it follows a =.
 type fieldOrder string
 
 // Decode is called by kong.
@@ -316,7 +316,7 @@ func (*ledgerQuery) Run(p *Process, f *flags) error {
 	return ask(p, f, q)
 }
 
-// checkWhole refuses formats that only answers of rows come in.
+// checkWhole rejects formats that exist only for answers of rows.
 func (f *flags) checkWhole() error {
 	if f.Format == "ndjson" || f.Format == "csv" {
 		return fmt.Errorf("--format: %s is for flows, diff and pairs; this one comes as table or json", f.Format)

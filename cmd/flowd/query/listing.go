@@ -15,27 +15,27 @@ import (
 	"flowd/humanize"
 )
 
-// column is a field of the rows of an answer, and how a table shows it.
+// column describes a field of the rows of an answer, and its column in a table.
 type column struct {
 	field       string
-	group, head string // the field in capitals if there is no head
+	group, head string // an empty head means the field in capitals
 	kind        cellKind
-	// gain says that --watch shows the change of the field.
+	// gain tells that --watch shows the change of the field.
 	gain bool
 }
 
-// cellKind is what a field holds.
+// cellKind is the kind of value of a field.
 type cellKind uint8
 
 const (
 	nameCell  cellKind = iota // names a row
 	hourCell                  // names a row
-	wordCell                  // says something of a row
-	countCell                 // of things that cannot be added up over rows
+	wordCell                  // describes a row
+	countCell                 // number that cannot be summed over rows
 	bytesCell
 )
 
-// names tells whether rows that are the same in fields of this kind are of the same thing.
+// names reports whether fields of this kind identify a row.
 func (k cellKind) names() bool { return k == nameCell || k == hourCell }
 
 func (k cellKind) isNumber() bool { return k == countCell || k == bytesCell }
@@ -76,25 +76,25 @@ var (
 // listing is an answer to be shown as a table.
 type listing struct {
 	columns   []column
-	rows      [][]cell // a cell for each column
+	rows      [][]cell // each has a cell for each column
 	truncated bool
-	noFoot    bool   // the rows are not to be added up
+	noFoot    bool   // there is no line of totals
 	note      string // a line below the table
 }
 
-// cell is a field of a row: a number of any size, or text.
+// cell is the value of a field: an integer of any size, or text.
 type cell struct {
 	text   string
 	number *big.Int
 }
 
-// Bounds of answers that tables are made of: they are held in memory.
+// The bounds of answers for tables, which are held in memory.
 const (
 	maxLine  = 64 << 10
 	maxWhole = 256 << 20
 )
 
-// readRows reads NDJSON, of which it takes limit rows.
+// readRows reads up to limit rows of NDJSON. More rows are an error.
 func readRows(r io.Reader, columns []column, limit int) (*listing, error) {
 	l := &listing{columns: columns}
 	lines := bufio.NewScanner(r)
@@ -116,7 +116,7 @@ func readRows(r io.Reader, columns []column, limit int) (*listing, error) {
 
 var errCutLine = errors.New("the answer is cut: it ends in the middle of a row")
 
-// wholeLines is bufio.ScanLines for text of which every line has an end.
+// wholeLines is bufio.ScanLines for text in which every line, including the last one, must have an end.
 func wholeLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
@@ -127,7 +127,7 @@ func wholeLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
 	return 0, nil, nil
 }
 
-// add adds a row from its JSON.
+// add appends a row, given as JSON.
 func (l *listing) add(text []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
@@ -136,7 +136,7 @@ func (l *listing) add(text []byte) error {
 	return l.addFields(fields)
 }
 
-// addFields adds a row. The first row says which columns there are.
+// addFields appends a row. The first row determines the columns.
 func (l *listing) addFields(fields map[string]json.RawMessage) error {
 	if len(l.rows) == 0 {
 		var there []column
@@ -161,7 +161,7 @@ func (l *listing) addFields(fields map[string]json.RawMessage) error {
 	return nil
 }
 
-// cell reads a field. Numbers are exact, whatever their size.
+// cell parses the value of a field. Numbers are exact, whatever their size.
 func (c *column) cell(value json.RawMessage) (cell, error) {
 	if len(value) == 0 {
 		return cell{}, errors.New("is missing")
@@ -187,7 +187,7 @@ func (c *column) cell(value json.RawMessage) (cell, error) {
 	return cell{number: n}, nil
 }
 
-// readWhole reads an answer that has to be held as a whole.
+// readWhole reads an answer that must be held in memory completely.
 func readWhole(r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxWhole+1))
 	if len(text) > maxWhole {
@@ -196,7 +196,7 @@ func readWhole(r io.Reader) ([]byte, error) {
 	return text, err
 }
 
-// readJSON reads an answer into to.
+// readJSON parses an answer into to.
 func readJSON(r io.Reader, to any) error {
 	text, err := readWhole(r)
 	if err != nil {
@@ -208,7 +208,7 @@ func readJSON(r io.Reader, to any) error {
 	return nil
 }
 
-// readNames reads the array of GET /names.
+// readNames parses the array of GET /names.
 func readNames(r io.Reader, columns []column, _ int) (*listing, error) {
 	var names []string
 	if err := readJSON(r, &names); err != nil {
@@ -221,7 +221,7 @@ func readNames(r io.Reader, columns []column, _ int) (*listing, error) {
 	return l, nil
 }
 
-// readHours reads the array of GET /hours.
+// readHours parses the array of GET /hours.
 func readHours(r io.Reader, columns []column, _ int) (*listing, error) {
 	var hours []map[string]json.RawMessage
 	if err := readJSON(r, &hours); err != nil {
@@ -236,10 +236,10 @@ func readHours(r io.Reader, columns []column, _ int) (*listing, error) {
 	return l, nil
 }
 
-// accountField is the place of the name that an account has in GET /ledger.
+// accountField is the pseudo-field for the name of an account in GET /ledger.
 const accountField = "account"
 
-// readLedger reads the whole of GET /ledger, not its hours.
+// readLedger parses the totals of GET /ledger, but not its hours.
 func readLedger(r io.Reader, columns []column, _ int) (*listing, error) {
 	var answer map[string]json.RawMessage
 	if err := readJSON(r, &answer); err != nil {

@@ -12,17 +12,18 @@ import (
 	"flowd/flow"
 )
 
-// question is what a server is asked, and how its answer is read.
+// question is a request to the server, and the way to read its answer.
 type question struct {
 	route      string
 	parameters url.Values
-	// relative are the parameters whose hours are counted from the latest one, as they were given.
+	// relative has the parameters whose hours are relative to the latest one, as the user gave them.
 	relative map[string]string
-	// hasFormats says that the answer is rows, to be had as JSON, NDJSON and CSV. Others are JSON.
+	// hasFormats tells that the answer is rows, available as JSON, NDJSON and CSV. Other answers are JSON
+	// only.
 	hasFormats bool
-	// tableOrder is how a table is sorted that is not asked for otherwise.
+	// tableOrder is the default order of a table.
 	tableOrder string
-	// newestLast says that the last rows are those to see where not all fit.
+	// newestLast tells that the last rows matter most if not all fit.
 	newestLast bool
 	columns    []column
 	read       func(r io.Reader, columns []column, limit int) (*listing, error)
@@ -34,7 +35,7 @@ func newQuestion(route string, columns []column) *question {
 	}
 }
 
-// add adds a parameter once for each of its values that is not empty.
+// add adds a parameter for each non-empty value.
 func (q *question) add(name string, values ...string) {
 	for _, value := range values {
 		if value != "" {
@@ -43,7 +44,7 @@ func (q *question) add(name string, values ...string) {
 	}
 }
 
-// latest begins an hour that is counted from the newest one.
+// latest is the prefix of an hour that is relative to the newest one.
 const latest = "latest"
 
 // addHour adds a parameter that is an hour.
@@ -55,7 +56,7 @@ func (q *question) addHour(name, value string) {
 	q.add(name, value)
 }
 
-// asked returns the parameters with hours as they are now.
+// asked returns the parameters, with relative hours resolved.
 func (q *question) asked(ctx context.Context, c *client) (url.Values, error) {
 	if len(q.relative) == 0 {
 		return q.parameters, nil
@@ -75,7 +76,7 @@ func (q *question) asked(ctx context.Context, c *client) (url.Values, error) {
 	return parameters, nil
 }
 
-// hoursBefore reads latest or latest-N.
+// hoursBefore parses latest or latest-N.
 func hoursBefore(newest flow.Hour, value string) (flow.Hour, error) {
 	if value == latest {
 		return newest, nil
@@ -91,7 +92,7 @@ func hoursBefore(newest flow.Hour, value string) (flow.Hour, error) {
 	return newest - flow.Hour(n), nil
 }
 
-// newestHour returns the newest hour that the server has.
+// newestHour returns the newest hour of the server.
 func (c *client) newestHour(ctx context.Context) (flow.Hour, error) {
 	r, err := c.get(ctx, "/hours", nil, jsonMedia)
 	if err != nil {
@@ -110,5 +111,5 @@ func (c *client) newestHour(ctx context.Context) (flow.Hour, error) {
 	return hours[len(hours)-1].Hour, nil
 }
 
-// errNoHours may pass: flows come.
+// errNoHours is an absentError, since flows may arrive later.
 var errNoHours = &absentError{"the server has no hours yet, so there is no latest one: post some flows, or name an hour"}

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/term"
 )
 
-// screen is where answers are written, which may be a terminal.
+// screen is the output, which may be a terminal.
 type screen struct {
 	w    io.Writer
-	file *os.File // nil if it is no terminal
+	file *os.File // nil if it is not a terminal
 }
 
 func screenOf(w io.Writer) screen {
@@ -27,7 +27,7 @@ func screenOf(w io.Writer) screen {
 
 func (s *screen) isTerminal() bool { return s.file != nil }
 
-// size returns the size of the terminal; 0 for no bound, or one that is not known.
+// size returns the size of the terminal; 0 means unbounded or unknown.
 func (s *screen) size() (width, height int) {
 	if s.file == nil {
 		return 0, 0
@@ -39,13 +39,13 @@ func (s *screen) size() (width, height int) {
 	return width, height
 }
 
-// colour tells whether colours are welcome (https://no-color.org).
+// colour reports whether colours are welcome (https://no-color.org).
 func (s *screen) colour() bool {
 	return s.isTerminal() && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// What a terminal is told. The other screen leaves what was on this one as it was; lines that are too
-// long are cut, so that each stays one; and the cursor is not shown.
+// Control sequences of terminals. The alternate screen preserves the content of the normal one; lines that
+// are too long are cut, so that each takes one line; and the cursor is hidden.
 const (
 	toOtherScreen = "\x1b[?1049h\x1b[?7l\x1b[?25l"
 	toFirstScreen = "\x1b[?25h\x1b[?7h\x1b[?1049l"
@@ -54,17 +54,17 @@ const (
 	restOfScreen  = "\x1b[J"
 )
 
-// frame is what is drawn at a time.
+// frame is the content of one drawing.
 type frame struct {
-	before string // what the terminal is told first
+	before string // control sequences sent first
 	title  string
 	at     time.Time
 	text   []byte // lines
 	status string
-	wrong  bool // status is of something that went wrong
+	wrong  bool // status is an error
 }
 
-// draw draws f over what was there.
+// draw draws f over the previous frame.
 func (s *screen) draw(f frame) error {
 	width, _ := s.size()
 	clock := f.at.Format("15:04:05")

@@ -20,43 +20,43 @@ import (
 type table struct {
 	columns []tableColumn
 	rows    [][]string
-	// foot has a cell for each column. The first of them may be as wide as the columns up to the next
-	// one that is not empty.
+	// foot has a cell for each column. The first cell may extend to the next one that is not empty.
 	foot []string
-	// newestLast says that the last rows are those to see where not all fit.
+	// newestLast tells that the last rows matter most if not all fit.
 	newestLast bool
 }
 
-// tableColumn is how a column looks.
+// tableColumn is the layout of a column.
 type tableColumn struct {
 	group, head string
 	number      bool // aligned right
-	shrinks     bool // may be shortened where the table is too wide
+	shrinks     bool // may be shortened if the table is too wide
 }
 
 const (
 	columnGap = "  "
-	// leastColumn is as far as columns shrink. A table that is still too wide is as wide as it is.
+	// leastColumn is the width down to which columns shrink. A table that is still too wide is not shortened
+	// further.
 	leastColumn = 5
 )
 
-// canvas is what a table is written for.
+// canvas is the output area of a table.
 type canvas struct {
-	// width is how many places there are; 0 is no end of them.
+	// width is the number of character cells per line; 0 is unbounded.
 	width int
-	// height is how many lines there are, 0 is no end of them. Rows that do not fit are counted instead.
+	// height is the number of lines; 0 is unbounded. Rows that do not fit are only counted.
 	height int
-	// colour says that heads and words may stand out.
+	// colour tells that heads and words may be highlighted.
 	colour bool
 }
 
-// write writes t, which must have a column.
+// write writes t, which must have at least one column.
 func (t *table) write(b *bytes.Buffer, c canvas) {
 	widths := t.widths(c.width)
 	room := c.height - t.writeHeads(b, widths, c.colour) - min(len(t.foot), 1)
 	from, to := 0, len(t.rows)
 	if c.height > 0 && to > room {
-		hidden := to - max(room-1, 0) // a line says how many
+		hidden := to - max(room-1, 0) // one line tells their number
 		if t.newestLast {
 			from = hidden
 		} else {
@@ -77,7 +77,7 @@ func writeHidden(b *bytes.Buffer, rows int) {
 	}
 }
 
-// widths returns how wide each column is.
+// widths returns the width of each column.
 func (t *table) widths(limit int) []int {
 	widths := make([]int, len(t.columns))
 	for i, c := range t.columns {
@@ -107,7 +107,7 @@ func (t *table) widths(limit int) []int {
 	return widths
 }
 
-// shrink makes columns that may be shortened as wide as the limit lets them: the widest first, until
+// shrink shortens the columns that may be shortened until the table fits the limit: the widest first, until
 // they are equal.
 func (t *table) shrink(widths []int, limit int) {
 	for excess := span(widths) - limit; excess > 0; excess-- {
@@ -124,7 +124,7 @@ func (t *table) shrink(widths []int, limit int) {
 	}
 }
 
-// span returns how wide neighbouring columns are together.
+// span returns the total width of adjacent columns.
 func span(widths []int) int {
 	sum := len(columnGap) * max(len(widths)-1, 0)
 	for _, w := range widths {
@@ -133,7 +133,7 @@ func span(widths []int) int {
 	return sum
 }
 
-// groupEnd returns where the group of a column ends. A column without a group is one of its own.
+// groupEnd returns the end of a column's group. A column without a group is a group of its own.
 func (t *table) groupEnd(from int) int {
 	to := from + 1
 	for to < len(t.columns) && t.columns[from].group != "" && t.columns[to].group == t.columns[from].group {
@@ -142,7 +142,7 @@ func (t *table) groupEnd(from int) int {
 	return to
 }
 
-// writeHeads writes the lines above the rows, and returns how many these are.
+// writeHeads writes the lines above the rows, and returns their number.
 func (t *table) writeHeads(b *bytes.Buffer, widths []int, colour bool) (lines int) {
 	if slices.ContainsFunc(t.columns, func(c tableColumn) bool { return c.group != "" }) {
 		var line tableLine
@@ -178,7 +178,7 @@ func (t *table) writeRow(b *bytes.Buffer, row []string, widths []int, colour boo
 	line.writeTo(b, "")
 }
 
-// labelEnd returns how many columns the foot's label goes over; 0 without a foot.
+// labelEnd returns the number of columns that the foot's label covers; 0 without a foot.
 func (t *table) labelEnd() int {
 	to := min(1, len(t.foot))
 	for to > 0 && to < len(t.foot) && t.foot[to] == "" {
@@ -201,7 +201,7 @@ func (t *table) writeFoot(b *bytes.Buffer, widths []int) {
 	line.writeTo(b, "")
 }
 
-// tableLine is a line of a table as it grows. Spaces that nothing follows are left out.
+// tableLine builds a line of a table. It omits trailing spaces.
 type tableLine struct {
 	text    strings.Builder
 	spaces  int
@@ -242,7 +242,7 @@ const (
 	plain  = "\x1b[0m"
 )
 
-// wordColours are those of words that a reader may look for.
+// wordColours are the colours of words that readers look for.
 var wordColours = map[string]string{"new": green, "gone": red, "a": yellow, "b": yellow, "no": red}
 
 func emphasis(colour bool) string {

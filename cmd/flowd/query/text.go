@@ -11,7 +11,7 @@ import (
 	"flowd/humanize"
 )
 
-// hourText returns an hour as people read it: as a time if it is one since the Unix epoch.
+// hourText formats an hour for people: as a time if it counts since the Unix epoch.
 func hourText(h flow.Hour) string {
 	if begin := humanize.HourBegin(h); begin != "-" {
 		return begin
@@ -19,10 +19,10 @@ func hourText(h flow.Hour) string {
 	return strconv.FormatUint(uint64(h), 10)
 }
 
-// byteUnits are those of 1024 each, as df -h and du -h have them.
+// byteUnits are multiples of 1024, as in df -h and du -h.
 const byteUnits = "KMGTPEZY"
 
-// bytesText returns a number of bytes with three digits and a unit: 1.46K, 14.6K, 146K.
+// bytesText formats a number of bytes with three digits and a unit: 1.46K, 14.6K, 146K.
 func bytesText(n *big.Int) string {
 	v, _ := new(big.Float).SetInt(n).Float64()
 	sign := ""
@@ -33,7 +33,7 @@ func bytesText(n *big.Int) string {
 		return n.String()
 	}
 	unit := -1
-	// What would be rounded to 1024 is 1.00 of the next unit.
+	// A value that would be rounded to 1024 is written as 1.00 of the next unit.
 	for v >= 1023.5 && unit < len(byteUnits)-1 {
 		v /= 1024
 		unit++
@@ -48,7 +48,7 @@ func bytesText(n *big.Int) string {
 	return sign + strconv.FormatFloat(v, 'f', digits, 64) + byteUnits[unit:unit+1]
 }
 
-// textWidth returns how many places of a terminal text takes.
+// textWidth returns the number of character cells that text takes on a terminal.
 func textWidth(text string) int {
 	if isPlain(text) {
 		return len(text)
@@ -56,7 +56,7 @@ func textWidth(text string) int {
 	return uniseg.StringWidth(text)
 }
 
-// isPlain tells whether each byte of printable text is a character of one place.
+// isPlain reports whether each byte of printable text is a character of one cell.
 func isPlain(text string) bool {
 	for i := range len(text) {
 		if text[i] >= utf8.RuneSelf {
@@ -68,8 +68,8 @@ func isPlain(text string) bool {
 
 const ellipsis = "…"
 
-// shorten returns text in at most width places, at least 1: names differ at both ends, so it is the
-// middle that goes.
+// shorten shortens text to at most width cells, at least 1. It cuts out the middle, since names differ at
+// both ends.
 func shorten(text string, width int) string {
 	if textWidth(text) <= width {
 		return text
@@ -78,7 +78,7 @@ func shorten(text string, width int) string {
 	return firstPlaces(text, head) + ellipsis + lastPlaces(text, tail)
 }
 
-// firstPlaces returns as much of text's beginning as fits.
+// firstPlaces returns the longest prefix of text that fits.
 func firstPlaces(text string, width int) string {
 	at := 0
 	for g := uniseg.NewGraphemes(text); g.Next(); {
@@ -90,7 +90,7 @@ func firstPlaces(text string, width int) string {
 	return text[:at]
 }
 
-// lastPlaces returns as much of text's end as fits.
+// lastPlaces returns the longest suffix of text that fits.
 func lastPlaces(text string, width int) string {
 	left, at := textWidth(text), len(text)
 	for g := uniseg.NewGraphemes(text); g.Next(); {

@@ -7,10 +7,10 @@ import (
 	"flowd/humanize"
 )
 
-// listingView is how a listing is shown.
+// listingView says how a listing is shown.
 type listingView struct {
 	raw bool
-	// watched adds a column of the changes since before, which is nil for the first answer.
+	// watched adds a column with the changes since before, which is nil for the first answer.
 	watched bool
 	before  *listing
 }
@@ -48,7 +48,7 @@ func (l *listing) table(v listingView) *table {
 	return t
 }
 
-// shown returns the cell as people read it.
+// shown formats the cell for people.
 func (c *cell) shown(kind cellKind, raw bool) string {
 	switch {
 	case c.number == nil:
@@ -82,7 +82,7 @@ func (l *listing) foot(v listingView) []string {
 	return foot
 }
 
-// changes returns for each row what --watch shows: by how much it grew since before.
+// changes returns for each row the change that --watch shows: its growth since before.
 func (l *listing) changes(v listingView) []string {
 	changes := make([]string, len(l.rows))
 	if v.before == nil {
@@ -103,14 +103,14 @@ func (l *listing) changes(v listingView) []string {
 		case there && gain.Cmp(was) < 0:
 			shrunk := cell{number: gain.Sub(gain, was)}
 			changes[i] = shrunk.shown(kind, v.raw)
-		case !there && !v.before.truncated: // else it may have been below the cut
+		case !there && !v.before.truncated: // otherwise it may have been beyond the limit
 			changes[i] = "new"
 		}
 	}
 	return changes
 }
 
-// measure returns what names a row, and the number that --watch shows the change of.
+// measure returns the key that identifies a row, and the number whose change --watch shows.
 func (l *listing) measure(row []cell) (key string, gain *big.Int, kind cellKind) {
 	gain = new(big.Int)
 	var names []string

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// watch asks every so often until an interrupt, which is no error. What may pass, such as a server
-// that is started again, ends it before the first answer alone.
+// watch asks at intervals until an interrupt, which is no error. Before the first answer any error ends it;
+// after that, errors that may pass, such as those of a server that restarts, do not.
 func (a *asker) watch(ctx context.Context) (err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // from the first signal on, the next one has its usual effect
+	context.AfterFunc(ctx, stop) // after the first signal, the next one has its default effect
 	defer func() {
 		if a.drawing {
 			_, left := io.WriteString(a.stdout, toFirstScreen)
@@ -49,7 +49,7 @@ func (a *asker) watch(ctx context.Context) (err error) {
 	}
 }
 
-// missed says that there is no answer this time.
+// missed reports that there is no answer this time.
 func (a *asker) missed(cause error) error {
 	if !a.drawing {
 		fmt.Fprintf(a.stderr, "flowd: %v\n", cause)

@@ -14,7 +14,7 @@ import (
 // entryKeys are the keys of an entry.
 var entryKeys = []string{"name", "sha256", "certificate", "scopes", "vpcs", "expires"}
 
-// entry parses an entry, and records its right if nothing is wrong with it.
+// entry parses an entry, and records its grant if nothing is wrong with it.
 func (r *reader) entry(node *yaml.Node) {
 	values := r.mapping(node, "a token", entryKeys)
 	if values == nil {
@@ -30,20 +30,20 @@ func (r *reader) entry(node *yaml.Node) {
 	if byDigest == byCertificate {
 		r.wrong(node.Line, `needs one of the keys "sha256", for a client that sends a token, and "certificate"`)
 	}
-	right := &Right{
+	grant := &Grant{
 		Name:    r.name(values["name"]),
 		Scopes:  r.scopes(values["scopes"]),
 		VPCs:    r.vpcs(values["vpcs"]),
 		Expires: r.expires(values["expires"]),
 	}
-	if wide := right.Scopes & (Metrics | Admin); wide != 0 && !right.VPCs.All() {
+	if wide := grant.Scopes & (Metrics | Admin); wide != 0 && !grant.VPCs.All() {
 		r.wrong(values["vpcs"].Line, "vpcs: scope %s shows more than some VPCs; leave one of both out", wide)
 	}
 	if node := values["sha256"]; node != nil {
-		r.digest(node, right)
+		r.digest(node, grant)
 	}
 	if node := values["certificate"]; node != nil {
-		r.certificate(node, right)
+		r.certificate(node, grant)
 	}
 }
 
@@ -82,13 +82,13 @@ func (r *reader) name(node *yaml.Node) string {
 	return name
 }
 
-// maxName is the longest name of a right in bytes.
+// maxName is the longest name of a grant in bytes.
 const maxName = 64
 
 // secret matches texts of the form of a token or a digest. They must not be names, since names are shown.
 var secret = regexp.MustCompile(`^flowd_[A-Za-z0-9_-]{20,}$|^[0-9A-Fa-f]{64}$`)
 
-// wrongName says why name cannot be the name of a right. It is empty for a valid one.
+// wrongName says why name cannot be the name of a grant. It is empty for a valid one.
 func wrongName(name string) string {
 	notVisible := func(r rune) bool { return r <= ' ' || r > '~' }
 	switch {
@@ -166,8 +166,8 @@ func (r *reader) expires(node *yaml.Node) time.Time {
 	return end.UTC()
 }
 
-// digest records the right of a token.
-func (r *reader) digest(node *yaml.Node, right *Right) {
+// digest records the grant of a token.
+func (r *reader) digest(node *yaml.Node, grant *Grant) {
 	text, given := r.scalar(node, "sha256")
 	if !given {
 		return
@@ -178,12 +178,12 @@ func (r *reader) digest(node *yaml.Node, right *Right) {
 		return
 	}
 	if r.once(node.Line, "sha256", string(digest)) {
-		r.tokens = append(r.tokens, tokenRight{[sha256.Size]byte(digest), right})
+		r.tokens = append(r.tokens, tokenGrant{[sha256.Size]byte(digest), grant})
 	}
 }
 
-// certificate records the right of a certificate.
-func (r *reader) certificate(node *yaml.Node, right *Right) {
+// certificate records the grant of a certificate.
+func (r *reader) certificate(node *yaml.Node, grant *Grant) {
 	text, given := r.scalar(node, "certificate")
 	if !given {
 		return
@@ -192,7 +192,7 @@ func (r *reader) certificate(node *yaml.Node, right *Right) {
 		if wrong := wrongCommonName(text); wrong != "" {
 			r.wrong(node.Line, "certificate: %s", wrong)
 		} else if r.once(node.Line, "certificate", text) {
-			r.names[text] = right
+			r.names[text] = grant
 		}
 		return
 	}
@@ -200,6 +200,6 @@ func (r *reader) certificate(node *yaml.Node, right *Right) {
 	if err != nil {
 		r.wrong(node.Line, "certificate: %v", err)
 	} else if r.once(node.Line, "certificate", subject) {
-		r.subjects[subject] = right
+		r.subjects[subject] = grant
 	}
 }

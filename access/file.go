@@ -65,7 +65,7 @@ func (e *Error) Error() string {
 func Parse(name string, data []byte) (*List, error) {
 	r := &reader{
 		file: name, lines: map[string]int{},
-		names: map[string]*Right{}, subjects: map[string]*Right{},
+		names: map[string]*Grant{}, subjects: map[string]*Grant{},
 	}
 	r.read(data)
 	if r.more > 0 {
@@ -83,8 +83,8 @@ type reader struct {
 	problems []Problem
 	more     int // problems beyond maxProblems, which are only counted
 
-	tokens          []tokenRight
-	names, subjects map[string]*Right
+	tokens          []tokenGrant
+	names, subjects map[string]*Grant
 	// lines has the line of each name, digest and certificate, by keys such as "name agents-eu".
 	lines map[string]int
 }

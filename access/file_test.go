@@ -54,14 +54,14 @@ tokens:
 
 func TestParse(t *testing.T) {
 	list := parsed(t, everyForm)
-	got := map[string]*Right{
+	got := map[string]*Grant{
 		"t1": list.ofToken([]byte("t1")), "t2": list.ofToken([]byte("t2")), "t3": list.ofToken([]byte("t3")),
 		"name": list.names["collector.example.net"],
 	}
-	for _, right := range list.subjects {
-		got["subject"] = right
+	for _, grant := range list.subjects {
+		got["subject"] = grant
 	}
-	want := map[string]*Right{
+	want := map[string]*Grant{
 		"t1": {
 			Name: "agents-eu", Scopes: Ingest, Expires: time.Date(2027, 1, 1, 0, 30, 0, 0, time.UTC),
 			VPCs: VPCs{Names: []string{"vpc-a", "vpc-b"}, Prefixes: []string{"vpc-eu-"}},
@@ -224,7 +224,7 @@ func leak(shown, text string) string {
 	return ""
 }
 
-// FuzzParse holds that whatever a file is, it is read into rights that keep every rule, or refused with
+// FuzzParse holds that whatever a file is, it is read into grants that keep every rule, or refused with
 // problems that show no secret.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(withDigests(everyForm)))
@@ -252,26 +252,26 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("a file without entries was accepted, which would let every client in")
 		}
 		names := map[string]bool{}
-		var rights []*Right
+		var grants []*Grant
 		for _, token := range list.tokens {
-			rights = append(rights, token.right)
+			grants = append(grants, token.grant)
 		}
-		for _, certificates := range []map[string]*Right{list.names, list.subjects} {
-			for key, right := range certificates {
+		for _, certificates := range []map[string]*Grant{list.names, list.subjects} {
+			for key, grant := range certificates {
 				if key == "" {
 					t.Error("a certificate without a name")
 				}
-				rights = append(rights, right)
+				grants = append(grants, grant)
 			}
 		}
-		for _, right := range rights {
-			if names[right.Name] || wrongName(right.Name) != "" || right.Scopes == 0 || right.Scopes > allScopes ||
-				!right.VPCs.All() && right.Scopes&(Metrics|Admin) != 0 || !right.Expires.IsZero() && right.Expires.Unix() < 0 {
-				t.Errorf("%+v", right)
+		for _, grant := range grants {
+			if names[grant.Name] || wrongName(grant.Name) != "" || grant.Scopes == 0 || grant.Scopes > allScopes ||
+				!grant.VPCs.All() && grant.Scopes&(Metrics|Admin) != 0 || !grant.Expires.IsZero() && grant.Expires.Unix() < 0 {
+				t.Errorf("%+v", grant)
 			}
-			names[right.Name] = true
-			if patterns := right.VPCs.patterns(); len(patterns) > 0 {
-				if again, err := ParseVPCs(patterns); err != nil || cmp.Diff(again, right.VPCs) != "" {
+			names[grant.Name] = true
+			if patterns := grant.VPCs.patterns(); len(patterns) > 0 {
+				if again, err := ParseVPCs(patterns); err != nil || cmp.Diff(again, grant.VPCs) != "" {
 					t.Errorf("%q: %+v, %v", patterns, again, err)
 				}
 			}

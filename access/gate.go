@@ -12,7 +12,7 @@ import (
 // Gate authorizes requests, or refuses them. All methods may be called concurrently.
 type Gate struct {
 	list      atomic.Pointer[List]
-	anyClient *Right // the result of Check while the gate is open
+	anyClient *Grant // the result of Check while the gate is open
 	refused   [reasons]atomic.Uint64
 	failures  *failures
 }
@@ -26,17 +26,17 @@ type Options struct {
 
 // NewGate returns an open gate.
 func NewGate(o Options) *Gate {
-	return &Gate{anyClient: &Right{Scopes: allScopes}, failures: newFailures(o.Addresses)}
+	return &Gate{anyClient: &Grant{Scopes: allScopes}, failures: newFailures(o.Addresses)}
 }
 
 // Replace puts l in force for every Check that begins from now on. A nil or empty list opens the gate.
 func (g *Gate) Replace(l *List) { g.list.Store(l) }
 
-// Open reports whether every client has every right, because no list is in force.
+// Open reports whether every client may do everything, because no list is in force.
 func (g *Gate) Open() bool { return g.list.Load().Len() == 0 }
 
-// Claim is the credentials of one request. No verb prints its header.
-type Claim struct {
+// Credential is what one request presents to be authorized. No verb prints its header.
+type Credential struct {
 	// Addr is the client's address. IPv6 addresses of one /64 are one client.
 	Addr netip.Addr
 	// Authorization is the value of that header, empty without one. Check reads it only during the call.
@@ -44,22 +44,22 @@ type Claim struct {
 	Authorization []byte
 	// Certificate is the verified certificate of the client, which proved to have its key; or nil.
 	Certificate *x509.Certificate
-	// Now is the time by which rights expire. Zero means the time of the call.
+	// Now is the time by which grants expire. Zero means the time of the call.
 	Now time.Time
 }
 
 // Format writes the address, and which credentials there are, whatever the verb.
-func (c Claim) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.text()) }
+func (c Credential) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.text()) }
 
 // MarshalText returns the same text for logs and JSON.
-func (c Claim) MarshalText() ([]byte, error) { return []byte(c.text()), nil }
+func (c Credential) MarshalText() ([]byte, error) { return []byte(c.text()), nil }
 
-func (c *Claim) text() string {
+func (c *Credential) text() string {
 	has := map[bool]string{false: "without", true: "with"}
 	return fmt.Sprintf("%v %s a header, %s a certificate", c.Addr, has[len(c.Authorization) > 0], has[c.Certificate != nil])
 }
 
-// Refusal says why a claim is refused.
+// Refusal says why a credential is refused.
 type Refusal struct {
 	Reason Reason
 	// RetryAfter is the time until the next failure is answered with its own reason. It is set only with
@@ -67,7 +67,7 @@ type Refusal struct {
 	RetryAfter time.Duration
 }
 
-// Reason is why a claim is refused. Its text is the label of the metrics.
+// Reason is why a credential is refused. Its text is the label of the metrics.
 type Reason uint8
 
 const (
@@ -77,11 +77,11 @@ const (
 	MalformedAuthorization
 	// UnknownToken is a token that is not in the list.
 	UnknownToken
-	// ExpiredToken is a token or a certificate whose right has expired.
+	// ExpiredToken is a token or a certificate whose grant has expired.
 	ExpiredToken
 	// UnknownCertificate is a certificate that is not in the list.
 	UnknownCertificate
-	// Slowed is a claim that fails for any reason but NoToken, after too many such failures of its address.
+	// Slowed is a credential that fails for any reason but NoToken, after too many such failures of its address.
 	Slowed
 	reasons
 )
@@ -94,15 +94,15 @@ var reasonNames = [reasons]string{
 // String returns the reason as in "unknown-token".
 func (r Reason) String() string { return reasonNames[r] }
 
-// Failures returns the number of claims that were refused for that reason.
+// Failures returns the number of credentials that were refused for that reason.
 func (g *Gate) Failures(r Reason) uint64 { return g.refused[r].Load() }
 
-// Check returns the right of c, or why it has none. A token has precedence over a certificate.
+// Check returns the grant of c, or why it has none. A token has precedence over a certificate.
 //
-// Claims that fail with a token or a certificate are rate-limited by address: after ten failures, one per
-// second is answered with its own reason, and the others are refused as Slowed. Valid claims always pass,
+// Credentials that fail with a token or a certificate are rate-limited by address: after ten failures, one per
+// second is answered with its own reason, and the others are refused as Slowed. Valid credentials always pass,
 // so a client does not suffer from the failures of another one behind the same address.
-func (g *Gate) Check(c Claim) (*Right, *Refusal) {
+func (g *Gate) Check(c Credential) (*Grant, *Refusal) {
 	list := g.list.Load()
 	if list.Len() == 0 {
 		return g.anyClient, nil
@@ -110,9 +110,9 @@ func (g *Gate) Check(c Claim) (*Right, *Refusal) {
 	if c.Now.IsZero() {
 		c.Now = time.Now()
 	}
-	right, reason := list.check(&c)
-	if right != nil {
-		return right, nil
+	grant, reason := list.check(&c)
+	if grant != nil {
+		return grant, nil
 	}
 	refusal := &Refusal{Reason: reason}
 	// A request without a token guesses nothing; it is how a client learns that it needs one.

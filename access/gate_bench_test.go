@@ -17,26 +17,26 @@ func manyTokens(n int) []byte {
 	return []byte(b.String())
 }
 
-// checks are claims at a gate of so many tokens and two certificates.
-func checks(t testing.TB, tokens int) (*Gate, map[string]Claim) {
+// checks are credentials at a gate of so many tokens and two certificates.
+func checks(t testing.TB, tokens int) (*Gate, map[string]Credential) {
 	text := string(manyTokens(tokens-1)) + withDigests(`- {name: t, sha256: "D1", scopes: [ingest]}
 - {name: cn, certificate: collector, scopes: [ingest]}
 - {name: subject, certificate: "CN=agent,C=DE", scopes: [ingest]}
 `)
 	g := NewGate(Options{})
 	g.Replace(parsed(t, text))
-	claim := Claim{Addr: netip.MustParseAddr("2001:db8::1"), Now: noon}
-	token, name, subject := claim, claim, claim
+	credential := Credential{Addr: netip.MustParseAddr("2001:db8::1"), Now: noon}
+	token, name, subject := credential, credential, credential
 	token.Authorization = []byte("Bearer t1")
 	name.Certificate, subject.Certificate = named(t, "collector"), named(t, "agent")
-	return g, map[string]Claim{"token": token, "common name": name, "subject": subject}
+	return g, map[string]Credential{"token": token, "common name": name, "subject": subject}
 }
 
 func TestCheckMakesNoGarbage(t *testing.T) {
-	g, claims := checks(t, 10)
-	for name, claim := range claims {
+	g, credentials := checks(t, 10)
+	for name, credential := range credentials {
 		allocs := testing.AllocsPerRun(100, func() {
-			if _, refusal := g.Check(claim); refusal != nil {
+			if _, refusal := g.Check(credential); refusal != nil {
 				t.Fatal(refusal)
 			}
 		})
@@ -52,24 +52,24 @@ func TestCheckMakesNoGarbage(t *testing.T) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	g, claims := checks(b, MaxTokens-2)
+	g, credentials := checks(b, MaxTokens-2)
 	for _, name := range []string{"token", "common name", "subject"} {
-		claim := claims[name]
+		credential := credentials[name]
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, refusal := g.Check(claim); refusal != nil {
+				if _, refusal := g.Check(credential); refusal != nil {
 					b.Fatal(refusal)
 				}
 			}
 		})
 	}
-	claim := claims["token"]
-	claim.Authorization = []byte("Bearer " + NewToken())
+	credential := credentials["token"]
+	credential.Authorization = []byte("Bearer " + NewToken())
 	b.Run("unknown token", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			g.Check(claim)
+			g.Check(credential)
 		}
 	})
 }

@@ -38,12 +38,12 @@ func named(t testing.TB, name string) *x509.Certificate {
 	return certified(t, pkix.Name{Country: []string{"DE"}, CommonName: name}.ToRDNSequence())
 }
 
-// outcome is the name of the right, or the reason.
-func outcome(right *Right, refusal *Refusal) string {
+// outcome is the name of the grant, or the reason.
+func outcome(grant *Grant, refusal *Refusal) string {
 	if refusal != nil {
 		return refusal.Reason.String()
 	}
-	return right.Name
+	return grant.Name
 }
 
 func TestCheck(t *testing.T) {
@@ -84,8 +84,8 @@ func TestCheck(t *testing.T) {
 		{"Bearer t3", named(t, "collector"), 0, "unknown-token"},
 		{"Basic dTE6", named(t, "collector"), 0, "malformed-authorization"},
 	} {
-		claim := Claim{Addr: local, Authorization: []byte(c.header), Certificate: c.certificate, Now: noon.Add(c.after)}
-		if got := outcome(freshGate(g).Check(claim)); got != c.want {
+		credential := Credential{Addr: local, Authorization: []byte(c.header), Certificate: c.certificate, Now: noon.Add(c.after)}
+		if got := outcome(freshGate(g).Check(credential)); got != c.want {
 			t.Errorf("%q, %v, %v after noon: %s, want %s", c.header, c.certificate != nil, c.after, got, c.want)
 		}
 	}
@@ -102,14 +102,14 @@ func TestOpenGate(t *testing.T) {
 	g := NewGate(Options{})
 	for _, list := range []*List{nil, {}} {
 		g.Replace(list)
-		right, refusal := g.Check(Claim{Addr: local, Authorization: []byte("Basic dTE6")})
-		if !g.Open() || refusal != nil || right.Scopes != allScopes || !right.VPCs.All() || right.Name != "" {
-			t.Errorf("open: %v, %+v, %v", g.Open(), right, refusal)
+		grant, refusal := g.Check(Credential{Addr: local, Authorization: []byte("Basic dTE6")})
+		if !g.Open() || refusal != nil || grant.Scopes != allScopes || !grant.VPCs.All() || grant.Name != "" {
+			t.Errorf("open: %v, %+v, %v", g.Open(), grant, refusal)
 		}
 	}
 	g.Replace(parsed(t, "tokens: [{name: a, sha256: D1, scopes: [query], expires: 2020-01-01T00:00:00Z}]"))
-	// Without a time in the claim it is that of the call.
-	if got := outcome(g.Check(Claim{Addr: local, Authorization: []byte("Bearer t1")})); g.Open() || got != "expired-token" {
+	// Without a time in the credential it is that of the call.
+	if got := outcome(g.Check(Credential{Addr: local, Authorization: []byte("Bearer t1")})); g.Open() || got != "expired-token" {
 		t.Errorf("open: %v, a token that ended is %s", g.Open(), got)
 	}
 }
@@ -121,10 +121,10 @@ func TestSlowed(t *testing.T) {
 	now := noon
 	check := func(addr, header string, want Refusal) {
 		t.Helper()
-		claim := Claim{Addr: netip.MustParseAddr(addr), Authorization: []byte(header), Now: now}
-		right, refusal := g.Check(claim)
-		if refusal == nil || right != nil || *refusal != want {
-			t.Errorf("%s, %v after noon: %v, %v, want %v", addr, now.Sub(noon), right, refusal, want)
+		credential := Credential{Addr: netip.MustParseAddr(addr), Authorization: []byte(header), Now: now}
+		grant, refusal := g.Check(credential)
+		if refusal == nil || grant != nil || *refusal != want {
+			t.Errorf("%s, %v after noon: %v, %v, want %v", addr, now.Sub(noon), grant, refusal, want)
 		}
 	}
 	for range 50 {
@@ -140,8 +140,8 @@ func TestSlowed(t *testing.T) {
 	check("10.0.0.1", "Bearer x", Refusal{Slowed, 750 * time.Millisecond})
 	check("10.0.0.1", "", Refusal{Reason: NoToken})
 	check("10.0.0.2", "Bearer x", unknown)
-	claim := Claim{Addr: netip.MustParseAddr("10.0.0.1"), Authorization: []byte("Bearer t1"), Now: now}
-	if got := outcome(g.Check(claim)); got != "good" {
+	credential := Credential{Addr: netip.MustParseAddr("10.0.0.1"), Authorization: []byte("Bearer t1"), Now: now}
+	if got := outcome(g.Check(credential)); got != "good" {
 		t.Errorf("a good token beside bad ones is %s", got)
 	}
 	now = noon.Add(time.Second)
@@ -194,7 +194,7 @@ func TestSlowedForgets(t *testing.T) {
 	}
 }
 
-// TestFailuresHoldTheirRate lets claims fail at any times: no more are looked at than ten and one per second,
+// TestFailuresHoldTheirRate lets credentials fail at any times: no more are looked at than ten and one per second,
 // and whoever waits as long as was said is looked at.
 func TestFailuresHoldTheirRate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -223,10 +223,10 @@ func TestFailuresHoldTheirRate(t *testing.T) {
 // modelEntry is an entry of a tokens file.
 type modelEntry struct {
 	token, commonName, subject string // one of them
-	right                      Right
+	grant                      Grant
 }
 
-// TestCheckAgainstModel draws lists and claims, and holds Check to a search from front to back.
+// TestCheckAgainstModel draws lists and credentials, and holds Check to a search from front to back.
 func TestCheckAgainstModel(t *testing.T) {
 	names := []string{"a", "b", "c.example", "支払い", "a=b"}
 	end := rapid.SampledFrom([]time.Time{{}, noon.Add(-time.Hour), noon, noon.Add(time.Second)})
@@ -236,8 +236,8 @@ func TestCheckAgainstModel(t *testing.T) {
 		file.WriteString("tokens:\n")
 		seen := map[string]bool{}
 		for i := range rapid.IntRange(1, 12).Draw(t, "entries") {
-			e := modelEntry{right: Right{
-				Name: fmt.Sprintf("right-%d", i), Expires: end.Draw(t, "end"),
+			e := modelEntry{grant: Grant{
+				Name: fmt.Sprintf("grant-%d", i), Expires: end.Draw(t, "end"),
 				Scopes: Scopes(rapid.IntRange(1, 3).Draw(t, "scopes")),
 			}}
 			patterns := rapid.SliceOfNDistinct(rapid.StringMatching(`[ab]{1,2}\*?`), 0, 3, rapid.ID).Draw(t, "vpcs")
@@ -258,13 +258,13 @@ func TestCheckAgainstModel(t *testing.T) {
 				continue
 			}
 			seen[key] = true
-			fmt.Fprintf(&file, "- name: %s\n  %s\n  scopes: [%v]\n", e.right.Name, key, e.right.Scopes)
+			fmt.Fprintf(&file, "- name: %s\n  %s\n  scopes: [%v]\n", e.grant.Name, key, e.grant.Scopes)
 			if len(patterns) > 0 {
-				e.right.VPCs = must(ParseVPCs(patterns))
+				e.grant.VPCs = must(ParseVPCs(patterns))
 				fmt.Fprintf(&file, "  vpcs: [%s]\n", `"`+strings.Join(patterns, `", "`)+`"`)
 			}
-			if !e.right.Expires.IsZero() {
-				fmt.Fprintf(&file, "  expires: %s\n", e.right.Expires.Format(time.RFC3339))
+			if !e.grant.Expires.IsZero() {
+				fmt.Fprintf(&file, "  expires: %s\n", e.grant.Expires.Format(time.RFC3339))
 			}
 			entries = append(entries, e)
 		}
@@ -275,23 +275,23 @@ func TestCheckAgainstModel(t *testing.T) {
 		g := NewGate(Options{})
 		g.Replace(list)
 		for i := range 30 {
-			claim := Claim{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), Now: noon}
-			token := rapid.SampledFrom([]string{"", "", "t1", "t2", "t3", "t4", "t5"}).Draw(t, "claimed token")
+			credential := Credential{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), Now: noon}
+			token := rapid.SampledFrom([]string{"", "", "t1", "t2", "t3", "t4", "t5"}).Draw(t, "presented token")
 			if token != "" {
-				claim.Authorization = []byte("Bearer " + token)
+				credential.Authorization = []byte("Bearer " + token)
 			}
-			name := rapid.SampledFrom(append(names, "", "a-b")).Draw(t, "claimed name")
+			name := rapid.SampledFrom(append(names, "", "a-b")).Draw(t, "presented name")
 			country := rapid.SampledFrom([]string{"DE", "FR"}).Draw(t, "country")
 			if name != "" {
-				claim.Certificate = certified(t, pkix.Name{Country: []string{country}, CommonName: name}.ToRDNSequence())
+				credential.Certificate = certified(t, pkix.Name{Country: []string{country}, CommonName: name}.ToRDNSequence())
 			}
 			wantRight, want := modelCheck(entries, token, name, country)
-			right, refusal := g.Check(claim)
-			if got := outcome(right, refusal); got != want {
+			grant, refusal := g.Check(credential)
+			if got := outcome(grant, refusal); got != want {
 				t.Fatalf("token %q, name %q in %s: %s, want %s, of\n%s", token, name, country, got, want, &file)
 			}
-			if right != nil {
-				if diff := cmp.Diff(wantRight, right); diff != "" {
+			if grant != nil {
+				if diff := cmp.Diff(wantRight, grant); diff != "" {
 					t.Fatalf("(-want +got):\n%s", diff)
 				}
 			}
@@ -299,16 +299,16 @@ func TestCheckAgainstModel(t *testing.T) {
 	})
 }
 
-// modelCheck returns the right of a claim at noon, and its outcome.
-func modelCheck(entries []modelEntry, token, name, country string) (*Right, string) {
-	var found *Right
+// modelCheck returns the grant of a credential at noon, and its outcome.
+func modelCheck(entries []modelEntry, token, name, country string) (*Grant, string) {
+	var found *Grant
 	for i := range entries {
 		e := &entries[i]
 		switch {
 		case token != "" && e.token == token,
 			token == "" && e.subject != "" && e.subject == name && country == "DE",
 			token == "" && e.commonName != "" && e.commonName == name && found == nil:
-			found = &e.right
+			found = &e.grant
 		}
 	}
 	switch {
@@ -338,12 +338,12 @@ func TestReplaceBesideChecks(t *testing.T) {
 		checks.Go(func() {
 			header := []byte(fmt.Sprintf("Bearer t%d", i%2+1))
 			for n := 0; ; n++ {
-				right, refusal := g.Check(Claim{Addr: local, Authorization: header, Now: noon})
-				if refusal != nil || (right.Name == "a") != (right.Scopes == Query) {
-					t.Errorf("%v, %v", right, refusal)
+				grant, refusal := g.Check(Credential{Addr: local, Authorization: header, Now: noon})
+				if refusal != nil || (grant.Name == "a") != (grant.Scopes == Query) {
+					t.Errorf("%v, %v", grant, refusal)
 					return
 				}
-				g.Check(Claim{Addr: local, Authorization: header[:len(header)-1], Now: noon})
+				g.Check(Credential{Addr: local, Authorization: header[:len(header)-1], Now: noon})
 				if n < failuresAtOnce {
 					continue
 				}
@@ -377,8 +377,8 @@ func TestSameBeginning(t *testing.T) {
 	}
 	list := parsed(t, text)
 	for token, want := range map[string]string{"t1": "r1", "t2": "r2"} {
-		if right := list.ofToken([]byte(token)); right == nil || right.Name != want {
-			t.Errorf("%s is %v, want %s", token, right, want)
+		if grant := list.ofToken([]byte(token)); grant == nil || grant.Name != want {
+			t.Errorf("%s is %v, want %s", token, grant, want)
 		}
 	}
 }

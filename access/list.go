@@ -9,24 +9,24 @@ import (
 	"slices"
 )
 
-// List maps tokens and certificates to their rights. It is immutable, so any number of goroutines may read
-// it. A nil or empty List means that there is no tokens file: every client has every right.
+// List maps tokens and certificates to their grants. It is immutable, so any number of goroutines may read
+// it. A nil or empty List means that there is no tokens file: every client may do everything.
 type List struct {
 	// tokens are sorted by digest. first is an index by the first eight bytes of the digest: nearly always
 	// one token has them.
-	tokens   []tokenRight
+	tokens   []tokenGrant
 	first    map[uint64]int
-	names    map[string]*Right // certificates by common name
-	subjects map[string]*Right // certificates by whole subject
+	names    map[string]*Grant // certificates by common name
+	subjects map[string]*Grant // certificates by whole subject
 }
 
-// tokenRight is the right of a token. Only the digest of the token is known.
-type tokenRight struct {
+// tokenGrant is the grant of a token. Only the digest of the token is known.
+type tokenGrant struct {
 	digest [sha256.Size]byte
-	right  *Right
+	grant  *Grant
 }
 
-// Len returns the number of tokens and certificates that have a right.
+// Len returns the number of tokens and certificates that have a grant.
 func (l *List) Len() int {
 	if l == nil {
 		return 0
@@ -41,9 +41,9 @@ func (l List) Format(f fmt.State, _ rune) {
 
 func beginning(digest *[sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:]) }
 
-// newList returns the list of these rights, which must have no duplicates.
-func newList(tokens []tokenRight, names, subjects map[string]*Right) *List {
-	slices.SortFunc(tokens, func(a, b tokenRight) int { return slices.Compare(a.digest[:], b.digest[:]) })
+// newList returns the list of these grants, which must have no duplicates.
+func newList(tokens []tokenGrant, names, subjects map[string]*Grant) *List {
+	slices.SortFunc(tokens, func(a, b tokenGrant) int { return slices.Compare(a.digest[:], b.digest[:]) })
 	first := make(map[uint64]int, len(tokens))
 	for i := len(tokens) - 1; i >= 0; i-- {
 		first[beginning(&tokens[i].digest)] = i
@@ -51,19 +51,19 @@ func newList(tokens []tokenRight, names, subjects map[string]*Right) *List {
 	return &List{tokens: tokens, first: first, names: names, subjects: subjects}
 }
 
-// check returns the right of c, or why it has none.
-func (l *List) check(c *Claim) (*Right, Reason) {
-	var right *Right
+// check returns the grant of c, or why it has none.
+func (l *List) check(c *Credential) (*Grant, Reason) {
+	var grant *Grant
 	token, wellFormed := bearer(c.Authorization)
 	switch {
 	case !wellFormed:
 		return nil, MalformedAuthorization
 	case len(token) > 0:
-		if right = l.ofToken(token); right == nil {
+		if grant = l.ofToken(token); grant == nil {
 			return nil, UnknownToken
 		}
 	case c.Certificate != nil:
-		if right = l.ofCertificate(c.Certificate); right == nil {
+		if grant = l.ofCertificate(c.Certificate); grant == nil {
 			return nil, UnknownCertificate
 		}
 		if c.Now.After(c.Certificate.NotAfter) { // the chain was verified only when the connection began
@@ -72,40 +72,40 @@ func (l *List) check(c *Claim) (*Right, Reason) {
 	default:
 		return nil, NoToken
 	}
-	if right.expired(c.Now) {
+	if grant.expired(c.Now) {
 		return nil, ExpiredToken
 	}
-	return right, 0
+	return grant, 0
 }
 
-// ofToken returns the right of token, or nil. Its duration reveals at most how many digests begin with the
+// ofToken returns the grant of token, or nil. Its duration reveals at most how many digests begin with the
 // same eight bytes as that of token, which no client can choose without inverting SHA-256.
-func (l *List) ofToken(token []byte) *Right {
+func (l *List) ofToken(token []byte) *Grant {
 	digest := sha256.Sum256(token)
 	at, known := l.first[beginning(&digest)]
 	if !known {
 		return nil
 	}
-	var right *Right
+	var grant *Grant
 	for _, t := range l.tokens[at:] {
 		if beginning(&t.digest) != beginning(&digest) {
 			break
 		}
 		if subtle.ConstantTimeCompare(t.digest[:], digest[:]) == 1 {
-			right = t.right
+			grant = t.grant
 		}
 	}
-	return right
+	return grant
 }
 
-// ofCertificate returns the right of a certificate, or nil. The right of its whole subject has precedence
+// ofCertificate returns the grant of a certificate, or nil. The grant of its whole subject has precedence
 // over that of its common name.
-func (l *List) ofCertificate(c *x509.Certificate) *Right {
+func (l *List) ofCertificate(c *x509.Certificate) *Grant {
 	if len(l.subjects) > 0 {
 		var memory [512]byte
 		if subject, ok := appendSubject(memory[:0], c.RawSubject); ok {
-			if right := l.subjects[string(subject)]; right != nil {
-				return right
+			if grant := l.subjects[string(subject)]; grant != nil {
+				return grant
 			}
 		}
 	}

@@ -3,7 +3,7 @@
 //
 //	tokens file ── Parse ── List ── Replace ──┐
 //	                                          v
-//	address, Authorization, certificate ── Gate.Check ── Right, or Refusal
+//	address, Authorization, certificate ── Gate.Check ── Grant, or Refusal
 //
 // Secrets go in and never come out: no error, log line or text of this package contains a token, a header
 // or the digest of one.
@@ -17,20 +17,20 @@ import (
 	"time"
 )
 
-// Right is what the holder of a token or of a certificate may do. It is immutable.
-type Right struct {
+// Grant is what the holder of a token or of a certificate may do. It is immutable.
+type Grant struct {
 	// Name identifies the holder in logs and metrics: 1 to 64 visible ASCII characters, unique in the list.
-	// It is empty while every client has every right.
+	// It is empty while every client may do everything.
 	Name   string
 	Scopes Scopes
 	// VPCs are those whose flows the holder may write and read.
 	VPCs VPCs
-	// Expires is the time from which the right no longer holds. Zero means never.
+	// Expires is the time from which the grant no longer holds. Zero means never.
 	Expires time.Time
 }
 
 // expired reports whether r has expired.
-func (r *Right) expired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
+func (r *Grant) expired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
 
 // Scopes is a set of permissions.
 type Scopes uint8

@@ -62,36 +62,36 @@ func TestNothingSecretIsShown(t *testing.T) {
 		}
 	}
 
-	right := &Right{Name: "a", Scopes: Query}
-	entry := must(Entry(token, right, ""))
+	grant := &Grant{Name: "a", Scopes: Query}
+	entry := must(Entry(token, grant, ""))
 	list := must(Parse("tokens.yaml", append([]byte("tokens:\n"), entry...)))
 	hold("a list", list)
 	hold("a list by value", *list)
 	g := NewGate(Options{})
 	g.Replace(list)
-	claims := map[string]Claim{"good": {Authorization: []byte(header)}}
+	credentials := map[string]Credential{"good": {Authorization: []byte(header)}}
 	for name, header := range map[string]string{"twice": header + ", " + header, "Basic": "Basic " + token, "bare": token, "longer": header + "x"} {
-		claims[name] = Claim{Authorization: []byte(header)}
+		credentials[name] = Credential{Authorization: []byte(header)}
 	}
-	for name, claim := range claims {
-		claim.Addr = netip.AddrFrom4([4]byte{10, 0, 0, byte(seen)})
-		hold(name+" claim", claim)
-		hold(name+" claim by pointer", &claim)
+	for name, credential := range credentials {
+		credential.Addr = netip.AddrFrom4([4]byte{10, 0, 0, byte(seen)})
+		hold(name+" credential", credential)
+		hold(name+" credential by pointer", &credential)
 		for range failuresAtOnce + 1 {
-			got, refusal := g.Check(claim)
+			got, refusal := g.Check(credential)
 			if (name == "good") != (refusal == nil) {
-				t.Errorf("%s claim: %v", name, refusal)
+				t.Errorf("%s credential: %v", name, refusal)
 			}
-			hold(name+" right", got)
+			hold(name+" grant", got)
 			hold(name+" refusal", refusal)
 		}
 	}
 	hold("a gate", g)
 	hold("both in a struct", struct {
-		Gate  *Gate
-		List  *List
-		Claim Claim
-	}{g, list, claims["good"]})
+		Gate       *Gate
+		List       *List
+		Credential Credential
+	}{g, list, credentials["good"]})
 
 	for _, secret := range []string{token, fmt.Sprintf("%x", digest), fmt.Sprintf("%X", digest), header} {
 		for _, text := range []string{
@@ -108,14 +108,14 @@ func TestNothingSecretIsShown(t *testing.T) {
 			}
 			hold("a list that is none", read)
 			hold("an error of Parse", err)
-			_, err = Append("tokens.yaml", data, token, right)
+			_, err = Append("tokens.yaml", data, token, grant)
 			hold("an error of Append", err)
 		}
 		_, err := ParseScopes([]string{secret})
 		hold("an error of ParseScopes", err)
 		_, err = ParseVPCs([]string{secret, secret})
 		hold("an error of ParseVPCs", err)
-		_, err = Entry(token, &Right{Name: secret, Scopes: Query}, "")
+		_, err = Entry(token, &Grant{Name: secret, Scopes: Query}, "")
 		if err == nil {
 			t.Errorf("%q may be a name", secret)
 		}
@@ -132,8 +132,8 @@ func TestNothingSecretIsShown(t *testing.T) {
 
 // TestClaimsAreDescribed holds what takes the place of a header, so that it is of use.
 func TestClaimsAreDescribed(t *testing.T) {
-	claim := Claim{Addr: local, Authorization: []byte("Bearer x")}
-	if got, want := fmt.Sprintf("%+v", claim), "127.0.0.1 with a header, without a certificate"; got != want {
+	credential := Credential{Addr: local, Authorization: []byte("Bearer x")}
+	if got, want := fmt.Sprintf("%+v", credential), "127.0.0.1 with a header, without a certificate"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	list := parsed(t, everyForm)

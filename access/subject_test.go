@@ -214,7 +214,7 @@ func TestCertificate(t *testing.T) {
 		"CN=支払い agent":                               "unknown-certificate",
 	} {
 		g.Replace(parsed(t, fmt.Sprintf("tokens: [{name: a, certificate: %q, scopes: [query]}]", name)))
-		if got := outcome(g.Check(Claim{Addr: local, Certificate: certificate, Now: noon})); got != want {
+		if got := outcome(g.Check(Credential{Addr: local, Certificate: certificate, Now: noon})); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}

@@ -24,22 +24,22 @@ func NewToken() string {
 	return "flowd_" + base64.RawURLEncoding.EncodeToString(secret[:])
 }
 
-// Entry returns the entry of a tokens file that gives right to the holder of token, each line indented by
+// Entry returns the entry of a tokens file that gives grant to the holder of token, each line indented by
 // indent:
 //
 //   - name: agents-eu
 //     sha256: ...
 //     scopes: [ingest]
 //
-// The entry does not contain the token itself. The error says what is wrong with right.
-func Entry(token string, right *Right, indent string) ([]byte, error) {
+// The entry does not contain the token itself. The error says what is wrong with grant.
+func Entry(token string, grant *Grant, indent string) ([]byte, error) {
 	digest := sha256.Sum256([]byte(token))
 	entry := entryText{
-		Name: right.Name, SHA256: hex.EncodeToString(digest[:]),
-		Scopes: right.Scopes.names(), VPCs: right.VPCs.patterns(),
+		Name: grant.Name, SHA256: hex.EncodeToString(digest[:]),
+		Scopes: grant.Scopes.names(), VPCs: grant.VPCs.patterns(),
 	}
-	if !right.Expires.IsZero() {
-		end := right.Expires.UTC().Truncate(time.Second)
+	if !grant.Expires.IsZero() {
+		end := grant.Expires.UTC().Truncate(time.Second)
 		entry.Expires = &end
 	}
 	var text bytes.Buffer
@@ -53,16 +53,16 @@ func Entry(token string, right *Right, indent string) ([]byte, error) {
 	if bad := (*Error)(nil); errors.As(err, &bad) {
 		return nil, errors.New(bad.Problems[0].Text)
 	}
-	if !list.grants(token, right) {
+	if !list.grants(token, grant) {
 		return nil, errors.New("vpcs: cannot be written as YAML in a way that would be read as the same")
 	}
 	return []byte(lines), nil
 }
 
-// grants reports whether the holder of token has right, whose end counts in whole seconds.
-func (l *List) grants(token string, right *Right) bool {
-	given := *right
-	given.Expires = right.Expires.UTC().Truncate(time.Second)
+// grants reports whether the holder of token has grant, whose end counts in whole seconds.
+func (l *List) grants(token string, grant *Grant) bool {
+	given := *grant
+	given.Expires = grant.Expires.UTC().Truncate(time.Second)
 	got := l.ofToken([]byte(token))
 	return got != nil && reflect.DeepEqual(*got, given)
 }
@@ -89,8 +89,8 @@ var errNoPlace = errors.New("has a form to which nothing can be added without ch
 
 // Append returns the tokens file data with one more entry at its end. It leaves the text of data unchanged.
 // Empty data becomes a new file. The error is an *Error if data is not a tokens file; otherwise it says
-// what is wrong with right.
-func Append(name string, data []byte, token string, right *Right) ([]byte, error) {
+// what is wrong with grant.
+func Append(name string, data []byte, token string, grant *Grant) ([]byte, error) {
 	var first yaml.Node
 	isNew := errors.Is(yaml.NewDecoder(bytes.NewReader(data)).Decode(&first), io.EOF)
 	before, indent := &List{}, "  "
@@ -101,10 +101,10 @@ func Append(name string, data []byte, token string, right *Right) ([]byte, error
 		}
 		indent = strings.Repeat(" ", first.Content[0].Content[1].Column-1)
 	}
-	if before.has(right.Name) {
-		return nil, fmt.Errorf("%s has a right called %q already; choose another name", name, right.Name)
+	if before.has(grant.Name) {
+		return nil, fmt.Errorf("%s has an entry called %q already; choose another name", name, grant.Name)
 	}
-	entry, err := Entry(token, right, indent)
+	entry, err := Entry(token, grant, indent)
 	if err != nil {
 		return nil, err
 	}
@@ -118,22 +118,22 @@ func Append(name string, data []byte, token string, right *Right) ([]byte, error
 	text = append(text, entry...)
 	// Not every file can be added to by lines at its end: a list in brackets cannot.
 	after, err := Parse(name, text)
-	if err != nil || after.Len() != before.Len()+1 || !after.grants(token, right) {
+	if err != nil || after.Len() != before.Len()+1 || !after.grants(token, grant) {
 		return nil, fmt.Errorf("%s %w", name, errNoPlace)
 	}
 	return text, nil
 }
 
-// has reports whether one of the rights has that name.
+// has reports whether one of the grants has that name.
 func (l *List) has(name string) bool {
 	for _, t := range l.tokens {
-		if t.right.Name == name {
+		if t.grant.Name == name {
 			return true
 		}
 	}
-	for _, certificates := range []map[string]*Right{l.names, l.subjects} {
-		for _, right := range certificates {
-			if right.Name == name {
+	for _, certificates := range []map[string]*Grant{l.names, l.subjects} {
+		for _, grant := range certificates {
+			if grant.Name == name {
 				return true
 			}
 		}

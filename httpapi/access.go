@@ -18,7 +18,7 @@ const headerWWWAuthenticate = "WWW-Authenticate"
 const challenge = `Bearer realm="flowd"`
 
 // everything is the right of every client of a server without tokens.
-var everything = &access.Right{Scopes: access.Ingest | access.Query | access.Metrics | access.Admin}
+var everything = &access.Grant{Scopes: access.Ingest | access.Query | access.Metrics | access.Admin}
 
 // admitting wraps a handler for clients whose right has these scopes.
 func (s *Server) admitting(needs access.Scopes, handle fasthttp.RequestHandler) fasthttp.RequestHandler {
@@ -36,18 +36,18 @@ func (s *Server) admitting(needs access.Scopes, handle fasthttp.RequestHandler) 
 			return
 		}
 		if right != everything {
-			ctx.SetUserValue(keyRight, right)
+			ctx.SetUserValue(keyGrant, right)
 		}
 		handle(ctx)
 	}
 }
 
 // admit returns what the sender of ctx has a right to, or why it is not enough.
-func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.Right, *reject.Problem) {
+func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.Grant, *reject.Problem) {
 	if s.gate.Open() {
 		return everything, nil
 	}
-	return s.rightTo(needs, access.Claim{
+	return s.grantFor(needs, access.Credential{
 		Addr:          conn.AddressOf(ctx),
 		Authorization: authorizationOf(&ctx.Request.Header),
 		Certificate:   conn.Certificate(ctx),
@@ -55,8 +55,8 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, needs access.Scopes) (*access.R
 	})
 }
 
-// rightTo returns the right that a claim has, or why it does not reach these scopes.
-func (s *Server) rightTo(needs access.Scopes, claim access.Claim) (*access.Right, *reject.Problem) {
+// grantFor returns the right that a claim has, or why it does not reach these scopes.
+func (s *Server) grantFor(needs access.Scopes, claim access.Credential) (*access.Grant, *reject.Problem) {
 	right, refusal := s.gate.Check(claim)
 	switch {
 	case refusal != nil:
@@ -110,9 +110,9 @@ func accessProblem(r *access.Refusal) *reject.Problem {
 	return p
 }
 
-// rightOf returns what the sender of ctx was admitted with.
-func rightOf(ctx *fasthttp.RequestCtx) *access.Right {
-	if right, ok := ctx.UserValue(keyRight).(*access.Right); ok {
+// grantOf returns what the sender of ctx was admitted with.
+func grantOf(ctx *fasthttp.RequestCtx) *access.Grant {
+	if right, ok := ctx.UserValue(keyGrant).(*access.Grant); ok {
 		return right
 	}
 	return everything
@@ -121,7 +121,7 @@ func rightOf(ctx *fasthttp.RequestCtx) *access.Right {
 // unbound wraps a handler whose answer is about all VPCs.
 func (s *Server) unbound(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		if right := rightOf(ctx); !right.VPCs.All() {
+		if right := grantOf(ctx); !right.VPCs.All() {
 			s.rejects.Answer(ctx, &reject.Problem{
 				Status: fasthttp.StatusForbidden, Reason: reject.Scope,
 				Detail: right.Name + " is bound to VPCs, and this is about all of them; use a token for all.",

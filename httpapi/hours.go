@@ -15,7 +15,7 @@ import (
 
 // getHours answers what hours there are.
 func (s *Server) getHours(ctx *fasthttp.RequestCtx) {
-	if right := rightOf(ctx); !right.VPCs.All() {
+	if right := grantOf(ctx); !right.VPCs.All() {
 		s.getBoundHours(ctx, &right.VPCs)
 		return
 	}

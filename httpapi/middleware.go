@@ -126,7 +126,7 @@ func (s *Server) logRefused(ctx *fasthttp.RequestCtx) {
 // requestKind returns what kind of line a request makes: one of its status and client. A client is a token,
 // or the address of one without.
 func requestKind(ctx *fasthttp.RequestCtx, message string) logs.Kind {
-	client := rightOf(ctx).Name
+	client := grantOf(ctx).Name
 	if client == "" {
 		client = conn.AddressText(ctx.RemoteAddr())
 	}
@@ -153,7 +153,7 @@ type contextKey uint8
 
 const (
 	keyRoute contextKey = iota // its route
-	keyRight                   // the *access.Right that its sender was admitted with
+	keyGrant                   // the *access.Grant that its sender was admitted with
 )
 
 // transportLog takes what fasthttp logs. What matters of it is answered, counted and logged

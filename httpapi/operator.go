@@ -15,8 +15,8 @@ type adminAPI struct{ s *Server }
 // AdminAPI returns what the admin server of s needs of it.
 func (s *Server) AdminAPI() admin.API { return adminAPI{s} }
 
-func (o adminAPI) RightTo(needs access.Scopes, claim access.Claim) (*access.Right, *reject.Problem) {
-	return o.s.rightTo(needs, claim)
+func (o adminAPI) RightTo(needs access.Scopes, claim access.Credential) (*access.Grant, *reject.Problem) {
+	return o.s.grantFor(needs, claim)
 }
 
 func (o adminAPI) Rejected(p *reject.Problem)        { o.s.rejects.Count(p) }

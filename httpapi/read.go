@@ -21,7 +21,7 @@ var (
 // the answer only then, ask puts into the heading.
 func (s *Server) answer(ctx *fasthttp.RequestCtx, h answer.Heading, ask func(*answer.Answer, *answer.Heading) (format.Source, error)) {
 	s.answers.Answer(ctx, answer.Request{
-		Client: conn.ClientOf(ctx, rightOf(ctx)).Name, Began: conn.Begun(ctx), Conn: ctx.Conn().(*conn.Conn), Observer: s.metrics.of(routeOf(ctx)),
+		Client: conn.ClientOf(ctx, grantOf(ctx)).Name, Began: conn.Begun(ctx), Conn: ctx.Conn().(*conn.Conn), Observer: s.metrics.of(routeOf(ctx)),
 	}, h, ask)
 }
 
@@ -73,6 +73,6 @@ func answerTable[Q any](s *Server, ctx *fasthttp.RequestCtx, known []params.Para
 // readQuestion reads the parameters of ctx into q.
 func (s *Server) readQuestion(ctx *fasthttp.RequestCtx, known []params.Parameter, q *params.Question) *reject.Problem {
 	q.MaxGroups = s.current.Load().Groups
-	q.VPCs = &rightOf(ctx).VPCs
+	q.VPCs = &grantOf(ctx).VPCs
 	return params.Read(ctx.URI().QueryString(), known, q)
 }

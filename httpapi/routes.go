@@ -55,7 +55,7 @@ func (s *Server) newRouter() *router.Router {
 	return r
 }
 
-func (s *Server) postFlows(ctx *fasthttp.RequestCtx) { s.ingest.Post(ctx, rightOf(ctx)) }
+func (s *Server) postFlows(ctx *fasthttp.RequestCtx) { s.ingest.Post(ctx, grantOf(ctx)) }
 
 // on notes the route for the middleware.
 func (s *Server) on(to route, handle fasthttp.RequestHandler) fasthttp.RequestHandler {

@@ -36,48 +36,48 @@ A tokens file is changed as a whole or not at all, and keeps its mode and its ow
 Exit codes: 0 the token was written, 1 it was not, 2 wrong usage.`
 }
 
-// AfterApply is called by kong: a right that no tokens file could have is wrong usage.
+// AfterApply is called by kong: a grant that no tokens file could have is wrong usage.
 func (c *tokenCommand) AfterApply(ctx *kong.Context) error {
-	right, err := c.right()
+	grant, err := c.grant()
 	if err != nil {
 		return err
 	}
-	if _, err := access.Entry(access.NewToken(), right, ""); err != nil {
+	if _, err := access.Entry(access.NewToken(), grant, ""); err != nil {
 		return err
 	}
-	ctx.Bind(right)
+	ctx.Bind(grant)
 	return nil
 }
 
-// right returns what the flags say.
-func (c *tokenCommand) right() (*access.Right, error) {
-	right := &access.Right{Name: c.Name, Expires: time.Time(c.Expires)}
+// grant returns what the flags say.
+func (c *tokenCommand) grant() (*access.Grant, error) {
+	grant := &access.Grant{Name: c.Name, Expires: time.Time(c.Expires)}
 	var err error
-	if right.Scopes, err = access.ParseScopes(c.Scopes); err != nil {
+	if grant.Scopes, err = access.ParseScopes(c.Scopes); err != nil {
 		return nil, fmt.Errorf("--scopes: %w", err)
 	}
 	if len(c.VPC) > 0 {
-		if right.VPCs, err = access.ParseVPCs(c.VPC); err != nil {
+		if grant.VPCs, err = access.ParseVPCs(c.VPC); err != nil {
 			return nil, fmt.Errorf("--vpc: %w", err)
 		}
 	}
-	return right, nil
+	return grant, nil
 }
 
 // Run makes a token. It is printed last: a token that is in no file is of no use.
-func (c *tokenCommand) Run(p *process, right *access.Right) error {
+func (c *tokenCommand) Run(p *process, grant *access.Grant) error {
 	token := access.NewToken()
 	if c.AddTo != "" {
-		if err := addToken(c.AddTo, token, right); err != nil {
+		if err := addToken(c.AddTo, token, grant); err != nil {
 			return fmt.Errorf("no token was made: %w", err)
 		}
 		if _, err := io.WriteString(p.stdout, token+"\n"); err != nil {
-			return fmt.Errorf("the token is lost: remove %q from %s, and try again: %w", right.Name, c.AddTo, err)
+			return fmt.Errorf("the token is lost: remove %q from %s, and try again: %w", grant.Name, c.AddTo, err)
 		}
-		fmt.Fprintf(p.stderr, "%q was added to %s; a server that uses the file knows it once it has reloaded its settings\n", right.Name, c.AddTo)
+		fmt.Fprintf(p.stderr, "%q was added to %s; a server that uses the file knows it once it has reloaded its settings\n", grant.Name, c.AddTo)
 		return nil
 	}
-	entry, err := access.Entry(token, right, "  ")
+	entry, err := access.Entry(token, grant, "  ")
 	if err != nil {
 		return err
 	}

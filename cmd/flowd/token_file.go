@@ -15,7 +15,7 @@ import (
 
 // addToken adds the entry of token to the tokens file at path, or leaves the file as it was. The file is
 // replaced by rename, so that a server never reads half of it.
-func addToken(path, token string, right *access.Right) error {
+func addToken(path, token string, grant *access.Grant) error {
 	target, err := filepath.EvalSymlinks(path) // what a link points to is replaced, not the link
 	if errors.Is(err, fs.ErrNotExist) {
 		target, err = path, nil
@@ -31,7 +31,7 @@ func addToken(path, token string, right *access.Right) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(fillTokens(next, path, target, token, right), next.Close())
+	err = errors.Join(fillTokens(next, path, target, token, grant), next.Close())
 	if err == nil {
 		err = os.Rename(next.Name(), target)
 	}
@@ -46,12 +46,12 @@ func addToken(path, token string, right *access.Right) error {
 
 // fillTokens writes what is in the tokens file target, and the entry of token, to next. path is what the file
 // is called in errors.
-func fillTokens(next *os.File, path, target, token string, right *access.Right) error {
+func fillTokens(next *os.File, path, target, token string, grant *access.Grant) error {
 	before, err := readTokens(target, next)
 	if err != nil {
 		return err
 	}
-	after, err := access.Append(path, before, token, right)
+	after, err := access.Append(path, before, token, grant)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func TestTokens(t *testing.T) {
 	gate := access.NewGate(access.Options{})
 	gate.Replace(list)
 	for i, token := range tokens {
-		claim := access.Claim{Addr: netip.MustParseAddr("127.0.0.1"), Authorization: []byte("Bearer " + token)}
+		claim := access.Credential{Addr: netip.MustParseAddr("127.0.0.1"), Authorization: []byte("Bearer " + token)}
 		right, refusal := gate.Check(claim)
 		if refusal != nil || right.Name != fmt.Sprint("maker-", i) || right.Scopes != access.Query {
 			t.Errorf("maker %d has %+v, %v", i, right, refusal)

@@ -39,7 +39,7 @@ const (
 // API is what an Admin needs of the server whose tokens, metrics and health it serves.
 type API interface {
 	// RightTo returns the right that a claim has, or why it does not reach these scopes.
-	RightTo(needs access.Scopes, claim access.Claim) (*access.Right, *reject.Problem)
+	RightTo(needs access.Scopes, claim access.Credential) (*access.Grant, *reject.Problem)
 	// Rejected counts a rejected request.
 	Rejected(p *reject.Problem)
 	// Panicked counts and logs a panic of the goroutine that calls it, in a deferred function. Target is that of
@@ -241,7 +241,7 @@ func (a *Server) find(r *http.Request) (route, *reject.Problem) {
 		return to, nil
 	}
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // it is invalid on a Unix socket, where all are one address
-	_, p := a.api.RightTo(to.needs, access.Claim{
+	_, p := a.api.RightTo(to.needs, access.Credential{
 		Addr:          addr.Addr().Unmap(),
 		Authorization: []byte(strings.Join(r.Header.Values("Authorization"), ",")),
 		Certificate:   a.certificate(r),

@@ -80,7 +80,7 @@ func AddressOf(ctx *fasthttp.RequestCtx) netip.Addr {
 
 // ClientOf returns the client of a request, which has right. The connection keeps it for as long as ctx is
 // served.
-func ClientOf(ctx *fasthttp.RequestCtx, right *access.Right) *reservation.Client {
+func ClientOf(ctx *fasthttp.RequestCtx, right *access.Grant) *reservation.Client {
 	c := ctx.Conn().(*Conn)
 	if c.client == nil || c.right != right {
 		was := c.client
@@ -92,7 +92,7 @@ func ClientOf(ctx *fasthttp.RequestCtx, right *access.Right) *reservation.Client
 
 // clientName returns the name by which the client of a request is told from others: that of its token, or its
 // address if it has no token.
-func clientName(ctx *fasthttp.RequestCtx, right *access.Right) string {
+func clientName(ctx *fasthttp.RequestCtx, right *access.Grant) string {
 	if right.Name != "" {
 		return right.Name
 	}

@@ -36,7 +36,7 @@ type Conn struct {
 	address netip.Addr
 	// client is that of the last request, which had right; nil before.
 	client *reservation.Client
-	right  *access.Right
+	right  *access.Grant
 
 	// done is when the handler of the request was through, as Finished has it; zero before, and once it
 	// was written. Answered is that time, counted from epoch, if all that was written since is an answer so

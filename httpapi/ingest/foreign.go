@@ -15,7 +15,7 @@ import (
 const mostForeign = 20
 
 // foreignVPCs rejects a batch with flows that the right does not reach.
-func foreignVPCs(b *flow.Batch, right *access.Right) *reject.Problem {
+func foreignVPCs(b *flow.Batch, right *access.Grant) *reject.Problem {
 	if right.VPCs.All() {
 		return nil
 	}

@@ -64,7 +64,7 @@ type request struct {
 	head     head
 	body     *reservation.Buffer
 	plain    *reservation.Buffer // what body holds, while it is decompressed
-	right    *access.Right
+	right    *access.Grant
 	client   *reservation.Client
 	entered  bool      // client has one of the slots
 	now      time.Time // when the body was complete, or zero until clock is called
@@ -77,7 +77,7 @@ type request struct {
 }
 
 // Post takes the batch of a client with right: all of its flows count, or none does.
-func (s *Ingester) Post(ctx *fasthttp.RequestCtx, right *access.Right) {
+func (s *Ingester) Post(ctx *fasthttp.RequestCtx, right *access.Grant) {
 	in := request{ingester: s, ctx: ctx, right: right, client: conn.ClientOf(ctx, right)}
 	in.client.Requests.Add(1)
 	defer in.close()

@@ -90,9 +90,9 @@ func (f *front) of(target string) (of []sight) {
 
 // want has the server want a token from now on, and take those that it returns: one for each right. What
 // the test itself posts and reads it may from then on by a token of its own.
-func (s *server) want(rights ...access.Right) (tokens []string) {
+func (s *server) want(rights ...access.Grant) (tokens []string) {
 	s.t.Helper()
-	rights = append(slices.Clone(rights), access.Right{Name: "test", Scopes: access.Ingest | access.Query | access.Metrics})
+	rights = append(slices.Clone(rights), access.Grant{Name: "test", Scopes: access.Ingest | access.Query | access.Metrics})
 	text := []byte("tokens:\n")
 	for i := range rights {
 		token := access.NewToken()
@@ -112,7 +112,7 @@ func (s *server) want(rights ...access.Right) (tokens []string) {
 }
 
 // viewer is who may see all that the page shows.
-var viewer = access.Right{Name: "viewer", Scopes: access.Query | access.Metrics}
+var viewer = access.Grant{Name: "viewer", Scopes: access.Query | access.Metrics}
 
 // startGuarded starts a server that has threeHours and wants a token: the one that it returns.
 func startGuarded(t *testing.T) (s *server, token string) {

@@ -140,9 +140,9 @@ func TestTokenEnds(t *testing.T) {
 func TestTokensOfLess(t *testing.T) {
 	s, _ := startGuarded(t)
 	tokens := s.want(
-		access.Right{Name: "reader", Scopes: access.Query},
-		access.Right{Name: "reader-1", Scopes: access.Query, VPCs: access.VPCs{Names: []string{"vpc-1"}}},
-		access.Right{Name: "agents", Scopes: access.Ingest},
+		access.Grant{Name: "reader", Scopes: access.Query},
+		access.Grant{Name: "reader-1", Scopes: access.Query, VPCs: access.VPCs{Names: []string{"vpc-1"}}},
+		access.Grant{Name: "agents", Scopes: access.Ingest},
 	)
 	b := s.open(exact, refused401, "status of 403")
 	b.enter(tokens[2])

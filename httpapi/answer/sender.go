@@ -97,9 +97,6 @@ func NewSender(o Options) *Sender {
 // SetMax changes how many answers may be under way at once. Those that are go on.
 func (s *Sender) SetMax(most int) { s.max.Store(int64(most)) }
 
-// count returns how many answers are under way.
-func (s *Sender) count() int { return s.queries.count() }
-
 // Answer answers ctx with the result of ask, unless too many are answered already. What is known of
 // the answer only then, ask puts into the heading.
 func (s *Sender) Answer(ctx *fasthttp.RequestCtx, from Request, h Heading, ask func(*Answer, *Heading) (format.Source, error)) {

@@ -21,6 +21,7 @@ import (
 	"flowd/clock"
 	"flowd/disk"
 	"flowd/flow"
+	"flowd/store/manifest"
 )
 
 // listRows is a cursor over rows in memory.
@@ -195,7 +196,7 @@ func TestTypes(t *testing.T) {
 // runs: the files that the manifest names, which it reads as JSON behind a line.
 func TestFilesOfTheManifest(t *testing.T) {
 	dir := t.TempDir()
-	m := &block.Manifest{Generation: 2, Clock: &clock.State{}}
+	m := &manifest.Manifest{Generation: 2, Log: manifest.Position("{}"), Clock: &clock.State{}}
 	for generation := range uint64(4) {
 		r := flow.Row{Key: ordinary.Key(), Totals: flow.Totals{BytesTx: generation}, Hour: 5}
 		f, _, err := block.Write(disk.OS, dir, &listRows{[]flow.Row{r}}, block.Options{Hour: 5, Generation: generation})
@@ -203,13 +204,13 @@ func TestFilesOfTheManifest(t *testing.T) {
 			t.Fatal(err)
 		}
 		if generation == m.Generation {
-			m.Hours = []block.HourEntry{{Hour: 5, Tuples: 1, Block: f}, {Hour: 6}}
+			m.Hours = []manifest.Hour{{Hour: 5, Tuples: 1, Block: f}, {Hour: 6}}
 		}
 	}
-	if err := block.WriteManifest(disk.OS, dir, m); err != nil {
+	if err := manifest.Write(disk.OS, dir, m); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, block.ManifestName))
+	text, err := os.ReadFile(filepath.Join(dir, manifest.Name))
 	if err != nil {
 		t.Fatal(err)
 	}

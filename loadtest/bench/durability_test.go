@@ -125,10 +125,10 @@ func newDouble(t *testing.T, handle http.HandlerFunc) *server {
 }
 
 func TestPoster(t *testing.T) {
-	var bodies []string
+	requests := make(chan string, 10)
 	s := newDouble(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		bodies = append(bodies, fmt.Sprintf("%s %s %s %s", r.Method, r.URL.Path, r.Header.Get("Content-Type"), body))
+		requests <- fmt.Sprintf("%s %s %s %s", r.Method, r.URL.Path, r.Header.Get("Content-Type"), body)
 		if string(body) == "bad" {
 			http.Error(w, "no flows", http.StatusBadRequest)
 		}
@@ -136,8 +136,13 @@ func TestPoster(t *testing.T) {
 	if err := postAll(t.Context(), s, 10, slices.Values([][]byte{[]byte("a"), []byte("bc")})); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"POST /flows application/json a", "POST /flows application/json bc"}; !slices.Equal(bodies, want) || s.posted != 20 {
-		t.Errorf("posted %d flows as %q", s.posted, bodies)
+	for _, want := range []string{"POST /flows application/json a", "POST /flows application/json bc"} {
+		if got := <-requests; got != want {
+			t.Errorf("the request is %q, not %q", got, want)
+		}
+	}
+	if s.posted != 20 {
+		t.Errorf("posted %d flows", s.posted)
 	}
 	err := postAll(t.Context(), s, 1, slices.Values([][]byte{[]byte("bad"), []byte("never")}))
 	if err == nil || err.Error() != `double answered 400 Bad Request, not 200: "no flows\n"` || s.posted != 20 {

@@ -129,8 +129,8 @@ func (h *RecordHead) Fingerprint() uint64 {
 	return Fingerprint(h.Flows)
 }
 
-// Fingerprint tells batches with other flows from those with the same: it is the xxhash of what
-// AppendFlows wrote, the same in every process, for as long as the form of the flows is.
+// Fingerprint returns the same number for batches of the same flows, and nearly always another for others: the
+// xxhash of the bytes that AppendFlows wrote. All processes that write flows in the same form agree on it.
 func Fingerprint(flows []byte) uint64 { return xxhash.Sum64(flows) }
 
 // RecordVersionError is a record that another version of this program wrote.

@@ -178,8 +178,8 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 	}
 }
 
-// expectation answers "Expect: 100-continue": with 100 if the body may come, or at once with what is answered
-// without it. That is found out by the handlers themselves, up to where they would read the body. The answer is
+// expectation answers "Expect: 100-continue": with 100 if the body may come, or at once with the answer that needs
+// no body. That is found out by the handlers themselves, up to where they would read the body. The answer is
 // written into ctx here, which fasthttp then sends.
 func (s *Server) expectation(ctx *fasthttp.RequestCtx) int {
 	conn.BeginWait(ctx)

@@ -44,7 +44,7 @@ func ParseTarget(s string) (Target, error) {
 }
 
 // ParseServer reads the address of a server, whose routes are below its path, and sets the token that all requests
-// show, if it is not empty. It returns an *InvalidError for what cannot be used.
+// show, if it is not empty. Values that cannot be used are an *InvalidError.
 func ParseServer(address, token string) (Target, error) {
 	t, err := ParseTarget(address)
 	switch {

@@ -2,7 +2,7 @@
 // carries it, and the counts and texts of the reports.
 //
 // The tests themselves are packages below it. Package load sends the workload at a rate and measures latencies, package
-// verify compares what the server answers with what was sent, package crash kills the server meanwhile, and package
+// verify compares the answers of the server with the flows that were sent, package crash kills the server meanwhile, and package
 // replay sends the flows of files.
 package loadtest
 

@@ -191,8 +191,8 @@ func (e *Engine) forget(label flow.Hour, h *hour) {
 	e.known.Delete(label)
 }
 
-// opensHours tells whether a batch may open an hour. Without a log no caller waits for what the committer
-// says, unless it does.
+// opensHours tells whether a batch may open an hour. Without a log a caller waits for the verdict of
+// the committer only then.
 func (e *Engine) opensHours(tally []flow.HourTally) bool {
 	for i := range tally {
 		if _, known := e.known.Load(tally[i].Hour); !known {

@@ -105,7 +105,7 @@ func (i *Issued) KeyPEM(t testing.TB) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
 }
 
-// Write puts i and its key in place of what these files hold.
+// Write replaces the content of these files by i and its key.
 func (i *Issued) Write(t testing.TB, certificate, key string) {
 	t.Helper()
 	Put(t, certificate, PemOf(i.Chain...))

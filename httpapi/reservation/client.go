@@ -1,4 +1,5 @@
-// Package reservation has what clients reserve of what all of them share: slots of batches, and memory for bodies.
+// Package reservation keeps what clients reserve of two things that all of them share: slots of batches, and memory
+// for bodies.
 package reservation
 
 import (

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// scenario is one line of the table of what is measured.
+// scenario is one line of the table of measurements.
 type scenario struct {
 	part string // of --parts
 	name string

@@ -223,7 +223,7 @@ const (
 	byWall      = "wall"
 )
 
-// newRatioRow makes a row of what was found of a measurement: flows by second where it is by
+// newRatioRow makes a row of the results of a measurement: flows by second where it is by
 // processor time, else seconds.
 func newRatioRow(m measurement, by string, f found) ratioRow {
 	of := func(side int) []float64 { return f[sideNames[side]][m.unit] }

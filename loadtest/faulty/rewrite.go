@@ -154,7 +154,7 @@ func (s *Server) lines() ([]hourLine, error) {
 	return lines, nil
 }
 
-// ledger is the real one, with what was let go as expired, unless that was silent.
+// ledger returns the real ledger, in which the hours that were let go are expired, unless that was silent.
 func (s *Server) ledger() (*Ledger, error) {
 	l := &Ledger{}
 	if err := s.read("/ledger", l); err != nil {

@@ -1,4 +1,4 @@
-// Package faulty puts a server that goes wrong on purpose in front of a real one, for the tests of what talks to a
+// Package faulty puts a server that goes wrong on purpose in front of a real one, for tests of the programs that talk to a
 // server: it loses flows, doubles them, and answers what is not so. A check of totals that never met a wrong server has
 // not been tested.
 //

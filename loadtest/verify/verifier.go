@@ -1,4 +1,4 @@
-// Package verify compares what a server answers after a load with what it was sent: the total of each tuple and hour,
+// Package verify compares the answers of a server after a load with the flows that it was sent: the total of each tuple and hour,
 // GET /hours and GET /ledger. It reads the answers by its own code, which shares nothing with flowd's, so that one
 // mistake cannot cancel out another.
 package verify
@@ -82,7 +82,7 @@ type Verifier struct {
 	short  shortage
 }
 
-// New returns a verifier of what target answers, compared with account. A request may take as long as timeout.
+// New returns a verifier that compares the answers of target with account. A request may take as long as timeout.
 func New(a *Account, t *loadtest.Target, dial loadtest.DialFunc, timeout time.Duration) *Verifier {
 	return &Verifier{
 		gen: a.gen, account: a, target: t, conn: loadtest.NewConn(t, dial), timeout: timeout, Hours: a.gen.AllHours(),

@@ -114,7 +114,7 @@ func (c *compared) measureKind(ctx context.Context, kind comparing) (err error) 
 		for i, p := range c.programs {
 			sides = append(sides, side{sideNames[i], func(ctx context.Context) (figures, error) {
 				v, err := m.measure(ctx, p)
-				return figures{m.unit: v}, err
+				return figures{m.unit: m.scale * v}, err
 			}})
 		}
 		f, err := c.turns(ctx, m.what, m.turns, sides)

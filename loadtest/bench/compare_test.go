@@ -21,8 +21,8 @@ func TestPaired(t *testing.T) {
 	if r := paired([]float64{2, 4, 4, 9, 1}, []float64{1, 4, 2, 3, 8}, true); r != (ratio{0.5, 0.5, 1}) {
 		t.Errorf("less is better: %v", r)
 	}
-	row := newRatioRow(measurement{what: "what", unit: "ms", scale: 1e3}, byWall, found{"base": {"ms": {1, 3}}, "tree": {"ms": {2, 2}}, "base again": {"ms": {1, 6}}})
-	if want := (ratioRow{what: "what", by: byWall, unit: "ms", tree: 2000, base: 2000, ratio: ratio{1, 0.5, 1.5}, noise: ratio{0.75, 0.5, 1}}); row != want {
+	row := newRatioRow(measurement{what: "what", unit: "ms"}, byWall, found{"base": {"ms": {1, 3}}, "tree": {"ms": {2, 2}}, "base again": {"ms": {1, 6}}})
+	if want := (ratioRow{what: "what", by: byWall, unit: "ms", tree: 2, base: 2, ratio: ratio{1, 0.5, 1.5}, noise: ratio{0.75, 0.5, 1}}); row != want {
 		t.Errorf("%+v, want %+v", row, want)
 	}
 }

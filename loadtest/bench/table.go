@@ -230,7 +230,7 @@ func newRatioRow(m measurement, by string, f found) ratioRow {
 	lower := by == byWall
 	return ratioRow{
 		what: m.what, by: by, unit: m.unit,
-		tree: m.scale * median(of(treeSide)), base: m.scale * median(of(baseSide)),
+		tree: median(of(treeSide)), base: median(of(baseSide)),
 		ratio: paired(of(treeSide), of(baseSide), lower),
 		noise: paired(of(againSide), of(baseSide), lower),
 	}

@@ -191,7 +191,7 @@ func TestFilesAndFunctionsAreShort(t *testing.T) {
 	}
 }
 
-// larger are packages that are over mostLines, with what they have at most until they are divided.
+// larger lists the packages that have more than mostLines, and bounds each by its lines at present until it is divided.
 var larger = map[string]int{"local": 3475, "loadtest/bench": 3300, "shard": 3320}
 
 func TestPackagesAreSmall(t *testing.T) {

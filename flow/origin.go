@@ -118,12 +118,12 @@ func (e *HoursError) Error() string { return "flow: " + e.Bound + ": " + e.Detai
 
 // BatchTooLargeError refuses a batch that no segment of the log has room for. Nothing of it counts.
 type BatchTooLargeError struct {
-	// Bytes is what the batch takes in the log, and Most what a segment has room for.
+	// Bytes is how many bytes the batch may take in the log, and Most how many a segment has room for.
 	Bytes, Most int64
 }
 
 func (e *BatchTooLargeError) Error() string {
-	return fmt.Sprintf("flow: the batch takes %d bytes in the log, and a segment has room for %d", e.Bytes, e.Most)
+	return fmt.Sprintf("flow: the batch takes up to %d bytes in the log, and a segment has room for %d", e.Bytes, e.Most)
 }
 
 // UnavailableError refuses a batch, or a question, for a reason of the server's own.

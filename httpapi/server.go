@@ -32,9 +32,9 @@ import (
 // is a *flow.UnavailableError is told to the client as it is, with 503; those of package flow have
 // answers of their own; any other is a fault of the server, whose text is for the log alone.
 type Engine interface {
-	// Acquire lends an empty batch, and waits up to wait for one to come free; nil if none did.
+	// Acquire returns an empty batch from the pool, and waits up to wait for one to come free; nil if none did.
 	Acquire(wait time.Duration) *flow.Batch
-	// Release takes back a batch that will not be appended.
+	// Release returns a batch to the pool that will not be appended.
 	Release(b *flow.Batch)
 	// Append hands b over for good, also when it returns an error. When it returns without one, b
 	// counts, once, as durably as the engine promises, and what is read from then on counts its

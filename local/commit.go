@@ -296,7 +296,7 @@ func (e *Engine) reserve(bytes int) error {
 	case errors.Is(err, wal.ErrNoSegment):
 		return e.noSegment(err)
 	case errors.Is(err, wal.ErrTooLarge):
-		return &flow.BatchTooLargeError{Bytes: int64(bytes), Most: e.log.LargestGroup()}
+		return &flow.BatchTooLargeError{Bytes: int64(bytes), Most: e.log.MaxReserve()}
 	}
 	return e.logFailed(err)
 }

@@ -21,7 +21,7 @@ func (l *Log) Reserve(bytes int) error {
 		return err
 	}
 	need := frameSize(int64(bytes))
-	if most := l.LargestGroup(); need > most {
+	if most := l.o.SegmentBytes - firstFrame; need > most {
 		return fmt.Errorf("%w: a frame of %d bytes, a segment has room for %d", ErrTooLarge, need, most)
 	}
 	if l.current.off+need <= l.o.SegmentBytes {
@@ -30,8 +30,11 @@ func (l *Log) Reserve(bytes int) error {
 	return l.awaitSpare()
 }
 
-// LargestGroup returns the most bytes that a frame may have.
-func (l *Log) LargestGroup() int64 { return l.o.SegmentBytes - firstFrame }
+// MaxReserve returns the largest number of bytes that Reserve does not refuse with ErrTooLarge.
+func (l *Log) MaxReserve() int64 {
+	most := l.o.SegmentBytes - firstFrame
+	return most - most%frameAlign - frameHeader
+}
 
 // awaitSpare returns nil once there is a spare.
 func (l *Log) awaitSpare() error {

@@ -70,7 +70,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 				t.Fatalf("%d connections of %d addresses: %d, %d, %d are held", total, known, len(set.open), set.count.Load(), len(set.addresses))
 			}
 			if total == 0 && (set.addresses != nil || set.open != nil) {
-				t.Fatal("memory is kept for nobody")
+				t.Fatal("memory is kept for an address without connections")
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){

@@ -86,7 +86,7 @@ func (in *request) enter() *reject.Problem {
 	case limit.Entered:
 		in.entered = true
 	case limit.OverShare:
-		return s.behind(reject.OverShare, "More comes in than can be added up, and this client has its share of what can; "+
+		return s.behind(reject.OverShare, "More batches come in than can be added up, and this client holds its share of their slots; "+
 			"have fewer requests under way at once, and send this one again later.")
 	case limit.NoPlace:
 		return s.behind(reject.QueueFull, moreThanCan)

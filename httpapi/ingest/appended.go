@@ -43,7 +43,7 @@ func appendProblem(err error, o *flow.Origin) *reject.Problem {
 	case errors.As(err, &large):
 		return &reject.Problem{
 			Status: fasthttp.StatusRequestEntityTooLarge, Reason: reject.BatchTooLarge,
-			Detail: fmt.Sprintf("The batch takes %d bytes in the log of the server, and a segment of it has room for %d, so none of "+
+			Detail: fmt.Sprintf("The batch takes up to %d bytes in the log of the server, and a segment of it has room for %d, so none of "+
 				"its flows counts; send fewer flows at once, or raise segment-bytes.", large.Bytes, large.Most),
 		}
 	case errors.Is(err, flow.ErrInDoubt):

@@ -16,9 +16,9 @@ import (
 // Engine is what a batch needs of the engine. Errors of Append are those of package flow, or a
 // *flow.UnavailableError, which is told to the client as it is.
 type Engine interface {
-	// Acquire lends an empty batch, and waits up to wait for one to come free; nil if none did.
+	// Acquire returns an empty batch from the pool, and waits up to wait for one to come free; nil if none did.
 	Acquire(wait time.Duration) *flow.Batch
-	// Release takes back a batch that will not be appended.
+	// Release returns a batch to the pool that will not be appended.
 	Release(b *flow.Batch)
 	// Append hands b over for good, also when it returns an error.
 	Append(b *flow.Batch, o flow.Origin) (flow.Receipt, error)
@@ -35,7 +35,7 @@ type Limits struct {
 	BodyBytes, DecodedBytes int
 	// InflightBytes is the most memory for bodies, as sent and decompressed, over all requests at once.
 	InflightBytes int64
-	// Slots is how many batches the engine lends at once. Where they become scarce each client gets its share.
+	// Slots is the number of batches that requests can hold at once. Where they become scarce each client gets its share.
 	Slots int
 	// Current is what may change while the server runs.
 	Current Current

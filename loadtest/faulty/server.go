@@ -2,7 +2,7 @@
 // server: it loses flows, doubles them, and answers what is not so. A check of totals that never met a wrong server has
 // not been tested.
 //
-// There are two of it: Start serves from this process, and Main is a process of its own that keeps its batches in a
+// It runs in two ways: Start serves from this process, and Main is a process of its own that keeps its batches in a
 // folder, and can be killed.
 package faulty
 
